@@ -1,0 +1,6 @@
+/**
+ * The `nagare` command: train, predict, serve, inspect, devices.
+ *
+ * @packageDocumentation
+ */
+export { main } from "./main.ts";

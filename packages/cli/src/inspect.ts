@@ -1,0 +1,114 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { formatSpec } from "@nagare/serve";
+import type { Command } from "commander";
+import { bytesPerElement } from "nagare";
+import type { OpenedModel } from "./openModel.ts";
+import { openModel } from "./openModel.ts";
+import { formatBytes, formatTable, indent } from "./text.ts";
+
+const examples = `
+Examples:
+  nagare inspect digits
+  nagare inspect digits/1 --no-graph
+  nagare inspect digits --json | jq .totals`;
+
+interface Parameter {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly bytes: number;
+}
+
+/** Everything `inspect` tells, in the form of --json. */
+interface Inspection {
+  readonly name: string;
+  readonly version: number;
+  readonly folder: string;
+  readonly signatures: OpenedModel["model"]["signatures"];
+  /** Per signature, the lines of its graph. */
+  readonly graphs?: Readonly<Record<string, readonly string[]>>;
+  readonly parameters: readonly Parameter[];
+  readonly totals: { readonly parameters: number; readonly elements: number; readonly bytes: number };
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** `nagare inspect MODEL` */
+export function addInspect(program: Command): void {
+  program
+    .command("inspect")
+    .summary("show a saved model's signatures, graph, parameters and sizes")
+    .description("Shows what is in a saved model: signatures, graph, parameters, file sizes, metadata.")
+    .argument("<model>", "folder of a saved model, or of its numbered versions (the newest is taken)")
+    .option("--no-graph", "leave out the operations")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", examples)
+    .action(async (path: string, options: { graph: boolean; json?: true }) => {
+      const inspection = inspectModel(await openModel(path), options.graph);
+      process.stdout.write(`${options.json ? JSON.stringify(inspection) : formatInspection(inspection)}\n`);
+    });
+}
+
+function inspectModel({ name, version, folder, model }: OpenedModel, withGraphs: boolean): Inspection {
+  const parameters = [...model.weights].map(([key, weight]): Parameter => {
+    const elements = weight.size;
+    return {
+      name: key,
+      dtype: weight.dtype,
+      shape: weight.shape as readonly number[],
+      elements,
+      bytes: elements * bytesPerElement(weight.dtype),
+    };
+  });
+  const sum = (field: "elements" | "bytes"): number =>
+    parameters.reduce((total, parameter) => total + parameter[field], 0);
+  const graphs = Object.keys(model.signatures).map((key) => [key, model.describe(key).split("\n")] as const);
+  return {
+    name,
+    version,
+    folder,
+    signatures: model.signatures,
+    ...(withGraphs ? { graphs: Object.fromEntries(graphs) } : {}),
+    parameters,
+    totals: { parameters: parameters.length, elements: sum("elements"), bytes: sum("bytes") },
+    files: readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => ({ name: entry.name, bytes: statSync(join(folder, entry.name)).size })),
+    metadata: model.metadata,
+  };
+}
+
+function formatInspection(inspection: Inspection): string {
+  const { name, version, folder, signatures, graphs, parameters, totals, files, metadata } = inspection;
+  const section = (title: string, body: string): string => `\n${title}\n${indent(body)}`;
+  const parts = [`${name}, version ${version}, in ${folder}`];
+  for (const [key, { inputs, outputs }] of Object.entries(signatures)) {
+    const rows = [
+      ...Object.entries(inputs).map(([input, spec]) => ["in", input, formatSpec(spec)]),
+      ...Object.entries(outputs).map(([output, spec]) => ["out", output, formatSpec(spec)]),
+    ];
+    parts.push(section(`Signature ${key}`, formatTable(rows)));
+  }
+  for (const [key, lines] of Object.entries(graphs ?? {})) {
+    parts.push(section(`Graph of ${key}`, lines.join("\n")));
+  }
+  const rows = parameters.map((parameter) => [
+    parameter.name,
+    parameter.dtype,
+    `[${parameter.shape.join(", ")}]`,
+    String(parameter.elements),
+    String(parameter.bytes),
+  ]);
+  const table = [
+    ["name", "dtype", "shape", "elements", "bytes"],
+    ...rows,
+    ["total", "", "", String(totals.elements), String(totals.bytes)],
+  ];
+  parts.push(section(`Parameters (${formatBytes(totals.bytes)})`, formatTable(table, [3, 4])));
+  const sizes = files.map((file) => [file.name, String(file.bytes), formatBytes(file.bytes)]);
+  parts.push(section("Files", formatTable(sizes, [1, 2])));
+  if (Object.keys(metadata).length > 0) parts.push(section("Metadata", JSON.stringify(metadata, null, 2)));
+  return parts.join("\n");
+}

@@ -1,0 +1,96 @@
+/** Softmax and the activation functions that are not primitives. Float dtypes stay; integers and bools give float32. */
+import { type Tensor, type TensorLike, normalizeAxis } from "../core/index.ts";
+import { asTensor, builder as o } from "../ops/index.ts";
+import { asFloat, widened } from "./precision.ts";
+
+/** Options of `softmax` and `logSoftmax`. */
+export interface SoftmaxOptions {
+  /** The axis along which the results sum to 1; default −1, the last. */
+  readonly axis?: number;
+}
+
+/** x − max(x) along the axis: no exponential overflows. The shift cancels, so that no derivative passes through it. */
+function shifted(x: Tensor, axis: number): Tensor {
+  const largest = o.reshape(o.reduceMax(x, { axes: [axis] }), { shape: x.shape.with(axis, 1) });
+  return o.sub(x, o.stopGradient(largest, {}));
+}
+
+function sumAlong(x: Tensor, axis: number): Tensor {
+  return o.reshape(o.reduceSum(x, { axes: [axis] }), { shape: x.shape.with(axis, 1) });
+}
+
+/**
+ * eˣ / Σ eˣ along an axis: positive numbers that sum to 1. Shape [...] → same.
+ * @example
+ * ng.softmax(ng.tensor([0, 0, 1000])).toArray(); // [0, 0, 1]
+ */
+export function softmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
+  const operand = asTensor(x, "softmax");
+  const at = normalizeAxis(axis, operand.rank, "softmax");
+  return widened(operand, (wide) => {
+    const exponentials = o.exp(shifted(wide, at));
+    return o.div(exponentials, sumAlong(exponentials, at));
+  });
+}
+
+/**
+ * ln softmax(x) = x − ln Σ eˣ along an axis, accurate where softmax itself would round to 0. Shape [...] → same.
+ * @example
+ * ng.logSoftmax(ng.tensor([0, 1000])).toArray(); // [-1000, 0]
+ */
+export function logSoftmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
+  const operand = asTensor(x, "logSoftmax");
+  const at = normalizeAxis(axis, operand.rank, "logSoftmax");
+  return widened(operand, (wide) => {
+    const below = shifted(wide, at);
+    return o.sub(below, o.log(sumAlong(o.exp(below), at)));
+  });
+}
+
+/** Options of `gelu`. */
+export interface GeluOptions {
+  /** Whether to use the tanh approximation of the paper in place of erf; default false. */
+  readonly approximate?: boolean;
+}
+
+/**
+ * The Gaussian error linear unit x·Φ(x) = x/2·(1 + erf(x/√2)); approximately x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
+ * Hendrycks & Gimpel 2016. Shape [...] → same.
+ */
+export function gelu(x: TensorLike, { approximate = false }: GeluOptions = {}): Tensor {
+  const t = asFloat(asTensor(x, "gelu"));
+  const half = o.mul(t, 0.5);
+  if (!approximate) return o.mul(half, o.add(o.erf(o.mul(t, Math.SQRT1_2)), 1));
+  const inner = o.mul(o.add(t, o.mul(o.mul(o.square(t), t), 0.044715)), Math.sqrt(2 / Math.PI));
+  return o.mul(half, o.add(o.tanh(inner), 1));
+}
+
+/** min(max(x, 0), 6). The derivative is 1 between 0 and 6. Shape [...] → same. */
+export function relu6(x: TensorLike): Tensor {
+  return o.minimum(o.relu(asTensor(x, "relu6")), 6);
+}
+
+/** x where positive, slope·x elsewhere. Shape [...] → same. */
+export function leakyRelu(x: TensorLike, slope = 0.01): Tensor {
+  const t = asFloat(asTensor(x, "leakyRelu"));
+  return o.select(o.greater(t, 0), t, o.mul(t, slope));
+}
+
+/** x where positive, alpha·(eˣ − 1) elsewhere. Clevert, Unterthiner & Hochreiter 2015. Shape [...] → same. */
+export function elu(x: TensorLike, alpha = 1): Tensor {
+  const t = asFloat(asTensor(x, "elu"));
+  // The exponential sees no positive x: there it could overflow, and ∞ · 0 would spoil the derivative.
+  return o.select(o.greater(t, 0), t, o.mul(o.expm1(o.minimum(t, 0)), alpha));
+}
+
+/** x·σ(x), also called swish. Elfwing, Uchibe & Doya 2017. Shape [...] → same. */
+export function silu(x: TensorLike): Tensor {
+  const t = asFloat(asTensor(x, "silu"));
+  return o.mul(t, o.sigmoid(t));
+}
+
+/** ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), which overflows nowhere. Shape [...] → same. */
+export function softplus(x: TensorLike): Tensor {
+  const t = asFloat(asTensor(x, "softplus"));
+  return o.add(o.maximum(t, 0), o.log1p(o.exp(o.neg(o.abs(t)))));
+}

@@ -1,0 +1,14 @@
+/** NumPy's vocabulary on tensors: composites of primitives, and the primitives that need no more than their name. */
+import "./methods.ts";
+
+export * from "./activation.ts";
+export * from "./creation.ts";
+export * from "./elementwise.ts";
+export * from "./images.ts";
+export * from "./indexing.ts";
+export * from "./join.ts";
+export * from "./linear.ts";
+export * from "./reduce.ts";
+export * from "./shape.ts";
+export * from "./window.ts";
+export type { TensorMethods } from "./methods.ts";

@@ -1,0 +1,62 @@
+/** Where a tensor's elements live. */
+import type { TypedArray } from "./dtype.ts";
+
+/** The elements of one tensor on one device. Immutable once a handle to it exists. */
+export interface Storage {
+  /** "cpu" for every backend that computes in JavaScript's own memory. */
+  readonly device: string;
+  readonly byteLength: number;
+  /** The elements once they are computed, without a copy. Callers must not write to them. */
+  read(): Promise<TypedArray>;
+  /** The same at once; throws UnsupportedError with the remedy on devices that cannot. */
+  readSync(): TypedArray;
+}
+
+/** An asynchronous run that is still writing into storages. */
+export interface Pending {
+  /** Resolves when the run is over; rejects with its error. */
+  readonly done: Promise<void>;
+  /** Blocks until the run is over. */
+  wait(): void;
+}
+
+/**
+ * Elements in a typed array of JavaScript's own memory; the garbage collector frees it.
+ * Native code borrows its pointer for the length of a call.
+ */
+export class CpuStorage implements Storage {
+  readonly device = "cpu";
+  readonly array: TypedArray;
+  #pending: Pending | undefined;
+
+  constructor(array: TypedArray, pending?: Pending) {
+    this.array = array;
+    this.#pending = pending;
+  }
+
+  get byteLength(): number {
+    return this.array.byteLength;
+  }
+
+  async read(): Promise<TypedArray> {
+    const pending = this.#pending;
+    if (pending) {
+      await pending.done;
+      if (this.#pending === pending) this.#pending = undefined;
+    }
+    return this.array;
+  }
+
+  readSync(): TypedArray {
+    if (this.#pending) {
+      this.#pending.wait();
+      this.#pending = undefined;
+    }
+    return this.array;
+  }
+
+  /** Says that a run now writes into these elements; reads wait for it. */
+  setPending(pending: Pending): void {
+    this.#pending = pending;
+  }
+}

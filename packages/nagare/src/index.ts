@@ -1,0 +1,42 @@
+/** Nagare's face: everything a user imports, and the one place that names backends. */
+import { ReferenceBackend } from "./backends/reference/index.ts";
+import { type Backend, registerBackend } from "./runtime/index.ts";
+
+interface NodeModule {
+  createRequire(url: string): (specifier: string) => unknown;
+}
+
+/** The native engine is a package of its own, loaded when the first operation runs. */
+function loadNative(): Backend {
+  const engine = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  const module = engine.process?.getBuiltinModule?.("node:module") as NodeModule | undefined;
+  if (!module) throw new Error("it needs Node.js 22.12 or later");
+  const native = module.createRequire(import.meta.url)("@nagare/native") as { createBackend(): Backend };
+  return native.createBackend();
+}
+
+registerBackend("native", loadNative);
+registerBackend("reference", () => new ReferenceBackend());
+
+export * from "./array/index.ts";
+export * from "./core/index.ts";
+export * as data from "./data/index.ts";
+export * as nn from "./nn/index.ts";
+export { primitives } from "./ops/index.ts";
+export * as optim from "./optim/index.ts";
+export * as random from "./random/index.ts";
+export type { Backend, Executable, MemoryInfo, VariableOptions } from "./runtime/index.ts";
+export {
+  backend,
+  backendNames,
+  memory,
+  setBackend,
+  setThreads,
+  threads,
+  Variable,
+  variable,
+  withoutPasses,
+} from "./runtime/index.ts";
+export * from "./saved/index.ts";
+export * as train from "./train/index.ts";
+export * from "./transforms/index.ts";

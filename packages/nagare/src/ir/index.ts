@@ -1,0 +1,10 @@
+/** The dataflow graph and its passes. */
+export * from "./graph.ts";
+export * from "./passes/bindDims.ts";
+export * from "./passes/eliminateCommonSubexpressions.ts";
+export * from "./passes/eliminateDeadCode.ts";
+export * from "./passes/fold.ts";
+export * from "./passes/fuse.ts";
+export * from "./passes/planMemory.ts";
+export * from "./print.ts";
+export * from "./verify.ts";

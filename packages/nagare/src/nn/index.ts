@@ -1,0 +1,10 @@
+/** Layers, initializers, activations and losses. */
+export * from "./activations.ts";
+export * from "./convolution.ts";
+export * from "./dense.ts";
+export * from "./initializers.ts";
+export * as losses from "./losses.ts";
+export * from "./module.ts";
+export * from "./pooling.ts";
+export * from "./regularization.ts";
+export * from "./sequential.ts";

@@ -1,0 +1,54 @@
+/** JavaScript values as operands. */
+import {
+  allocate,
+  ConcreteTensor,
+  CpuStorage,
+  type DType,
+  DTypeError,
+  isHolder,
+  numberToBfloat16,
+  numberToFloat16,
+  Tensor,
+  type TensorLike,
+  type TypedArray,
+  weakDType,
+} from "../../core/index.ts";
+
+const scalars = new Map<string, ConcreteTensor>();
+const maximalScalars = 1024;
+
+/** Writes a JavaScript number as an element of `dtype`. */
+export function writeElement(array: TypedArray, dtype: DType, index: number, value: number | bigint): void {
+  if (dtype === "int64") (array as BigInt64Array)[index] = BigInt(value);
+  else if (dtype === "float16") array[index] = numberToFloat16(Number(value));
+  else if (dtype === "bfloat16") array[index] = numberToBfloat16(Number(value));
+  else if (dtype === "bool") array[index] = Number(value) === 0 ? 0 : 1;
+  else array[index] = Number(value);
+}
+
+/** A scalar tensor. Equal scalars are the same handle, so that traces see one constant. */
+export function scalar(value: number | bigint | boolean, dtype: DType): Tensor {
+  const key = `${dtype}:${Object.is(value, -0) ? "-0" : String(value)}`;
+  const known = scalars.get(key);
+  if (known) return known;
+  const array = allocate(dtype, 1);
+  writeElement(array, dtype, 0, typeof value === "boolean" ? Number(value) : value);
+  const tensor = new ConcreteTensor([], dtype, new CpuStorage(array));
+  if (scalars.size >= maximalScalars) scalars.clear();
+  scalars.set(key, tensor);
+  return tensor;
+}
+
+/** An operand as a tensor. A number follows `beside`'s dtype (float32 when there is none: int32 for whole bigints, bool for booleans). */
+export function asTensor(value: TensorLike, where: string, beside?: DType): Tensor {
+  if (value instanceof Tensor) return value;
+  if (isHolder(value)) return value.value;
+  if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+    const alone = typeof value === "boolean" ? "bool" : typeof value === "bigint" ? "int64" : "float32";
+    return scalar(value, beside === undefined ? alone : weakDType(value, beside));
+  }
+  throw new DTypeError(
+    `${where}: expected a tensor or a number; received ${Array.isArray(value) ? "an array" : String(value)}. ` +
+      `Make arrays into tensors with ng.tensor(values).`,
+  );
+}

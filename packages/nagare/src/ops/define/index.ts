@@ -1,0 +1,6 @@
+/** What family files are written with. */
+export * from "./constant.ts";
+export * from "./elementwise.ts";
+export * from "./javascript.ts";
+export * from "./registry.ts";
+export * from "./structural.ts";

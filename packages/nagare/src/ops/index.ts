@@ -1,0 +1,36 @@
+/** The primitives: one record each, in family files. Everything else is composed of them. */
+
+export type {
+  OpBuilder,
+  Param,
+  Params,
+  Primitive,
+  Sample,
+  SampleInput,
+  ScalarBuilder,
+  ScalarRule,
+} from "../trace/index.ts";
+export * from "./arithmetic.ts";
+export * from "./convolution.ts";
+export * from "./creation.ts";
+export type { BinaryOp, ListOp, NoParams, Op1, Op2, SourceOp, TernaryOp, UnaryOp } from "./define/index.ts";
+export {
+  asTensor,
+  bindOne,
+  builder,
+  linearOperands,
+  primitiveByName,
+  primitives,
+  promoteOperands,
+  scalar,
+  writeElement,
+} from "./define/index.ts";
+export { evaluateReference } from "./evaluate.ts";
+export * from "./indexing.ts";
+export * from "./logic.ts";
+export * from "./matmul.ts";
+export * from "./movement.ts";
+export * from "./pooling.ts";
+export * from "./random.ts";
+export * from "./reduction.ts";
+export * from "./transcendental.ts";

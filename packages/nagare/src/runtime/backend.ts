@@ -1,0 +1,42 @@
+/** What a backend is: it runs one operation at once, and it compiles graphs. */
+import type { Aval, ConcreteTensor, Pending, Storage } from "../core/index.ts";
+import type { Graph } from "../ir/index.ts";
+import type { Params, Primitive } from "../ops/index.ts";
+
+/** The storages a run has written, or is writing until `pending` is over. */
+export interface RunResult {
+  readonly outputs: Storage[];
+  readonly pending?: Pending;
+}
+
+/** A compiled graph. */
+export interface Executable {
+  /**
+   * Runs to the end. `reuse[i]`, where present, is storage of the right size that output i may be written over: the
+   * graph's aliased input, which nobody else reads any more. A backend may ignore it and return fresh storage.
+   */
+  run(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Storage[];
+  /** Starts a run off the event loop. Without it, `run` is used. */
+  runAsync?(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Required<RunResult>;
+  /** What the executable will do, for printing; one line an instruction. */
+  describe?(): string;
+  readonly arenaBytes?: number;
+}
+
+/** A device's implementation of the operations. */
+export interface Backend {
+  readonly name: string;
+  /** One line about the hardware it found, for `nagare devices`. */
+  readonly description: string;
+  /** Runs one operation on concrete operands of this backend's device. `outputs` are the results' shapes and dtypes. */
+  execute(
+    op: Primitive,
+    inputs: readonly ConcreteTensor[],
+    params: Params,
+    outputs: readonly Aval[],
+  ): Storage[];
+  /** Compiles a graph whose dimensions are all numbers. */
+  compile(graph: Graph): Executable;
+  /** Backend-specific settings such as the number of threads; absent where there are none. */
+  readonly threads?: { get(): number; set(count: number): void };
+}

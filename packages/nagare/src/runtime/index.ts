@@ -1,0 +1,8 @@
+/** Running things: backends, eager execution, compiled programs, state, memory. */
+export * from "./backend.ts";
+export * from "./devices.ts";
+export * from "./eager.ts";
+export * from "./memory.ts";
+export * from "./optimize.ts";
+export * from "./program.ts";
+export * from "./variable.ts";

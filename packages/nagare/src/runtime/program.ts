@@ -1,0 +1,204 @@
+/** Compiled functions: a graph, the state it reads and writes, and its executables. */
+import {
+  ConcreteTensor,
+  CpuStorage,
+  type DimBindings,
+  dimName,
+  evaluateDim,
+  formatAval,
+  isConcrete,
+  NagareError,
+  type Pending,
+  type Shape,
+  ShapeError,
+  type Storage,
+} from "../core/index.ts";
+import { type Alias, bindDims, type Graph, type Value, withParts } from "../ir/index.ts";
+import type { Executable } from "./backend.ts";
+import { currentBackend } from "./devices.ts";
+import { countArena } from "./memory.ts";
+import { optimize } from "./optimize.ts";
+import type { Variable } from "./variable.ts";
+
+/** Where a result comes from: the executable, or straight from an input or a constant, which no kernel touches. */
+type Origin =
+  | { readonly kind: "computed"; readonly output: number }
+  | { readonly kind: "input"; readonly input: number }
+  | { readonly kind: "constant"; readonly storage: Storage };
+
+interface Compiled {
+  readonly executable: Executable;
+  readonly origins: readonly Origin[];
+  readonly shapes: readonly Shape[];
+  /** For each computed output, the state whose storage it may be written over. */
+  readonly overwrites: readonly (Variable | undefined)[];
+}
+
+const arenaRegistry = new FinalizationRegistry<number>((bytes) => countArena(-bytes));
+
+/** The sizes of the symbolic dimensions, from the shapes of the inputs of one call. */
+function bindInputs(graph: Graph, shapes: readonly Shape[]): DimBindings {
+  const bindings = new Map<string, number>();
+  graph.inputs.forEach((input, i) => {
+    input.shape.forEach((d, axis) => {
+      const name = dimName(d);
+      const size = shapes[i]?.[axis];
+      if (name !== undefined && typeof size === "number" && !bindings.has(name)) bindings.set(name, size);
+    });
+  });
+  graph.inputs.forEach((input, i) => {
+    const given = shapes[i] ?? [];
+    const fits =
+      given.length === input.shape.length &&
+      input.shape.every((d, k) => evaluateDim(d, bindings) === given[k]);
+    if (!fits) {
+      throw new ShapeError(
+        `Input ${i}: expected ${formatAval(input)}; received the shape [${given.map(String).join(", ")}].`,
+      );
+    }
+  });
+  return bindings;
+}
+
+/**
+ * A graph that runs. The last inputs are the values of `states`, the last outputs the new values of `assigned`.
+ * Graphs with symbolic dimensions are compiled once for each combination of sizes that is met.
+ */
+export class Program {
+  readonly graph: Graph;
+  readonly states: readonly Variable[];
+  readonly assigned: readonly Variable[];
+  readonly #symbolic: boolean;
+  readonly #compiled = new Map<string, Compiled>();
+
+  constructor(graph: Graph, states: readonly Variable[] = [], assigned: readonly Variable[] = []) {
+    this.graph = graph;
+    this.states = states;
+    this.assigned = assigned;
+    this.#symbolic = graph.inputs.some((input) => !isConcrete(input.shape));
+  }
+
+  /** What the backend will do for these inputs: one line an instruction, where the backend says so. */
+  describe(inputs: readonly ConcreteTensor[]): string {
+    return this.#compile(inputs).executable.describe?.() ?? "";
+  }
+
+  /** Runs to the end; results are in the order of the graph's outputs, without the state. */
+  run(inputs: readonly ConcreteTensor[]): ConcreteTensor[] {
+    const compiled = this.#compile(inputs);
+    const { storages, reuse } = this.#prepare(compiled, inputs);
+    return this.#finish(compiled, storages, compiled.executable.run(storages, reuse));
+  }
+
+  /**
+   * Starts a run off the event loop and resolves when it is over. State holds the new values at once, as far as any
+   * reader can tell: who reads it earlier waits.
+   */
+  async runAsync(inputs: readonly ConcreteTensor[]): Promise<ConcreteTensor[]> {
+    const compiled = this.#compile(inputs);
+    if (!compiled.executable.runAsync) return this.run(inputs);
+    const { storages, reuse } = this.#prepare(compiled, inputs);
+    const { outputs, pending } = compiled.executable.runAsync(storages, reuse);
+    markPending(outputs, pending);
+    const results = this.#finish(compiled, storages, outputs);
+    await pending.done;
+    return results;
+  }
+
+  #prepare(compiled: Compiled, inputs: readonly ConcreteTensor[]) {
+    const storages: Storage[] = new Array(inputs.length + this.states.length);
+    for (let i = 0; i < inputs.length; i++) {
+      const input = inputs[i];
+      if (input) storages[i] = input.storage;
+    }
+    for (let i = 0; i < this.states.length; i++) {
+      const state = this.states[i];
+      if (state) storages[inputs.length + i] = state.stateStorage();
+    }
+    // A result that hands out a state's own storage must not see it overwritten by this very run.
+    compiled.origins.forEach((origin) => {
+      if (origin.kind === "input" && origin.input >= inputs.length)
+        void this.states[origin.input - inputs.length]?.value;
+    });
+    const reuse = compiled.overwrites.map((state) =>
+      state?.mayOverwrite ? state.stateStorage() : undefined,
+    );
+    return { storages, reuse };
+  }
+
+  #finish(compiled: Compiled, inputs: readonly Storage[], outputs: readonly Storage[]): ConcreteTensor[] {
+    const storages = compiled.origins.map((origin): Storage => {
+      const storage =
+        origin.kind === "computed"
+          ? outputs[origin.output]
+          : origin.kind === "input"
+            ? inputs[origin.input]
+            : origin.storage;
+      if (!storage) throw new NagareError("A program returned fewer results than its graph has.");
+      return storage;
+    });
+    const resultCount = compiled.origins.length - this.assigned.length;
+    this.assigned.forEach((variable, i) => {
+      const storage = storages[resultCount + i];
+      if (!storage) return;
+      if (compiled.origins[resultCount + i]?.kind === "computed") variable.adopt(storage);
+      else variable.assign(new ConcreteTensor(variable.shape, variable.dtype, storage));
+    });
+    return storages.slice(0, resultCount).map((storage, i) => {
+      const value = this.graph.outputs[i];
+      return new ConcreteTensor(compiled.shapes[i] ?? [], value?.dtype ?? "float32", storage);
+    });
+  }
+
+  #compile(inputs: readonly ConcreteTensor[]): Compiled {
+    const backend = currentBackend();
+    const shapes = [...inputs, ...this.states].map((input) => input.shape);
+    const key = this.#symbolic
+      ? `${backend.name}:${shapes.map((shape) => shape.join(",")).join(";")}`
+      : backend.name;
+    const known = this.#compiled.get(key);
+    if (known) return known;
+    const bound = bindDims(this.graph, bindInputs(this.graph, shapes));
+    const compiled = this.#build(optimize(bound), backend.compile.bind(backend));
+    if (compiled.executable.arenaBytes) {
+      countArena(compiled.executable.arenaBytes);
+      arenaRegistry.register(compiled.executable, compiled.executable.arenaBytes);
+    }
+    this.#compiled.set(key, compiled);
+    return compiled;
+  }
+
+  #build(graph: Graph, compile: (graph: Graph) => Executable): Compiled {
+    const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
+    const computed: Value[] = [];
+    const overwrites: (Variable | undefined)[] = [];
+    const aliases: Alias[] = [];
+    const firstState = graph.inputs.length - this.states.length;
+    const resultCount = graph.outputs.length - this.assigned.length;
+    const origins = graph.outputs.map((value, i): Origin => {
+      const input = inputIndex.get(value);
+      if (input !== undefined) return { kind: "input", input };
+      const constant = graph.constants.get(value);
+      if (constant) return { kind: "constant", storage: constant.storage };
+      const variable = this.assigned[i - resultCount];
+      const earlier = computed.indexOf(value);
+      // A variable owns its storage alone: a value that is also a result, or assigned twice, is written to each place.
+      if (earlier >= 0 && !variable) return { kind: "computed", output: earlier };
+      const output = computed.push(value) - 1;
+      overwrites.push(variable);
+      if (variable && earlier < 0)
+        aliases.push({ output, input: firstState + this.states.indexOf(variable) });
+      return { kind: "computed", output };
+    });
+    return {
+      executable: compile(withParts(graph, { outputs: computed, aliases })),
+      origins,
+      shapes: graph.outputs.map((output) => output.shape),
+      overwrites,
+    };
+  }
+}
+
+function markPending(storages: readonly Storage[], pending: Pending): void {
+  for (const storage of storages) if (storage instanceof CpuStorage) storage.setPending(pending);
+}

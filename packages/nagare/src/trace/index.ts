@@ -1,0 +1,4 @@
+/** Primitives, tracers and the interpreter stack. */
+export * from "./primitive.ts";
+export * from "./scalar.ts";
+export * from "./trace.ts";

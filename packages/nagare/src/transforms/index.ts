@@ -1,0 +1,6 @@
+/** The transforms: functions from functions to functions. They nest in any order. */
+export * from "./grad.ts";
+export * from "./graphTrace.ts";
+export * from "./jit.ts";
+export { jvp } from "./jvp.ts";
+export * from "./vmap.ts";
