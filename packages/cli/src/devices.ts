@@ -1,17 +1,8 @@
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from "node:os";
-import type { Command } from "commander";
 import { backend, backendNames } from "nagare";
 import { loadBackend } from "nagare/backend";
 import { explainError } from "./explainError.ts";
 import { formatBytes, formatTable, indent } from "./text.ts";
-
-const examples = `
-The backend in use is the first that works, or NAGARE_BACKEND's.
-
-Examples:
-  nagare devices
-  NAGARE_BACKEND=reference nagare devices
-  nagare devices --json`;
 
 /** One backend: what it found on this machine, or why it does not work here. */
 interface BackendReport {
@@ -22,29 +13,21 @@ interface BackendReport {
   readonly threads: number | null;
 }
 
-/** `nagare devices` */
-export function addDevices(program: Command): void {
-  program
-    .command("devices")
-    .summary("show the backends and the machine")
-    .description("Shows the backends with what they found here (instruction set, threads), and the machine.")
-    .option("--json", "print one JSON object")
-    .addHelpText("after", examples)
-    .action((options: { json?: true }) => {
-      const used = backend();
-      const backends = backendNames().map((name) => reportBackend(name, name === used));
-      const machine = {
-        cpu: cpus()[0]?.model.trim() ?? "unknown",
-        cores: availableParallelism(),
-        memoryBytes: totalmem(),
-        freeMemoryBytes: freemem(),
-        platform: `${platform()}-${arch()}`,
-        node: process.versions.node,
-      };
-      process.stdout.write(
-        `${options.json ? JSON.stringify({ backends, machine }) : formatDevices(backends, machine)}\n`,
-      );
-    });
+/** Prints the backends and the machine. */
+export function devices(options: { json?: true }): void {
+  const used = backend();
+  const backends = backendNames().map((name) => reportBackend(name, name === used));
+  const machine = {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    freeMemoryBytes: freemem(),
+    platform: `${platform()}-${arch()}`,
+    node: process.versions.node,
+  };
+  process.stdout.write(
+    `${options.json ? JSON.stringify({ backends, machine }) : formatDevices(backends, machine)}\n`,
+  );
 }
 
 function reportBackend(name: string, inUse: boolean): BackendReport {

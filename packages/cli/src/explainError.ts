@@ -1,3 +1,4 @@
+import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 
 const isDebugging = (): boolean =>
@@ -20,7 +21,10 @@ export function explainError(error: unknown): string {
  */
 export function describeUserError(error: unknown, file: string): Error {
   if (!(error instanceof Error)) return new Error(`${file} threw ${inspect(error)}, which is no Error.`);
-  const line = error.stack?.split("\n").find((entry) => /^\s+at /.test(entry) && entry.includes(file));
+  const places = [file, pathToFileURL(file).href];
+  const line = error.stack
+    ?.split("\n")
+    .find((entry) => /^\s+at /.test(entry) && places.some((place) => entry.includes(place)));
   const at = line === undefined ? "" : `\n ${line.trimEnd().replace(/^\s+/, " ")}`;
   return new Error(`${error.name}: ${error.message}${at}`, isDebugging() ? { cause: error } : {});
 }

@@ -1,17 +1,16 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatSpec } from "@nagare/serve";
-import type { Command } from "commander";
 import { bytesPerElement } from "nagare";
 import type { OpenedModel } from "./openModel.ts";
 import { openModel } from "./openModel.ts";
 import { formatBytes, formatTable, indent } from "./text.ts";
 
-const examples = `
-Examples:
-  nagare inspect digits
-  nagare inspect digits/1 --no-graph
-  nagare inspect digits --json | jq .totals`;
+/** The options of `nagare inspect`. */
+export interface InspectOptions {
+  readonly graph: boolean;
+  readonly json?: true;
+}
 
 interface Parameter {
   readonly name: string;
@@ -35,20 +34,10 @@ interface Inspection {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** `nagare inspect MODEL` */
-export function addInspect(program: Command): void {
-  program
-    .command("inspect")
-    .summary("show a saved model's signatures, graph, parameters and sizes")
-    .description("Shows what is in a saved model: signatures, graph, parameters, file sizes, metadata.")
-    .argument("<model>", "folder of a saved model, or of its numbered versions (the newest is taken)")
-    .option("--no-graph", "leave out the operations")
-    .option("--json", "print one JSON object")
-    .addHelpText("after", examples)
-    .action(async (path: string, options: { graph: boolean; json?: true }) => {
-      const inspection = inspectModel(await openModel(path), options.graph);
-      process.stdout.write(`${options.json ? JSON.stringify(inspection) : formatInspection(inspection)}\n`);
-    });
+/** Prints what is in a saved model. */
+export async function inspect(path: string, options: InspectOptions): Promise<void> {
+  const inspection = inspectModel(await openModel(path), options.graph);
+  process.stdout.write(`${options.json ? JSON.stringify(inspection) : formatInspection(inspection)}\n`);
 }
 
 function inspectModel({ name, version, folder, model }: OpenedModel, withGraphs: boolean): Inspection {

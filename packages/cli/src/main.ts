@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addDevices } from "./devices.ts";
+import { addDevices } from "./devicesCommand.ts";
 import { explainError } from "./explainError.ts";
-import { addInspect } from "./inspect.ts";
-import { addPredict } from "./predict.ts";
-import { addServe } from "./serve.ts";
-import { addTrain } from "./train.ts";
+import { addInspect } from "./inspectCommand.ts";
+import { addPredict } from "./predictCommand.ts";
+import { addServe } from "./serveCommand.ts";
+import { addTrain } from "./trainCommand.ts";
 
 const examples = `
 Examples:
@@ -18,7 +18,7 @@ Examples:
 NAGARE_DEBUG=1 shows where an error was thrown. Exit codes: 0 done, 1 failed, 2 wrong usage.`;
 
 /**
- * Runs the command line.
+ * Runs the command line. What a command does is loaded when it is called, so that help and usage errors come at once.
  * @param argv the arguments after the program's name.
  * @returns the exit code: 0 when done, 1 when the command failed, 2 for arguments that make no sense.
  * @example

@@ -1,5 +1,5 @@
 /** Softmax and the activation functions that are not primitives. Float dtypes stay; integers and bools give float32. */
-import { type Tensor, type TensorLike, normalizeAxis } from "../core/index.ts";
+import { normalizeAxis, type Tensor, type TensorLike } from "../core/index.ts";
 import { asTensor, builder as o } from "../ops/index.ts";
 import { asFloat, widened } from "./precision.ts";
 

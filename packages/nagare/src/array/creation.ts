@@ -1,197 +1,32 @@
-/** Tensors out of JavaScript values, constants and ranges. */
+/** Tensors of constants and ranges. */
 import {
-  ConcreteTensor,
-  CpuStorage,
-  type DType,
-  DTypeError,
-  type Dim,
-  type Shape,
-  ShapeError,
-  Tensor,
-  type TensorLike,
-  type TypedArray,
-  ValueError,
-  allocate,
   checkCount,
   checkDType,
   checkShape,
-  concreteSize,
-  formatShape,
-  integerRanges,
+  type Dim,
+  type DType,
+  DTypeError,
   isFloat,
   normalizeAxis,
+  type Shape,
+  type Tensor,
+  type TensorLike,
+  ValueError,
 } from "../core/index.ts";
-import { asTensor, builder as o, writeElement } from "../ops/index.ts";
-
-/** An element as users write it. */
-export type Element = number | boolean | bigint;
-
-/** A typed array whose elements `tensor` reads. */
-export type NumericArray =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array;
-
-/** What `tensor` accepts: an element, or arrays of equal lengths, nested as deep as the rank. */
-export type TensorValues = Element | NumericArray | readonly TensorValues[];
-
-/** The dtype of a new tensor. */
-export interface DTypeOption<D extends DType = DType> {
-  /** Default: float32 for numbers, bool for booleans, int64 for bigints. */
-  readonly dtype?: D;
-}
-
-/** Options of `tensor`. */
-export interface TensorOptions<D extends DType = DType> extends DTypeOption<D> {
-  /** The shape of the elements in row-major order, where `values` is flat. */
-  readonly shape?: readonly number[];
-}
-
-function isNumericArray(values: unknown): values is NumericArray {
-  return ArrayBuffer.isView(values) && !(values instanceof DataView);
-}
-
-/** The dtypes whose storage is the typed array itself, so that elements are copied as they are. */
-function nativeDType(values: NumericArray): DType | undefined {
-  if (values instanceof Float32Array) return "float32";
-  if (values instanceof Float64Array) return "float64";
-  if (values instanceof Int8Array) return "int8";
-  if (values instanceof Uint8Array || values instanceof Uint8ClampedArray) return "uint8";
-  if (values instanceof Int32Array) return "int32";
-  return values instanceof BigInt64Array ? "int64" : undefined;
-}
-
-function describe(value: unknown): string {
-  if (value instanceof Tensor) return `${value.toString()} (join tensors with ng.stack)`;
-  if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
-  return value === null ? "null" : `a value of type ${typeof value}`;
-}
-
-const positionText = (position: readonly number[]): string => `values${position.map((i) => `[${i}]`).join("")}`;
-
-function nestedShape(values: TensorValues): number[] {
-  const shape: number[] = [];
-  for (let level: unknown = values; Array.isArray(level) || isNumericArray(level); level = level[0]) shape.push(level.length);
-  return shape;
-}
-
-/** Calls `visit` with every element in row-major order; throws where lengths or kinds differ. */
-function visitElements(values: TensorValues, shape: readonly number[], visit: (element: Element, position: readonly number[]) => void): void {
-  const position: number[] = [];
-  const walk = (node: unknown, axis: number): void => {
-    const size = shape[axis];
-    if (size === undefined) {
-      if (typeof node === "number" || typeof node === "boolean" || typeof node === "bigint") return visit(node, position);
-      if (Array.isArray(node) || isNumericArray(node)) {
-        throw new ShapeError(`tensor: ${positionText(position)} is an array where the first elements at this depth are numbers.`);
-      }
-      throw new DTypeError(`tensor: expected numbers, booleans or bigints; received ${describe(node)} at ${positionText(position)}.`);
-    }
-    if (!Array.isArray(node) && !isNumericArray(node)) {
-      throw new ShapeError(`tensor: expected an array of ${size} at ${positionText(position)}; received ${describe(node)}.`);
-    }
-    if (node.length !== size) {
-      throw new ShapeError(
-        `tensor: expected arrays of equal lengths, of ${size} elements at this depth; ${positionText(position)} has ${node.length}.`,
-      );
-    }
-    for (let i = 0; i < size; i++) {
-      position.push(i);
-      walk(node[i], axis + 1);
-      position.pop();
-    }
-  };
-  walk(values, 0);
-}
-
-function inferDType(first: Element | undefined): DType {
-  if (typeof first === "boolean") return "bool";
-  return typeof first === "bigint" ? "int64" : "float32";
-}
-
-/** What is wrong with writing `element` as `dtype`; undefined when nothing is. */
-function misfit(element: Element, dtype: DType): string | undefined {
-  if (isFloat(dtype) || dtype === "bool") return undefined;
-  if (typeof element === "number" && !Number.isInteger(element)) return "a whole number";
-  if (dtype === "int64") {
-    const fits = typeof element === "bigint" ? BigInt.asIntN(64, element) === element : Math.abs(Number(element)) <= Number.MAX_SAFE_INTEGER;
-    return fits ? undefined : "a safe integer, or a bigint of 64 bits";
-  }
-  const [low, high] = integerRanges[dtype] ?? [0, 0];
-  return Number(element) >= low && Number(element) <= high ? undefined : `a whole number from ${low} to ${high}`;
-}
-
-function elementsOf(values: TensorValues, shape: readonly number[], dtype: DType | undefined): { array: TypedArray; dtype: DType } {
-  if (isNumericArray(values)) {
-    const native = nativeDType(values);
-    if (native !== undefined && (dtype === undefined || dtype === native)) {
-      const array = allocate(native, values.length);
-      (array as Float32Array).set(values as Float32Array);
-      return { array, dtype: native };
-    }
-    if (dtype === undefined) {
-      throw new DTypeError(`tensor: a ${values.constructor.name} has no dtype of its own here. Choose one with { dtype }.`);
-    }
-  }
-  const elements: Element[] = [];
-  visitElements(values, shape, (element, position) => {
-    const [first] = elements;
-    if (dtype === undefined && first !== undefined && typeof element !== typeof first) {
-      throw new DTypeError(
-        `tensor: expected elements of one kind; received a ${typeof first} first and a ${typeof element} at ${positionText(position)}. ` +
-          `Choose with { dtype }.`,
-      );
-    }
-    const wanted = dtype && misfit(element, dtype);
-    if (wanted) throw new ValueError(`tensor: expected ${wanted} for ${dtype}; received ${String(element)} at ${positionText(position)}.`);
-    elements.push(element);
-  });
-  const chosen = dtype ?? inferDType(elements[0]);
-  const array = allocate(chosen, elements.length);
-  elements.forEach((element, i) => {
-    writeElement(array, chosen, i, typeof element === "boolean" ? Number(element) : element);
-  });
-  return { array, dtype: chosen };
-}
-
-/**
- * A tensor of the given elements, which are copied. Shape: that of the nesting, or `shape` for flat values.
- * Dtype: float32 for numbers, bool for booleans, int64 for bigints, a typed array's own; or `dtype`.
- * Throws ShapeError for ragged arrays, DTypeError for mixed or foreign elements, ValueError for elements that an integer
- * dtype cannot hold, each with the element's position.
- * @example
- * ng.tensor([[1, 2], [3, 4]]); // float32[2, 2]
- * ng.tensor(new Uint8Array(784), { shape: [28, 28] }); // uint8[28, 28]
- */
-export function tensor<D extends DType>(values: TensorValues, options: TensorOptions<D> & { readonly dtype: D }): Tensor<D>;
-export function tensor(values: TensorValues, options?: TensorOptions): Tensor;
-export function tensor(values: TensorValues, options: TensorOptions = {}): Tensor {
-  const dtype = options.dtype === undefined ? undefined : checkDType(options.dtype, "tensor");
-  const nested = nestedShape(values);
-  const { array, dtype: chosen } = elementsOf(values, nested, dtype);
-  if (options.shape === undefined) return new ConcreteTensor(nested, chosen, new CpuStorage(array));
-  const shape = checkShape(options.shape, "tensor") as readonly number[];
-  if (concreteSize(shape) !== array.length) {
-    throw new ShapeError(
-      `tensor: the shape ${formatShape(shape)} has ${concreteSize(shape)} elements; received ${array.length} values.`,
-    );
-  }
-  return new ConcreteTensor([...shape], chosen, new CpuStorage(array));
-}
+import { asTensor, builder as o } from "../ops/index.ts";
+import { type DTypeOption, type Element, inferDType, misfit } from "./element.ts";
+import { tensor } from "./values.ts";
 
 /**
  * A tensor of `shape` filled with one value. Dtype: that of the value as in `tensor`, or `dtype`.
  * @example
  * ng.full([2, 2], 7).toArray(); // [[7, 7], [7, 7]]
  */
-export function full<D extends DType>(shape: Shape, value: Element, options: { readonly dtype: D }): Tensor<D>;
+export function full<D extends DType>(
+  shape: Shape,
+  value: Element,
+  options: { readonly dtype: D },
+): Tensor<D>;
 export function full(shape: Shape, value: Element, options?: DTypeOption): Tensor;
 export function full(shape: Shape, value: Element, options: DTypeOption = {}): Tensor {
   const dtype = checkDType(options.dtype ?? inferDType(value), "full");
@@ -231,7 +66,8 @@ export function onesLike(x: TensorLike, { dtype }: DTypeOption = {}): Tensor {
 }
 
 function checkFinite(value: number, where: string): void {
-  if (!Number.isFinite(value)) throw new ValueError(`${where}: expected a finite number; received ${String(value)}.`);
+  if (!Number.isFinite(value))
+    throw new ValueError(`${where}: expected a finite number; received ${String(value)}.`);
 }
 
 /**
@@ -255,7 +91,10 @@ export function arange(...args: (number | DTypeOption | undefined)[]): Tensor {
   const size = Math.max(0, Math.ceil((stop - start) / step));
   // Counting from 0 needs no elements in the graph.
   if (start === 0 && step === 1 && dtype !== "bool") return o.iota({ shape: [size], dtype, axis: 0 });
-  return tensor(Array.from({ length: size }, (_, i) => start + i * step), { dtype });
+  return tensor(
+    Array.from({ length: size }, (_, i) => start + i * step),
+    { dtype },
+  );
 }
 
 /**
@@ -287,8 +126,12 @@ export function linspace(start: number, stop: number, count = 50, options: Linsp
   const { dtype = "float32", endpoint = true } = options;
   const steps = Math.max(1, endpoint ? count - 1 : count);
   // The end is met exactly, which start + (stop − start)·i/steps would miss by a rounding.
-  const at = (i: number): number => (endpoint && i === count - 1 && count > 1 ? stop : start + ((stop - start) * i) / steps);
-  return tensor(Array.from({ length: count }, (_, i) => at(i)), { dtype });
+  const at = (i: number): number =>
+    endpoint && i === count - 1 && count > 1 ? stop : start + ((stop - start) * i) / steps;
+  return tensor(
+    Array.from({ length: count }, (_, i) => at(i)),
+    { dtype },
+  );
 }
 
 /**
@@ -314,16 +157,26 @@ export interface OneHotOptions extends DTypeOption {
  * @example
  * ng.oneHot(ng.tensor([1, 0], { dtype: "int32" }), 3).toArray(); // [[0, 1, 0], [1, 0, 0]]
  */
-export function oneHot(indices: TensorLike, classes: number, { dtype = "float32", axis = -1 }: OneHotOptions = {}): Tensor {
+export function oneHot(
+  indices: TensorLike,
+  classes: number,
+  { dtype = "float32", axis = -1 }: OneHotOptions = {},
+): Tensor {
   const x = asTensor(indices, "oneHot");
   if (isFloat(x.dtype) || x.dtype === "bool") {
-    throw new DTypeError(`oneHot: expected integer class indices; received ${x.dtype}. Convert them with .astype("int32").`);
+    throw new DTypeError(
+      `oneHot: expected integer class indices; received ${x.dtype}. Convert them with .astype("int32").`,
+    );
   }
   checkCount(classes, 1, "oneHot, classes");
   const at = normalizeAxis(axis, x.rank + 1, "oneHot");
   // Narrow integers could not count to `classes`.
   const wide = x.dtype === "int64" ? x : o.convert(x, { dtype: "int32" });
   const column = o.reshape(wide, { shape: x.shape.toSpliced(at, 0, 1) });
-  const counted = o.iota({ shape: column.shape.map((_, i) => (i === at ? classes : 1)), dtype: wide.dtype, axis: at });
+  const counted = o.iota({
+    shape: column.shape.map((_, i) => (i === at ? classes : 1)),
+    dtype: wide.dtype,
+    axis: at,
+  });
   return o.convert(o.equal(column, counted), { dtype: checkDType(dtype, "oneHot") });
 }

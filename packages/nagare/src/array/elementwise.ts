@@ -1,5 +1,5 @@
 /** Element by element: the primitives that are functions of tensors and numbers as they are, and a few built of them. */
-import { type DType, type Tensor, type TensorLike, ValueError, checkDType } from "../core/index.ts";
+import { checkDType, type DType, type Tensor, type TensorLike, ValueError } from "../core/index.ts";
 import { asTensor, builder as o, promoteOperands } from "../ops/index.ts";
 import { asFloat } from "./precision.ts";
 
@@ -71,7 +71,8 @@ export function where(condition: TensorLike, a: TensorLike, b: TensorLike): Tens
  * ng.clip(x, 0, 6);
  */
 export function clip(x: TensorLike, low?: TensorLike, high?: TensorLike): Tensor {
-  if (low === undefined && high === undefined) throw new ValueError("clip: expected a low or a high bound; received neither.");
+  if (low === undefined && high === undefined)
+    throw new ValueError("clip: expected a low or a high bound; received neither.");
   const raised = low === undefined ? asTensor(x, "clip") : o.maximum(x, low);
   return high === undefined ? raised : o.minimum(raised, high);
 }

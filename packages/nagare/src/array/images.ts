@@ -1,5 +1,13 @@
 /** Convolution and pooling of images [batch, height, width, channels], with the window options users write. */
-import { type Dim, type Shape, ShapeError, type Tensor, type TensorLike, addDims, floorDivDim } from "../core/index.ts";
+import {
+  addDims,
+  type Dim,
+  floorDivDim,
+  type Shape,
+  ShapeError,
+  type Tensor,
+  type TensorLike,
+} from "../core/index.ts";
 import {
   asTensor,
   avgPool2d as avgPool2dOp,
@@ -30,11 +38,19 @@ export interface PoolWindow extends WindowOptions {
   readonly window?: PairOption;
 }
 
-function samePadding(size: Dim, window: number, stride: number, dilation: number, where: string): [number, number] {
+function samePadding(
+  size: Dim,
+  window: number,
+  stride: number,
+  dilation: number,
+  where: string,
+): [number, number] {
   const reach = dilation * (window - 1) + 1;
   if (typeof size === "symbol") {
     if (stride === 1) return [Math.floor((reach - 1) / 2), Math.ceil((reach - 1) / 2)];
-    throw new ShapeError(`${where}: "same" padding with a stride needs a height and a width that are numbers.`);
+    throw new ShapeError(
+      `${where}: "same" padding with a stride needs a height and a width that are numbers.`,
+    );
   }
   const positions = floorDivDim(addDims(size, stride - 1), stride) as number;
   const total = Math.max(0, (positions - 1) * stride + reach - size);
@@ -53,7 +69,8 @@ function paddingOf(
   if (option !== "same") return option;
   const along = (axis: 0 | 1): [number, number] => {
     const size = window[axis];
-    if (typeof size === "symbol") throw new ShapeError(`${where}: "same" padding needs a window of known size.`);
+    if (typeof size === "symbol")
+      throw new ShapeError(`${where}: "same" padding needs a window of known size.`);
     return samePadding(images[axis + 1] ?? 0, size, strides[axis], dilation[axis], where);
   };
   return [...along(0), ...along(1)];
@@ -99,7 +116,13 @@ export function maxPool2d(images: TensorLike, options: PoolWindow = {}): Tensor 
  * @example
  * ng.avgPool2d(ng.ones([1, 4, 4, 3])).shape; // [1, 2, 2, 3]
  */
-export function avgPool2d(images: TensorLike, options: PoolWindow & { readonly countPadding?: boolean } = {}): Tensor {
+export function avgPool2d(
+  images: TensorLike,
+  options: PoolWindow & { readonly countPadding?: boolean } = {},
+): Tensor {
   const x = asTensor(images, "avgPool2d");
-  return avgPool2dOp(x, { ...poolWindow(x, options, "avgPool2d"), countPadding: options.countPadding ?? false });
+  return avgPool2dOp(x, {
+    ...poolWindow(x, options, "avgPool2d"),
+    countPadding: options.countPadding ?? false,
+  });
 }

@@ -1,15 +1,15 @@
 /** Parts of a tensor: by ranges known in advance, and by indices that are tensors. */
 import {
+  checkCount,
   type Dim,
+  formatDim,
+  formatShape,
+  normalizeAxis,
   type Shape,
   ShapeError,
   type Tensor,
   type TensorLike,
   ValueError,
-  checkCount,
-  formatDim,
-  formatShape,
-  normalizeAxis,
 } from "../core/index.ts";
 import { asTensor, builder as o, scalar } from "../ops/index.ts";
 import { moveAxis, ravel, reshape } from "./shape.ts";
@@ -33,7 +33,8 @@ interface Range {
 }
 
 function checkWhole(value: number, what: string): void {
-  if (!Number.isSafeInteger(value)) throw new ValueError(`slice: expected ${what} to be a whole number; received ${String(value)}.`);
+  if (!Number.isSafeInteger(value))
+    throw new ValueError(`slice: expected ${what} to be a whole number; received ${String(value)}.`);
 }
 
 /** Of an axis whose size is not known yet: ranges counted from the front, up to a number or the end. */
@@ -60,11 +61,23 @@ function indexRange(size: number, index: number, axis: number, shape: Shape): Ra
 }
 
 /** Python's rules: bounds beyond the ends are brought to the ends. */
-function concreteRange(size: number, start: number | null | undefined, stop: number | null | undefined, step: number): Range {
-  const bound = (value: number, low: number, high: number) => Math.min(Math.max(value < 0 ? value + size : value, low), high);
+function concreteRange(
+  size: number,
+  start: number | null | undefined,
+  stop: number | null | undefined,
+  step: number,
+): Range {
+  const bound = (value: number, low: number, high: number) =>
+    Math.min(Math.max(value < 0 ? value + size : value, low), high);
   if (step > 0) {
     const from = bound(start ?? 0, 0, size);
-    return { start: from, limit: Math.max(from, bound(stop ?? size, 0, size)), step, reversed: false, dropped: false };
+    return {
+      start: from,
+      limit: Math.max(from, bound(stop ?? size, 0, size)),
+      step,
+      reversed: false,
+      dropped: false,
+    };
   }
   const last = bound(start ?? size - 1, -1, size - 1);
   const before = stop === null || stop === undefined ? -1 : bound(stop, -1, size - 1);
@@ -76,7 +89,9 @@ function concreteRange(size: number, start: number | null | undefined, stop: num
 function rangeOf(shape: Shape, axis: number, entry: AxisSlice): Range {
   const size = shape[axis] ?? 0;
   if (typeof entry === "number") checkWhole(entry, "an index");
-  else for (const value of entry ?? []) if (value !== null && value !== undefined) checkWhole(value, "start, stop and step");
+  else
+    for (const value of entry ?? [])
+      if (value !== null && value !== undefined) checkWhole(value, "start, stop and step");
   if (typeof size === "symbol") return symbolicRange(size, entry);
   if (typeof entry === "number") return indexRange(size, entry, axis, shape);
   const [start, stop, step] = entry ?? [];
@@ -107,7 +122,9 @@ export function slice(x: TensorLike, ...entries: (AxisSlice | "...")[]): Tensor 
   const gap = entries.indexOf("...");
   const all = given.toSpliced(gap < 0 ? given.length : gap, 0, ...rest);
   const ranges = all.map((entry, axis) => rangeOf(shape, axis, entry));
-  const whole = ranges.every(({ start, limit, step }, axis) => start === 0 && limit === shape[axis] && step === 1);
+  const whole = ranges.every(
+    ({ start, limit, step }, axis) => start === 0 && limit === shape[axis] && step === 1,
+  );
   const taken = whole
     ? operand
     : o.slice(operand, {
@@ -117,7 +134,10 @@ export function slice(x: TensorLike, ...entries: (AxisSlice | "...")[]): Tensor 
       });
   const reversed = ranges.flatMap((range, axis) => (range.reversed ? [axis] : []));
   const ordered = reversed.length > 0 ? o.flip(taken, { axes: reversed }) : taken;
-  return reshape(ordered, ordered.shape.filter((_, axis) => !ranges[axis]?.dropped));
+  return reshape(
+    ordered,
+    ordered.shape.filter((_, axis) => !ranges[axis]?.dropped),
+  );
 }
 
 /**
@@ -127,18 +147,26 @@ export function slice(x: TensorLike, ...entries: (AxisSlice | "...")[]): Tensor 
  * ng.split(ng.arange(6), 3).map((t) => t.toArray()); // [[0, 1], [2, 3], [4, 5]]
  * ng.split(ng.arange(6), [1, 4]).map((t) => t.shape); // [[1], [3], [2]]
  */
-export function split(x: TensorLike, parts: number | readonly number[], { axis = 0 }: { readonly axis?: number } = {}): Tensor[] {
+export function split(
+  x: TensorLike,
+  parts: number | readonly number[],
+  { axis = 0 }: { readonly axis?: number } = {},
+): Tensor[] {
   const operand = asTensor(x, "split");
   const at = normalizeAxis(axis, operand.rank, "split");
   const size = operand.shape[at];
   if (typeof size !== "number") {
-    throw new ShapeError(`split: expected an axis whose size is a number; received axis ${at} of ${formatShape(operand.shape)}.`);
+    throw new ShapeError(
+      `split: expected an axis whose size is a number; received axis ${at} of ${formatShape(operand.shape)}.`,
+    );
   }
   const before: null[] = new Array<null>(at).fill(null);
   if (typeof parts === "number") {
     checkCount(parts, 1, "split, parts");
     if (size % parts !== 0) {
-      throw new ShapeError(`split: axis ${at} of ${formatShape(operand.shape)} does not divide into ${parts} equal parts. Name the indices to split at.`);
+      throw new ShapeError(
+        `split: axis ${at} of ${formatShape(operand.shape)} does not divide into ${parts} equal parts. Name the indices to split at.`,
+      );
     }
   }
   const bounds =
@@ -148,7 +176,8 @@ export function split(x: TensorLike, parts: number | readonly number[], { axis =
 
 /** Indices as int32 or int64 that count from the front. */
 function fromFront(indices: Tensor, size: Dim): Tensor {
-  const wide = indices.dtype === "int8" || indices.dtype === "uint8" ? o.convert(indices, { dtype: "int32" }) : indices;
+  const wide =
+    indices.dtype === "int8" || indices.dtype === "uint8" ? o.convert(indices, { dtype: "int32" }) : indices;
   // Without a number for the size, gather itself refuses negative indices.
   if (typeof size !== "number" || (wide.dtype !== "int32" && wide.dtype !== "int64")) return wide;
   return o.select(o.less(wide, 0), o.add(wide, size), wide);
@@ -183,13 +212,17 @@ export function takeAlongAxis(x: TensorLike, indices: TensorLike, axis: number):
   const operand = asTensor(x, "takeAlongAxis");
   const at = normalizeAxis(axis, operand.rank, "takeAlongAxis");
   const picks = fromFront(indexTensor(indices, "takeAlongAxis"), operand.shape[at] ?? 0);
-  const fits = picks.rank === operand.rank && picks.shape.every((size, i) => i === at || size === operand.shape[i]);
+  const fits =
+    picks.rank === operand.rank && picks.shape.every((size, i) => i === at || size === operand.shape[i]);
   if (!fits) {
     throw new ShapeError(
       `takeAlongAxis: expected indices of shape ${formatShape(operand.shape)} but for axis ${at}; received ${formatShape(picks.shape)}.`,
     );
   }
   const last = operand.rank - 1;
-  const found = o.gather(moveAxis(operand, at, last), moveAxis(picks, at, last), { axis: last, batchAxes: last });
+  const found = o.gather(moveAxis(operand, at, last), moveAxis(picks, at, last), {
+    axis: last,
+    batchAxes: last,
+  });
   return moveAxis(found, last, at);
 }

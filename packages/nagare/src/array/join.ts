@@ -1,5 +1,13 @@
 /** Several tensors made one. */
-import { ShapeError, type Tensor, type TensorLike, ValueError, formatShape, normalizeAxis, sameShape } from "../core/index.ts";
+import {
+  formatShape,
+  normalizeAxis,
+  ShapeError,
+  sameShape,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+} from "../core/index.ts";
 import { asTensor, builder as o } from "../ops/index.ts";
 import { expandDims } from "./shape.ts";
 
@@ -34,9 +42,14 @@ export function stack(tensors: readonly TensorLike[], { axis = 0 }: JoinOptions 
   if (!first) throw new ValueError("stack: expected at least one tensor; received none.");
   for (const operand of operands) {
     if (!sameShape(operand.shape, first.shape)) {
-      throw new ShapeError(`stack: expected equal shapes; received ${formatShape(first.shape)} and ${formatShape(operand.shape)}.`);
+      throw new ShapeError(
+        `stack: expected equal shapes; received ${formatShape(first.shape)} and ${formatShape(operand.shape)}.`,
+      );
     }
   }
   const at = normalizeAxis(axis, first.rank + 1, "stack");
-  return concat(operands.map((operand) => expandDims(operand, at)), { axis: at });
+  return concat(
+    operands.map((operand) => expandDims(operand, at)),
+    { axis: at },
+  );
 }

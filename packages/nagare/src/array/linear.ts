@@ -1,5 +1,5 @@
 /** Products of vectors and matrices. */
-import { type Shape, ShapeError, type Tensor, type TensorLike, formatShape } from "../core/index.ts";
+import { formatShape, type Shape, ShapeError, type Tensor, type TensorLike } from "../core/index.ts";
 import { builder as o, promoteOperands } from "../ops/index.ts";
 import { moveAxis, ravel, reshape } from "./shape.ts";
 
@@ -15,14 +15,20 @@ const plain = { transposeA: false, transposeB: false };
 export function matmul(a: TensorLike, b: TensorLike): Tensor {
   const [x, y] = promoteOperands(a, b, "matmul");
   if (x.rank === 0 || y.rank === 0) {
-    throw new ShapeError(`matmul: expected vectors or matrices; received ${formatShape(x.shape)} and ${formatShape(y.shape)}. Scale with mul.`);
+    throw new ShapeError(
+      `matmul: expected vectors or matrices; received ${formatShape(x.shape)} and ${formatShape(y.shape)}. Scale with mul.`,
+    );
   }
   const [isRow, isColumn] = [x.rank === 1, y.rank === 1];
   const left = isRow ? reshape(x, [1, ...x.shape]) : x;
   const right = isColumn ? reshape(y, [...y.shape, 1]) : y;
   const product = o.matmul(left, right, plain);
   const leading = product.shape.slice(0, -2);
-  const kept: Shape = [...leading, ...(isRow ? [] : product.shape.slice(-2, -1)), ...(isColumn ? [] : product.shape.slice(-1))];
+  const kept: Shape = [
+    ...leading,
+    ...(isRow ? [] : product.shape.slice(-2, -1)),
+    ...(isColumn ? [] : product.shape.slice(-1)),
+  ];
   return reshape(product, kept);
 }
 

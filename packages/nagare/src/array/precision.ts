@@ -1,5 +1,5 @@
 /** The dtype in which results that are fractions by nature are computed. */
-import { type Tensor, isFloat } from "../core/index.ts";
+import { isFloat, type Tensor } from "../core/index.ts";
 import { builder as o } from "../ops/index.ts";
 
 /** Integers and bools as float32, floats as they are. */

@@ -1,13 +1,13 @@
 /** Reductions over axes, in NumPy's words: all axes unless some are named. */
 import {
   type Dim,
+  normalizeAxes,
+  normalizeAxis,
   type Shape,
+  sizeOf,
   type Tensor,
   type TensorLike,
   ValueError,
-  normalizeAxes,
-  normalizeAxis,
-  sizeOf,
 } from "../core/index.ts";
 import { asTensor, builder as o } from "../ops/index.ts";
 import { asFloat, widened } from "./precision.ts";
@@ -172,7 +172,8 @@ export function argMin(x: TensorLike, options: ArgOptions = {}): Tensor {
 function quantified(x: TensorLike, options: ReduceOptions, name: "any" | "all"): Tensor {
   return reduce(x, options, name, (t, axes) => {
     const shape = t.shape.filter((_, i) => !axes.includes(i));
-    if (axes.some((axis) => t.shape[axis] === 0)) return o.full({ shape, dtype: "bool", value: name === "all" ? 1 : 0 });
+    if (axes.some((axis) => t.shape[axis] === 0))
+      return o.full({ shape, dtype: "bool", value: name === "all" ? 1 : 0 });
     const truth = t.dtype === "bool" ? t : o.notEqual(t, 0);
     return name === "any" ? o.reduceMax(truth, { axes }) : o.reduceMin(truth, { axes });
   });
@@ -230,7 +231,8 @@ export function norm(x: TensorLike, { ord = 2, ...options }: NormOptions = {}): 
   return reduce(x, options, "norm", (t, axes) => {
     if (ord === 1) return o.reduceSum(o.abs(asFloat(t)), { axes });
     if (ord === Number.POSITIVE_INFINITY) return o.reduceMax(o.abs(asFloat(t)), { axes });
-    if (ord !== 2) throw new ValueError(`norm: expected ord to be 1, 2 or Infinity; received ${String(ord)}.`);
+    if (ord !== 2)
+      throw new ValueError(`norm: expected ord to be 1, 2 or Infinity; received ${String(ord)}.`);
     return widened(t, (wide) => {
       const squares = o.reduceSum(o.square(wide), { axes });
       const isZero = o.equal(squares, 0);

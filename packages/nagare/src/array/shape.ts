@@ -1,16 +1,16 @@
 /** The same elements in another arrangement. */
 import {
-  type Shape,
-  ShapeError,
-  type Tensor,
-  type TensorLike,
   checkCount,
   formatShape,
   mulDims,
   normalizeAxes,
   normalizeAxis,
   resolveReshape,
+  type Shape,
+  ShapeError,
   sameShape,
+  type Tensor,
+  type TensorLike,
 } from "../core/index.ts";
 import { asTensor, builder as o } from "../ops/index.ts";
 
@@ -63,7 +63,10 @@ export function swapAxes(x: TensorLike, first: number, second: number): Tensor {
   const operand = asTensor(x, "swapAxes");
   const a = normalizeAxis(first, operand.rank, "swapAxes");
   const b = normalizeAxis(second, operand.rank, "swapAxes");
-  return transpose(operand, operand.shape.map((_, i) => (i === a ? b : i === b ? a : i)));
+  return transpose(
+    operand,
+    operand.shape.map((_, i) => (i === a ? b : i === b ? a : i)),
+  );
 }
 
 /**
@@ -74,12 +77,18 @@ export function swapAxes(x: TensorLike, first: number, second: number): Tensor {
 export function squeeze(x: TensorLike, axis?: number | readonly number[]): Tensor {
   const operand = asTensor(x, "squeeze");
   const { shape, rank } = operand;
-  const dropped = axis === undefined ? shape.flatMap((d, i) => (d === 1 ? [i] : [])) : normalizeAxes(axis, rank, "squeeze");
+  const dropped =
+    axis === undefined ? shape.flatMap((d, i) => (d === 1 ? [i] : [])) : normalizeAxes(axis, rank, "squeeze");
   const wrong = dropped.find((i) => shape[i] !== 1);
   if (wrong !== undefined) {
-    throw new ShapeError(`squeeze: expected axes of size 1; received axis ${wrong} of ${formatShape(shape)}. Use reshape to merge axes.`);
+    throw new ShapeError(
+      `squeeze: expected axes of size 1; received axis ${wrong} of ${formatShape(shape)}. Use reshape to merge axes.`,
+    );
   }
-  return reshape(operand, shape.filter((_, i) => !dropped.includes(i)));
+  return reshape(
+    operand,
+    shape.filter((_, i) => !dropped.includes(i)),
+  );
 }
 
 /**
@@ -92,7 +101,10 @@ export function expandDims(x: TensorLike, axis: number | readonly number[]): Ten
   const operand = asTensor(x, "expandDims");
   const count = typeof axis === "number" ? 1 : axis.length;
   const added = normalizeAxes(axis, operand.rank + count, "expandDims");
-  return reshape(operand, added.reduce<Shape>((shape, at) => shape.toSpliced(at, 0, 1), operand.shape));
+  return reshape(
+    operand,
+    added.reduce<Shape>((shape, at) => shape.toSpliced(at, 0, 1), operand.shape),
+  );
 }
 
 /**
@@ -169,7 +181,11 @@ export interface PadOptions {
  * @example
  * ng.pad(ng.tensor([1, 2]), [[1, 2]]).toArray(); // [0, 1, 2, 0, 0]
  */
-export function pad(x: TensorLike, widths: number | readonly PadWidth[], { value = 0 }: PadOptions = {}): Tensor {
+export function pad(
+  x: TensorLike,
+  widths: number | readonly PadWidth[],
+  { value = 0 }: PadOptions = {},
+): Tensor {
   const operand = asTensor(x, "pad");
   const list = typeof widths === "number" ? operand.shape.map((): PadWidth => widths) : widths;
   if (list.length !== operand.rank) {

@@ -14,7 +14,9 @@ export type PaddingOption = "valid" | "same" | readonly [number, number, number,
 export function pairOf(option: PairOption, where: string): readonly [number, number] {
   const both = typeof option === "number" ? ([option, option] as const) : option;
   if (both.length !== 2 || !both.every((n) => Number.isSafeInteger(n) && n >= 1)) {
-    throw new ValueError(`${where}: expected a whole number from 1 up, or two of them; received ${JSON.stringify(option)}.`);
+    throw new ValueError(
+      `${where}: expected a whole number from 1 up, or two of them; received ${JSON.stringify(option)}.`,
+    );
   }
   return both;
 }

@@ -40,11 +40,11 @@ export function numberToBfloat16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
-/** Rounds to the nearest integer; a tie goes to the even one. */
+/** Rounds to the nearest integer; a tie goes to the even one, and what rounds to zero keeps its sign. */
 export function roundHalfToEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);
+  if (up && floor === -1) return -0;
+  return up ? floor + 1 : floor;
 }

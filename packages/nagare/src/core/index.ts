@@ -4,6 +4,7 @@ export * from "./dtype.ts";
 export * from "./errors.ts";
 export * from "./half.ts";
 export * from "./node.ts";
+export * from "./philox.ts";
 export * from "./shape.ts";
 export * from "./storage.ts";
 export * from "./tensor.ts";

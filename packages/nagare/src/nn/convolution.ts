@@ -1,27 +1,17 @@
 /** Convolutional layers. */
 
-import { add, conv2d as convolve, type PaddingOption, type PairOption, pairOf } from "../array/index.ts";
-import {
-  checkCount,
-  type DType,
-  formatDim,
-  formatShape,
-  ShapeError,
-  type Tensor,
-  ValueError,
-} from "../core/index.ts";
-import { type Variable, variable } from "../runtime/index.ts";
-import { type Activation, type ActivationName, activation } from "./activations.ts";
-import { type Initializer, type InitializerName, initializer } from "./initializers.ts";
-import { Module } from "./module.ts";
+import { conv2d as convolve, type PaddingOption, type PairOption, pairOf } from "../array/index.ts";
+import { checkCount, formatAval, ShapeError, type Tensor, ValueError } from "../core/index.ts";
+import { WeightedLayer, type WeightOptions } from "./weighted.ts";
+import { type LayerWindow, layerWindow } from "./window.ts";
 
 /** Options of a two-dimensional convolution. */
-export interface Conv2dOptions {
+export interface Conv2dOptions extends WeightOptions {
   /** Number of output channels. */
   readonly filters: number;
   /** Height and width of the window, one number for both. */
   readonly kernelSize: PairOption;
-  /** Default 1. */
+  /** Steps between windows; default 1. */
   readonly strides?: PairOption;
   /** "valid" (default): no padding; "same": the output has ⌈input / stride⌉ positions. */
   readonly padding?: PaddingOption;
@@ -29,64 +19,59 @@ export interface Conv2dOptions {
   readonly dilation?: PairOption;
   /** Channels are split into this many groups that do not see each other; default 1. */
   readonly groups?: number;
-  /** Default "linear". */
-  readonly activation?: ActivationName | Activation;
-  /** Default true. */
-  readonly useBias?: boolean;
-  /** Default "glorotUniform". */
-  readonly kernelInitializer?: InitializerName | Initializer;
-  /** Default "zeros". */
-  readonly biasInitializer?: InitializerName | Initializer;
-  /** Default "float32". */
-  readonly dtype?: DType;
 }
 
 /**
  * Cross-correlation of images [batch, height, width, channels] with a kernel
- * [kernelHeight, kernelWidth, channels / groups, filters], plus a bias [filters].
+ * [kernelHeight, kernelWidth, channels / groups, filters], plus a bias [filters], then the activation.
+ * Throws ValueError for impossible options, ShapeError for inputs that are no such images or have other channels than
+ * the layer was built for.
  * @example
  * nn.conv2d({ filters: 8, kernelSize: 3 }).call(ng.ones([1, 28, 28, 1])).shape; // [1, 26, 26, 8]
  */
-export class Conv2d extends Module {
-  readonly options: Conv2dOptions;
-  readonly activation: Activation;
-  kernel: Variable | undefined;
-  bias: Variable | undefined;
+export class Conv2d extends WeightedLayer {
+  readonly filters: number;
+  readonly kernelSize: readonly [number, number];
+  readonly window: LayerWindow;
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
 
   constructor(options: Conv2dOptions) {
-    super();
-    checkCount(options.filters, 1, "Conv2d: filters");
-    checkCount(options.groups ?? 1, 1, "Conv2d: groups");
-    if (options.filters % (options.groups ?? 1) !== 0) {
+    super(options);
+    const { filters, kernelSize, strides = 1, padding = "valid", dilation = 1, groups = 1 } = options;
+    this.filters = checkCount(filters, 1, "Conv2d: filters");
+    this.groups = checkCount(groups, 1, "Conv2d: groups");
+    if (filters % groups !== 0) {
       throw new ValueError(
-        `Conv2d: filters must be a multiple of groups; received ${options.filters} and ${options.groups}.`,
+        `Conv2d: expected filters to be a multiple of groups; received ${filters} and ${groups}.`,
       );
     }
-    pairOf(options.kernelSize, "Conv2d: kernelSize");
-    this.options = options;
-    this.activation = activation(options.activation);
+    this.kernelSize = pairOf(kernelSize, "Conv2d: kernelSize");
+    this.window = layerWindow(strides, padding, "Conv2d");
+    this.dilation = pairOf(dilation, "Conv2d: dilation");
   }
 
   override build(x: Tensor): void {
-    const { filters, kernelSize, groups = 1, dtype = "float32", useBias = true } = this.options;
-    const { kernelInitializer = "glorotUniform", biasInitializer = "zeros" } = this.options;
     const channels = x.shape[3];
-    if (x.rank !== 4 || typeof channels !== "number" || channels % groups !== 0) {
+    if (x.rank !== 4 || typeof channels !== "number" || channels % this.groups !== 0) {
+      const multiple = this.groups > 1 ? `, channels a multiple of ${this.groups} groups` : "";
       throw new ShapeError(
-        `Conv2d: expected images [batch, height, width, channels] with channels a multiple of groups (${groups}); received ` +
-          `${formatShape(x.shape)}${channels === undefined ? "" : `, channels ${formatDim(channels)}`}.`,
+        `Conv2d: expected images [batch, height, width, channels]${multiple}; received ${formatAval(x)}.`,
       );
     }
-    const shape = [...pairOf(kernelSize, "Conv2d: kernelSize"), channels / groups, filters];
-    this.kernel = variable(initializer(kernelInitializer)(shape, dtype), { name: "kernel" });
-    if (useBias) this.bias = variable(initializer(biasInitializer)([filters], dtype), { name: "bias" });
+    this.makeWeights([...this.kernelSize, channels / this.groups, this.filters]);
   }
 
   override forward(x: Tensor): Tensor {
-    if (!this.kernel) throw new ValueError("Conv2d: call the layer, or build it, before forward.");
-    const { strides = 1, padding = "valid", dilation = 1, groups = 1 } = this.options;
-    const product = convolve(x, this.kernel.value, { strides, padding, dilation, groups });
-    return this.activation(this.bias ? add(product, this.bias) : product);
+    const kernel = this.builtKernel();
+    const channels = Number(kernel.shape[2]) * this.groups;
+    if (x.rank !== 4 || x.shape[3] !== channels) {
+      throw new ShapeError(
+        `Conv2d: expected images [batch, height, width, ${channels}], as the layer was built for; received ${formatAval(x)}.`,
+      );
+    }
+    const { dilation, groups } = this;
+    return this.finish(convolve(x, kernel, { ...this.window, dilation, groups }));
   }
 }
 

@@ -1,68 +1,48 @@
 /** Fully connected layers. */
 
-import { add, matmul } from "../array/index.ts";
-import { checkCount, type DType, formatDim, ShapeError, type Tensor, ValueError } from "../core/index.ts";
-import { type Variable, variable } from "../runtime/index.ts";
-import { type Activation, type ActivationName, activation } from "./activations.ts";
-import { type Initializer, type InitializerName, initializer } from "./initializers.ts";
-import { Module } from "./module.ts";
+import { matmul } from "../array/index.ts";
+import { checkCount, formatAval, formatDim, ShapeError, type Tensor } from "../core/index.ts";
+import { WeightedLayer, type WeightOptions } from "./weighted.ts";
 
 /** Options of a fully connected layer. */
-export interface DenseOptions {
-  /** Default "linear". */
-  readonly activation?: ActivationName | Activation;
-  /** Default true. */
-  readonly useBias?: boolean;
-  /** Default "glorotUniform". */
-  readonly kernelInitializer?: InitializerName | Initializer;
-  /** Default "zeros". */
-  readonly biasInitializer?: InitializerName | Initializer;
-  /** Default "float32". */
-  readonly dtype?: DType;
-}
+export type DenseOptions = WeightOptions;
 
 /**
  * y = activation(x · kernel + bias). x [..., inputs] → y [..., units]; kernel [inputs, units], bias [units].
- * Throws ShapeError when the last axis of the input is not a number or changes.
+ * Throws ShapeError when the last axis of the input is not known, or not the one the layer was built for.
  * @example
  * const layer = new nn.Dense(10, { activation: "relu" });
  * layer.call(ng.ones([2, 4])).shape; // [2, 10]
  */
-export class Dense extends Module {
+export class Dense extends WeightedLayer {
   readonly units: number;
-  readonly activation: Activation;
-  kernel: Variable | undefined;
-  bias: Variable | undefined;
-  readonly #options: DenseOptions;
 
   constructor(units: number, options: DenseOptions = {}) {
-    super();
+    super(options);
     this.units = checkCount(units, 1, "Dense: units");
-    this.activation = activation(options.activation);
-    this.#options = options;
   }
 
   override build(x: Tensor): void {
     const inputs = x.shape.at(-1);
     if (typeof inputs !== "number") {
       throw new ShapeError(
-        `Dense: expected an input with a known last axis; received ${inputs === undefined ? "a scalar" : formatDim(inputs)}.`,
+        `Dense: expected an input [..., inputs] whose last axis is a number; received ${
+          inputs === undefined ? "a scalar" : `${formatAval(x)}, where ${formatDim(inputs)} is not known`
+        }.`,
       );
     }
-    const {
-      kernelInitializer = "glorotUniform",
-      biasInitializer = "zeros",
-      useBias = true,
-      dtype = "float32",
-    } = this.#options;
-    this.kernel = variable(initializer(kernelInitializer)([inputs, this.units], dtype), { name: "kernel" });
-    if (useBias) this.bias = variable(initializer(biasInitializer)([this.units], dtype), { name: "bias" });
+    this.makeWeights([inputs, this.units]);
   }
 
   override forward(x: Tensor): Tensor {
-    if (!this.kernel) throw new ValueError("Dense: call the layer, or build it, before forward.");
-    const product = matmul(x, this.kernel);
-    return this.activation(this.bias ? add(product, this.bias) : product);
+    const kernel = this.builtKernel();
+    const [inputs] = kernel.shape;
+    if (x.shape.at(-1) !== inputs) {
+      throw new ShapeError(
+        `Dense: expected an input [..., ${String(inputs)}], as the layer was built for; received ${formatAval(x)}.`,
+      );
+    }
+    return this.finish(matmul(x, kernel));
   }
 }
 

@@ -8,3 +8,5 @@ export * from "./module.ts";
 export * from "./pooling.ts";
 export * from "./regularization.ts";
 export * from "./sequential.ts";
+export { WeightedLayer, type WeightOptions } from "./weighted.ts";
+export type { LayerWindow } from "./window.ts";

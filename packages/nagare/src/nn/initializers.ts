@@ -1,14 +1,11 @@
 /** How variables begin. */
 
-import { full, mul, ones, zeros } from "../array/index.ts";
-import { type DType, type Tensor, ValueError } from "../core/index.ts";
+import { full, ones, zeros } from "../array/index.ts";
+import { type DType, formatAval, ShapeError, sameShape, type Tensor, ValueError } from "../core/index.ts";
 import { nextKey, normal, uniform } from "../random/index.ts";
 
 /** Makes the first value of a variable. Kernels are [...window, inputs, outputs]. */
 export type Initializer = (shape: readonly number[], dtype: DType) => Tensor;
-
-/** The initializers that layers accept by name. */
-export type InitializerName = "zeros" | "ones" | "glorotUniform" | "glorotNormal" | "heUniform" | "heNormal";
 
 /** Inputs and outputs of one unit: the last two axes times the window in front of them. */
 function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
@@ -18,44 +15,69 @@ function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
   return { fanIn: inputs * window, fanOut: outputs * window };
 }
 
-function uniformWithin(limit: number): Initializer {
-  return (shape, dtype) => uniform(nextKey(), shape, { low: -limit, high: limit, dtype });
+/** Uniform over (−limit, limit): variance limit²/3. */
+function uniformWithin(limit: (fanIn: number, fanOut: number) => number): Initializer {
+  return (shape, dtype) => {
+    const { fanIn, fanOut } = fans(shape);
+    const high = limit(fanIn, fanOut);
+    return uniform(nextKey(), shape, { low: -high, high, dtype });
+  };
 }
 
-function normalWith(deviation: number): Initializer {
-  return (shape, dtype) => mul(normal(nextKey(), shape, { dtype }), deviation);
+function normalWith(deviation: (fanIn: number, fanOut: number) => number): Initializer {
+  return (shape, dtype) => {
+    const { fanIn, fanOut } = fans(shape);
+    return normal(nextKey(), shape, { std: deviation(fanIn, fanOut), dtype });
+  };
 }
 
-const byName: { readonly [K in InitializerName]: Initializer } = {
-  zeros: (shape, dtype) => zeros(shape, { dtype }),
-  ones: (shape, dtype) => ones(shape, { dtype }),
-  glorotUniform: (shape, dtype) => {
-    const { fanIn, fanOut } = fans(shape);
-    return uniformWithin(Math.sqrt(6 / (fanIn + fanOut)))(shape, dtype);
-  },
-  glorotNormal: (shape, dtype) => {
-    const { fanIn, fanOut } = fans(shape);
-    return normalWith(Math.sqrt(2 / (fanIn + fanOut)))(shape, dtype);
-  },
-  heUniform: (shape, dtype) => uniformWithin(Math.sqrt(6 / fans(shape).fanIn))(shape, dtype),
-  heNormal: (shape, dtype) => normalWith(Math.sqrt(2 / fans(shape).fanIn))(shape, dtype),
-};
+const byName = {
+  zeros: (shape: readonly number[], dtype: DType) => zeros(shape, { dtype }),
+  ones: (shape: readonly number[], dtype: DType) => ones(shape, { dtype }),
+  glorotUniform: uniformWithin((fanIn, fanOut) => Math.sqrt(6 / (fanIn + fanOut))),
+  glorotNormal: normalWith((fanIn, fanOut) => Math.sqrt(2 / (fanIn + fanOut))),
+  heUniform: uniformWithin((fanIn) => Math.sqrt(6 / fanIn)),
+  heNormal: normalWith((fanIn) => Math.sqrt(2 / fanIn)),
+} as const satisfies Readonly<Record<string, Initializer>>;
 
-/** Every element equal to `value`. */
+/** The initializers that layers accept by name. */
+export type InitializerName = keyof typeof byName;
+
+/** The names of all initializers. */
+export const initializerNames = Object.keys(byName) as readonly InitializerName[];
+
+/**
+ * Every element equal to `value`.
+ * @example
+ * nn.dense({ units: 10, biasInitializer: nn.constant(0.1) });
+ */
 export function constant(value: number): Initializer {
   return (shape, dtype) => full(shape, value, { dtype });
 }
 
 /**
- * An initializer by name, or the given one. Glorot: variance 2/(fanIn + fanOut) (Glorot & Bengio 2010); He: variance
- * 2/fanIn, for ReLU (He et al. 2015). Throws ValueError for an unknown name.
+ * An initializer by name, or the given one, whose result is then checked. Random ones draw from the default generator.
+ * Glorot: variance 2/(fanIn + fanOut) (Glorot & Bengio 2010); He: variance 2/fanIn, for ReLU (He et al. 2015).
+ * Throws ValueError for an unknown name.
+ * @example
+ * nn.initializer("heNormal")([3, 3, 16, 32], "float32");
  */
 export function initializer(choice: InitializerName | Initializer): Initializer {
-  if (typeof choice === "function") return choice;
+  if (typeof choice === "function") return checked(choice);
   if (!Object.hasOwn(byName, choice)) {
     throw new ValueError(
-      `initializer: expected one of ${Object.keys(byName).join(", ")}; received ${JSON.stringify(choice)}.`,
+      `initializer: expected a function or one of ${initializerNames.join(", ")}; received ${JSON.stringify(choice)}.`,
     );
   }
   return byName[choice];
+}
+
+function checked(custom: Initializer): Initializer {
+  return (shape, dtype) => {
+    const made = custom(shape, dtype);
+    if (sameShape(made.shape, shape) && made.dtype === dtype) return made;
+    throw new ShapeError(
+      `initializer: expected ${formatAval({ shape, dtype })} from ${custom.name || "the given function"}; received ${formatAval(made)}.`,
+    );
+  };
 }

@@ -1,9 +1,13 @@
 /** Loss functions: labels first, predictions second, the mean over all examples out. */
 
 import {
+  astype,
   clip,
   equal,
+  greaterEqual,
+  less,
   log,
+  logicalAnd,
   logSoftmax,
   mean,
   mul,
@@ -41,8 +45,11 @@ function logProbabilities(predictions: Tensor, fromLogits: boolean): Tensor {
 }
 
 /**
- * −log p[label], averaged. labels: integers [...], predictions [..., classes].
- * A label outside 0…classes − 1 contributes 0 here; `fit` and `evaluate` refuse it before the step.
+ * −log p[label], averaged. labels: integers [...], predictions [..., classes] → a scalar.
+ * A label outside 0 … classes − 1 makes the result NaN; `fit` and `evaluate` refuse it before the step.
+ * Throws DTypeError for labels that are not integers, ShapeError when the shapes do not go together.
+ * @example
+ * nn.losses.sparseCategoricalCrossentropy(ng.tensor([1], { dtype: "int32" }), ng.tensor([[0, 2]])).item(); // 0.1269…
  */
 export function sparseCategoricalCrossentropy(
   labels: TensorLike,
@@ -52,21 +59,32 @@ export function sparseCategoricalCrossentropy(
   const y = asTensor(labels, "sparseCategoricalCrossentropy");
   if (!isInteger(y.dtype)) {
     throw new DTypeError(
-      `sparseCategoricalCrossentropy: expected integer labels; received ${formatAval(y)}. For one-hot labels use categoricalCrossentropy.`,
+      `sparseCategoricalCrossentropy: expected integer labels; received ${formatAval(y)}. Convert class numbers with ` +
+        `.astype("int32"); for one-hot labels use categoricalCrossentropy.`,
     );
   }
-  if (!sameShape(y.shape, predictions.shape.slice(0, -1))) {
+  const classCount = predictions.shape.at(-1);
+  if (typeof classCount !== "number" || !sameShape(y.shape, predictions.shape.slice(0, -1))) {
     throw new ShapeError(
-      `sparseCategoricalCrossentropy: labels ${formatShape(y.shape)} must have the shape of the predictions ${formatShape(predictions.shape)} without their last axis.`,
+      `sparseCategoricalCrossentropy: expected labels of the predictions' shape without the last axis, the classes; ` +
+        `received labels ${formatShape(y.shape)} and predictions ${formatShape(predictions.shape)}.`,
     );
   }
-  const classes = builder.iota({ shape: [predictions.shape.at(-1) ?? 0], dtype: y.dtype, axis: 0 });
-  const chosen = equal(reshape(y, [...y.shape, 1]), classes);
+  // Eight bits may not hold the number of classes.
+  const index = y.dtype === "int64" ? y : astype(y, "int32");
+  const classes = builder.iota({ shape: [classCount], dtype: index.dtype, axis: 0 });
+  const chosen = equal(reshape(index, [...y.shape, 1]), classes);
   const picked = sum(where(chosen, logProbabilities(predictions, fromLogits), 0), { axis: -1 });
-  return neg(mean(picked));
+  const known = logicalAnd(greaterEqual(index, 0), less(index, classCount));
+  return neg(mean(where(known, picked, Number.NaN)));
 }
 
-/** −Σ y·log p over the last axis, averaged. labels: probabilities of the shape of the predictions. */
+/**
+ * −Σ y·log p over the last axis, averaged. labels: probabilities, such as one-hot rows, of the shape of the predictions
+ * [..., classes] → a scalar. Throws DTypeError for labels that are not floats, ShapeError for another shape.
+ * @example
+ * nn.losses.categoricalCrossentropy(ng.tensor([[0, 1]]), ng.tensor([[0, 2]])).item(); // 0.1269…
+ */
 export function categoricalCrossentropy(
   labels: TensorLike,
   predictions: Tensor,
@@ -77,7 +95,12 @@ export function categoricalCrossentropy(
   return neg(mean(sum(mul(y, logProbabilities(predictions, fromLogits)), { axis: -1 })));
 }
 
-/** (y − ŷ)², averaged over all elements. */
+/**
+ * (y − ŷ)², averaged over all elements: two float tensors of one shape → a scalar.
+ * Throws DTypeError for labels that are not floats, ShapeError for another shape: nothing is broadcast.
+ * @example
+ * nn.losses.meanSquaredError(ng.tensor([1, 2]), ng.tensor([1, 4])).item(); // 2
+ */
 export function meanSquaredError(labels: TensorLike, predictions: Tensor): Tensor {
   const y = asTensor(labels, "meanSquaredError", predictions.dtype);
   checkSame(y, predictions, "meanSquaredError");

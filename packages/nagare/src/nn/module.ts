@@ -5,7 +5,8 @@ import {
   isHolder,
   ShapeError,
   sameShape,
-  type Tensor,
+  sizeOf,
+  Tensor,
   type TreeNode,
   treeChildren,
   ValueError,
@@ -50,8 +51,9 @@ function holdsState(value: unknown): boolean {
 }
 
 /**
- * A building block of models. Subclasses keep variables and other modules in their fields (also in arrays and
- * records) and define `forward`. Variables that depend on the input's shape are made in `build`.
+ * A building block of models. Subclasses keep variables and other modules in public fields (also in arrays and
+ * records; private `#fields` cannot be found) and define `forward`. Variables that depend on the input's shape are made
+ * in `build`.
  * @example
  * class Net extends nn.Module {
  *   hidden = new nn.Dense(128, { activation: "relu" });
@@ -67,13 +69,24 @@ export abstract class Module implements TreeNode {
   /** Makes the variables whose shapes depend on the inputs' shapes. Runs once, before the first forward. */
   build(..._inputs: readonly Tensor[]): void {}
 
-  /** Applies the module to one input. */
+  /**
+   * Applies the module to one input, and builds it first where that has not been done.
+   * @example
+   * layer.call(x, { training: true }); // as `fit` calls it: dropout drops
+   */
   call(input: Tensor, options: CallOptions = {}): Tensor {
     return this.callAll([input], options);
   }
 
   /** Applies the module to several inputs. */
   callAll(inputs: readonly Tensor[], options: CallOptions = {}): Tensor {
+    const stranger = inputs.findIndex((input) => !(input instanceof Tensor));
+    if (stranger >= 0) {
+      throw new ValueError(
+        `${this.constructor.name}: expected tensors; received ${String(inputs[stranger])} as input ${stranger}. ` +
+          "Make one with ng.tensor.",
+      );
+    }
     this.ensureBuilt(inputs);
     const outer = training;
     training = options.training ?? outer;
@@ -106,21 +119,33 @@ export abstract class Module implements TreeNode {
     return Object.fromEntries(Object.entries(this).filter(([, value]) => holdsState(value)));
   }
 
-  /** Every variable with its path, in the order of the fields. A variable held twice is listed once. */
+  /**
+   * Every variable with its path, in the order of the fields. A variable held twice is listed once.
+   * Throws ValueError when two variables would have one path.
+   */
   namedVariables(): NamedVariable[] {
     const found = new Map<Variable, string>();
     const visit = (value: unknown, path: string): void => {
       if (value instanceof Variable) {
         if (!found.has(value)) found.set(value, path);
-      } else if (isModuleLike(value)) {
-        for (const [key, child] of Object.entries(value[treeChildren]()))
-          visit(child, path ? `${path}.${key}` : key);
-      } else if (isContainer(value)) {
-        for (const [key, child] of Object.entries(value)) visit(child, path ? `${path}.${key}` : key);
+        return;
       }
+      const children = isModuleLike(value) ? value[treeChildren]() : isContainer(value) ? value : {};
+      for (const [key, child] of Object.entries(children)) visit(child, path ? `${path}.${key}` : key);
     };
     visit(this, "");
-    return [...found].map(([variable, path]) => ({ path, variable }));
+    const named = [...found].map(([variable, path]) => ({ path, variable }));
+    const paths = new Set<string>();
+    for (const { path } of named) {
+      if (paths.has(path)) {
+        throw new ValueError(
+          `${this.constructor.name}: expected a path of its own for every variable; received ${path} twice. ` +
+            "Rename a key that holds a dot.",
+        );
+      }
+      paths.add(path);
+    }
+    return named;
   }
 
   /** Every variable. */
@@ -135,21 +160,26 @@ export abstract class Module implements TreeNode {
 
   /** The number of elements in all trainable variables. */
   countParameters(): number {
-    return this.trainableVariables().reduce((sum, variable) => sum + variable.value.size, 0);
+    return this.trainableVariables().reduce((sum, variable) => sum + Number(sizeOf(variable.shape)), 0);
   }
 
-  /** The values of all variables by path. */
+  /**
+   * The values of all variables by path, as they are now: later training does not change them.
+   * @example
+   * other.loadStateDict(model.stateDict());
+   */
   stateDict(): Map<string, Tensor> {
     return new Map(this.namedVariables().map(({ path, variable }) => [path, variable.value]));
   }
 
   /**
    * Replaces the values of all variables. Throws ValueError when a path is missing or unknown, ShapeError when a value
-   * does not fit; nothing is replaced then.
+   * has another shape or dtype; nothing is replaced then.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>): void {
     const named = this.namedVariables();
-    const unknown = [...state.keys()].filter((path) => !named.some((entry) => entry.path === path));
+    const known = new Set(named.map(({ path }) => path));
+    const unknown = [...state.keys()].filter((path) => !known.has(path));
     const missing = named.filter(({ path }) => !state.has(path)).map(({ path }) => path);
     if (unknown.length > 0 || missing.length > 0) {
       throw new ValueError(

@@ -1,14 +1,25 @@
 /** Layers that behave differently while training: dropout and batch normalization. */
 
-import { add, mean, mul, ones, rsqrt, square, stopGradient, sub, where, zeros } from "../array/index.ts";
-import { formatShape, ShapeError, type Tensor, ValueError } from "../core/index.ts";
+import { add, astype, full, mean, mul, rsqrt, square, stopGradient, sub, where } from "../array/index.ts";
+import {
+  type DType,
+  DTypeError,
+  formatAval,
+  isFloat,
+  ShapeError,
+  type Tensor,
+  ValueError,
+} from "../core/index.ts";
 import { bernoulli, nextKey } from "../random/index.ts";
 import { type Variable, variable } from "../runtime/index.ts";
 import { isTraining, Module } from "./module.ts";
 
 /**
  * While training, sets each element to 0 with probability `rate` and scales the others by 1 / (1 − rate), so that the
- * expectation stays (Srivastava et al. 2014). Otherwise hands its input through.
+ * expectation stays (Srivastava et al. 2014). Otherwise hands its input through. Draws from the default generator.
+ * Throws ValueError for a rate outside [0, 1), DTypeError while training on integers.
+ * @example
+ * nn.dropout({ rate: 0.5 }).call(ng.ones([4]), { training: true }); // some zeros, some twos
  */
 export class Dropout extends Module {
   readonly rate: number;
@@ -23,6 +34,11 @@ export class Dropout extends Module {
 
   override forward(x: Tensor): Tensor {
     if (!isTraining() || this.rate === 0) return x;
+    if (!isFloat(x.dtype)) {
+      throw new DTypeError(
+        `Dropout: expected a float input; received ${formatAval(x)}. Convert it with .astype("float32").`,
+      );
+    }
     const kept = bernoulli(nextKey(), 1 - this.rate, x.shape);
     return where(kept, mul(x, 1 / (1 - this.rate)), 0);
   }
@@ -42,7 +58,12 @@ export interface BatchNormOptions {
 
 /**
  * Normalizes each channel (the last axis) over all other axes: γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015).
- * While training, μ and σ² are the batch's and move the stored statistics; otherwise they are the stored ones.
+ * While training, μ and σ² = mean((x − μ)²) are the batch's and move the stored statistics,
+ * s ← momentum·s + (1 − momentum)·batch's; otherwise they are the stored ones. Input and output [batch, …, channels] of
+ * one float dtype; halves are normalized in float32.
+ * Throws ValueError for impossible options, ShapeError or DTypeError for inputs that do not fit.
+ * @example
+ * nn.sequential([nn.conv2d({ filters: 8, kernelSize: 3, useBias: false }), nn.batchNormalization()]);
  */
 export class BatchNorm extends Module {
   readonly momentum: number;
@@ -59,6 +80,9 @@ export class BatchNorm extends Module {
     if (!(momentum >= 0 && momentum <= 1)) {
       throw new ValueError(`BatchNorm: expected a momentum from 0 to 1; received ${momentum}.`);
     }
+    if (!(epsilon >= 0 && Number.isFinite(epsilon))) {
+      throw new ValueError(`BatchNorm: expected an epsilon from 0 up; received ${epsilon}.`);
+    }
     this.momentum = momentum;
     this.epsilon = epsilon;
     this.#center = center;
@@ -69,36 +93,58 @@ export class BatchNorm extends Module {
     const channels = x.shape.at(-1);
     if (x.rank < 2 || typeof channels !== "number") {
       throw new ShapeError(
-        `BatchNorm: expected [batch, …, channels] with a known number of channels; received ${formatShape(x.shape)}.`,
+        `BatchNorm: expected [batch, …, channels] with a known number of channels; received ${formatAval(x)}.`,
       );
     }
-    const { dtype } = x;
-    if (this.#scale) this.gamma = variable(ones([channels], { dtype }), { name: "gamma" });
-    if (this.#center) this.beta = variable(zeros([channels], { dtype }), { name: "beta" });
-    this.movingMean = variable(zeros([channels], { dtype }), { name: "movingMean", trainable: false });
-    this.movingVariance = variable(ones([channels], { dtype }), { name: "movingVariance", trainable: false });
+    if (!isFloat(x.dtype)) {
+      throw new DTypeError(
+        `BatchNorm: expected a float input; received ${formatAval(x)}. Convert it with .astype("float32").`,
+      );
+    }
+    const make = (value: number, name: string, trainable: boolean) =>
+      variable(full([channels], value, { dtype: widerDType(x.dtype) }), { name, trainable });
+    if (this.#scale) this.gamma = make(1, "gamma", true);
+    if (this.#center) this.beta = make(0, "beta", true);
+    this.movingMean = make(0, "movingMean", false);
+    this.movingVariance = make(1, "movingVariance", false);
   }
 
   override forward(x: Tensor): Tensor {
-    const { movingMean, movingVariance, momentum } = this;
-    if (!movingMean || !movingVariance)
-      throw new ValueError("BatchNorm: call the layer, or build it, before forward.");
-    let center: Tensor = movingMean.value;
-    let variance: Tensor = movingVariance.value;
-    if (isTraining()) {
-      const axis = x.shape.map((_, i) => i).slice(0, -1);
-      center = mean(x, { axis });
-      variance = mean(square(sub(x, center)), { axis });
-      const move = (old: Variable, now: Tensor) =>
-        old.assign(add(mul(old.value, momentum), mul(stopGradient(now), 1 - momentum)));
-      move(movingMean, center);
-      move(movingVariance, variance);
+    const { movingMean, movingVariance } = this;
+    if (!movingMean || !movingVariance) {
+      throw new ValueError(
+        "BatchNorm: the statistics do not exist yet. Use layer.call(x), which builds the layer, in place of layer.forward(x).",
+      );
     }
-    let factor: Tensor = rsqrt(add(variance, this.epsilon));
-    if (this.gamma) factor = mul(factor, this.gamma);
-    const normalized = mul(sub(x, center), factor);
-    return this.beta ? add(normalized, this.beta) : normalized;
+    if (x.rank < 2 || x.shape.at(-1) !== movingMean.shape[0]) {
+      throw new ShapeError(
+        `BatchNorm: expected [batch, …, ${String(movingMean.shape[0])}], as the layer was built for; received ${formatAval(x)}.`,
+      );
+    }
+    const wide = astype(x, widerDType(x.dtype));
+    const axis = x.shape.map((_, i) => i).slice(0, -1);
+    const training = isTraining();
+    const center = training ? mean(wide, { axis }) : movingMean.value;
+    const centered = sub(wide, center);
+    const variance = training ? mean(square(centered), { axis }) : movingVariance.value;
+    if (training) {
+      this.#move(movingMean, center);
+      this.#move(movingVariance, variance);
+    }
+    const inverse = rsqrt(add(variance, this.epsilon));
+    const normalized = mul(centered, this.gamma ? mul(inverse, this.gamma) : inverse);
+    return astype(this.beta ? add(normalized, this.beta) : normalized, x.dtype);
   }
+
+  #move(statistic: Variable, now: Tensor): void {
+    const { momentum } = this;
+    statistic.assign(add(mul(statistic.value, momentum), mul(stopGradient(now), 1 - momentum)));
+  }
+}
+
+/** Sums of halves overflow or stall early: their statistics are kept in float32. */
+function widerDType(dtype: DType): DType {
+  return dtype === "float64" ? "float64" : "float32";
 }
 
 /** A new `Dropout` layer. */

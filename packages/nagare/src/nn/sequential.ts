@@ -3,15 +3,22 @@ import { type Tensor, ValueError } from "../core/index.ts";
 import { type Activation, type ActivationName, activation as resolve } from "./activations.ts";
 import { Module } from "./module.ts";
 
-/** Applies its layers in order. */
+/** Applies its layers in order. Throws ValueError for an empty list and for what is no layer. */
 export class Sequential extends Module {
   readonly layers: readonly Module[];
 
   constructor(layers: readonly Module[]) {
     super();
-    if (layers.length === 0 || !layers.every((layer) => layer instanceof Module)) {
+    if (!Array.isArray(layers) || layers.length === 0) {
       throw new ValueError(
-        `sequential: expected a list of at least one layer; received ${layers.length} item(s), not all of them layers.`,
+        `sequential: expected a list of at least one layer; received ${Array.isArray(layers) ? "an empty one" : String(layers)}.`,
+      );
+    }
+    const stranger = layers.findIndex((layer) => !(layer instanceof Module));
+    if (stranger >= 0) {
+      throw new ValueError(
+        `sequential: expected layers, such as nn.dense({ units: 10 }); received ${String(layers[stranger])} at index ${stranger}. ` +
+          `For an activation use nn.activationLayer("relu").`,
       );
     }
     this.layers = [...layers];
@@ -45,7 +52,11 @@ export class ActivationLayer extends Module {
   }
 }
 
-/** An activation, by name or as a function, as a layer. */
+/**
+ * An activation, by name or as a function, as a layer.
+ * @example
+ * nn.sequential([nn.dense({ units: 8 }), nn.batchNormalization(), nn.activationLayer("relu")]);
+ */
 export function activationLayer(choice: ActivationName | Activation): ActivationLayer {
   return new ActivationLayer(choice);
 }

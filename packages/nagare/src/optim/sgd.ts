@@ -2,14 +2,13 @@
 
 import { add, mul, sub } from "../array/index.ts";
 import { type Tensor, ValueError } from "../core/index.ts";
-import type { Variable } from "../runtime/index.ts";
-import { type LearningRate, Optimizer } from "./optimizer.ts";
+import { type LearningRate, Optimizer, type Update } from "./optimizer.ts";
 
 /** Options of `sgd`. */
 export interface SgdOptions {
-  /** Share of the last update that carries over; default 0. */
+  /** Share of the last update that carries over, from 0 up to 1; default 0. */
   readonly momentum?: number;
-  /** Looks ahead by one momentum step (Sutskever et al. 2013); default false. */
+  /** Looks ahead by one momentum step (Sutskever et al. 2013); default false. Needs momentum. */
   readonly nesterov?: boolean;
 }
 
@@ -21,25 +20,32 @@ export class Sgd extends Optimizer {
 
   constructor(learningRate: LearningRate, { momentum = 0, nesterov = false }: SgdOptions = {}) {
     super(learningRate, "sgd");
-    if (!(momentum >= 0 && momentum < 1))
-      throw new ValueError(`sgd: expected a momentum from 0 up to 1; received ${momentum}.`);
+    if (!(momentum >= 0 && momentum < 1)) {
+      throw new ValueError(
+        `sgd: expected a momentum from 0 up to, but not including, 1; received ${momentum}.`,
+      );
+    }
+    if (nesterov && momentum === 0) {
+      throw new ValueError("sgd: expected a momentum above 0 with nesterov; received 0.");
+    }
     this.#momentum = momentum;
     this.#nesterov = nesterov;
     this.slotNames = momentum > 0 ? ["momentum"] : [];
   }
 
-  protected override update(parameter: Variable, gradient: Tensor, rate: Tensor): Tensor {
-    if (this.#momentum === 0) return sub(parameter, mul(rate, gradient));
-    const slot = this.slot("momentum", parameter);
-    const velocity = add(mul(slot, this.#momentum), gradient);
-    slot.assign(velocity);
+  protected override update({ value, gradient, rate, slot }: Update): Tensor {
+    if (this.#momentum === 0) return sub(value, mul(rate, gradient));
+    const buffer = slot("momentum");
+    const velocity = add(mul(buffer, this.#momentum), gradient);
+    buffer.assign(velocity);
     const direction = this.#nesterov ? add(gradient, mul(velocity, this.#momentum)) : velocity;
-    return sub(parameter, mul(rate, direction));
+    return sub(value, mul(rate, direction));
   }
 }
 
 /**
- * Stochastic gradient descent with optional momentum.
+ * Stochastic gradient descent with optional momentum; the learning rate is 0.01 unless given.
+ * Throws ValueError for impossible options.
  * @example
  * model.compile({ optimizer: optim.sgd(0.1, { momentum: 0.9 }), loss: "meanSquaredError" });
  */

@@ -1,17 +1,18 @@
 /** Random tensors from keys. The same key gives the same numbers whenever and wherever they are drawn. */
+
+import { astype } from "../array/index.ts";
 import {
+  checkShape,
   type DType,
   DTypeError,
+  integerRanges,
+  isFloat,
+  isInteger,
   type Shape,
   type Tensor,
   type TensorLike,
   ValueError,
-  checkShape,
-  integerRanges,
-  isFloat,
-  isInteger,
 } from "../core/index.ts";
-import { astype } from "../array/index.ts";
 import { asTensor, builder as o } from "../ops/index.ts";
 import { checkKey } from "./key.ts";
 
@@ -49,7 +50,9 @@ export function bits(key: Tensor, shape: Shape): Tensor {
 
 function checkFloat(dtype: DType, where: string): void {
   if (isFloat(dtype)) return;
-  throw new DTypeError(`${where}: expected a float dtype; received ${dtype}. For whole numbers use ng.random.randint.`);
+  throw new DTypeError(
+    `${where}: expected a float dtype; received ${dtype}. For whole numbers use ng.random.randint.`,
+  );
 }
 
 /** How many bits a number in [0, 1) of each dtype has, so that none rounds up to 1. */
@@ -72,7 +75,11 @@ function unit(key: Tensor, shape: Shape, dtype: DType): Tensor {
 function halves(x: Tensor): [Tensor, Tensor] {
   const [, ...rest] = x.shape;
   const part = (i: number): Tensor => {
-    const taken = o.slice(x, { starts: x.shape.map((_, k) => (k === 0 ? i : 0)), limits: [i + 1, ...rest], strides: x.shape.map(() => 1) });
+    const taken = o.slice(x, {
+      starts: x.shape.map((_, k) => (k === 0 ? i : 0)),
+      limits: [i + 1, ...rest],
+      strides: x.shape.map(() => 1),
+    });
     return o.reshape(taken, { shape: rest });
   };
   return [part(0), part(1)];
@@ -85,7 +92,11 @@ function halves(x: Tensor): [Tensor, Tensor] {
  * @example
  * ng.random.uniform(ng.random.key(0), [3], { low: -1, high: 1 });
  */
-export function uniform(key: Tensor, shape: Shape, { low = 0, high = 1, dtype = "float32" }: UniformOptions = {}): Tensor {
+export function uniform(
+  key: Tensor,
+  shape: Shape,
+  { low = 0, high = 1, dtype = "float32" }: UniformOptions = {},
+): Tensor {
   checkKey(key, "random.uniform");
   checkFloat(dtype, "random.uniform");
   if (!(Number.isFinite(low) && Number.isFinite(high) && low <= high)) {
@@ -102,7 +113,11 @@ export function uniform(key: Tensor, shape: Shape, { low = 0, high = 1, dtype = 
  * @example
  * ng.random.normal(ng.random.key(0), [784, 128], { std: 0.05 });
  */
-export function normal(key: Tensor, shape: Shape, { mean = 0, std = 1, dtype = "float32" }: NormalOptions = {}): Tensor {
+export function normal(
+  key: Tensor,
+  shape: Shape,
+  { mean = 0, std = 1, dtype = "float32" }: NormalOptions = {},
+): Tensor {
   checkKey(key, "random.normal");
   checkFloat(dtype, "random.normal");
   if (!(std >= 0)) throw new ValueError(`random.normal: expected a std from 0 up; received ${std}.`);
@@ -136,16 +151,27 @@ export function bernoulli(key: Tensor, p: TensorLike = 0.5, shape?: Shape): Tens
  * @example
  * ng.random.randint(key, [10], 1, 7); // ten throws of a die
  */
-export function randint(key: Tensor, shape: Shape, low: number, high: number, { dtype = "int32" }: DrawOptions = {}): Tensor {
+export function randint(
+  key: Tensor,
+  shape: Shape,
+  low: number,
+  high: number,
+  { dtype = "int32" }: DrawOptions = {},
+): Tensor {
   checkKey(key, "random.randint");
-  if (!isInteger(dtype)) throw new DTypeError(`random.randint: expected an integer dtype; received ${dtype}.`);
+  if (!isInteger(dtype))
+    throw new DTypeError(`random.randint: expected an integer dtype; received ${dtype}.`);
   const range = high - low;
   if (!(Number.isSafeInteger(low) && Number.isSafeInteger(high) && range >= 1 && range <= 2 ** 32)) {
-    throw new ValueError(`random.randint: expected whole numbers low < high, at most 2³² apart; received ${low} and ${high}.`);
+    throw new ValueError(
+      `random.randint: expected whole numbers low < high, at most 2³² apart; received ${low} and ${high}.`,
+    );
   }
   const [least, most] = integerRanges[dtype] ?? [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
   if (low < least || high - 1 > most) {
-    throw new ValueError(`random.randint: expected numbers that ${dtype} holds, ${least} to ${most}; received ${low} to ${high - 1}.`);
+    throw new ValueError(
+      `random.randint: expected numbers that ${dtype} holds, ${least} to ${most}; received ${low} to ${high - 1}.`,
+    );
   }
   // ⌊word · range / 2³²⌋ in 64 bits, in two halves so that a range of 2³² does not overflow into the sign.
   const word = o.convert(bits(key, shape), { dtype: "int64" });

@@ -1,5 +1,15 @@
 /** Keys: where randomness comes from. A key is two words, int32 [2]; the same key gives the same numbers on every backend. */
-import { ConcreteTensor, CpuStorage, type Dim, ShapeError, Tensor, ValueError, checkCount, formatAval, sizeOf } from "../core/index.ts";
+import {
+  ConcreteTensor,
+  CpuStorage,
+  checkCount,
+  type Dim,
+  formatAval,
+  ShapeError,
+  sizeOf,
+  Tensor,
+  ValueError,
+} from "../core/index.ts";
 import { builder as o } from "../ops/index.ts";
 
 function words(first: number, second: number): ConcreteTensor<"int32"> {
@@ -15,7 +25,9 @@ const firstWord = words(1, 0);
 /** The lower and upper 32 bits of a whole number. */
 function wordsOf(value: number | bigint, where: string): [low: number, high: number] {
   if (typeof value === "number" && !Number.isSafeInteger(value)) {
-    throw new ValueError(`${where}: expected a whole number (a safe integer or a bigint); received ${String(value)}.`);
+    throw new ValueError(
+      `${where}: expected a whole number (a safe integer or a bigint); received ${String(value)}.`,
+    );
   }
   const bits = BigInt.asUintN(64, BigInt(value));
   return [Number(bits & 0xffffffffn), Number(bits >> 32n)];
@@ -25,7 +37,9 @@ function wordsOf(value: number | bigint, where: string): [low: number, high: num
 export function checkKey(key: Tensor, where: string): void {
   if (key instanceof Tensor && key.dtype === "int32" && key.rank === 1 && key.shape[0] === 2) return;
   const received = key instanceof Tensor ? formatAval(key) : String(key);
-  throw new ShapeError(`${where}: expected a key, int32[2], made by ng.random.key(seed) or ng.random.split; received ${received}.`);
+  throw new ShapeError(
+    `${where}: expected a key, int32[2], made by ng.random.key(seed) or ng.random.split; received ${received}.`,
+  );
 }
 
 /**
@@ -68,9 +82,11 @@ export function foldIn(parent: Tensor, data: number | bigint | Tensor): Tensor {
   const scattered = o.randomBits(o.bitwiseXor(parent, foldStream), { shape: [2] });
   if (!(data instanceof Tensor)) return mixed(scattered, words(...wordsOf(data, "random.foldIn")));
   if (data.dtype !== "int32" || sizeOf(data.shape) !== 1) {
-    throw new ShapeError(`random.foldIn: expected a number or an int32 scalar; received ${formatAval(data)}.`);
+    throw new ShapeError(
+      `random.foldIn: expected a number or an int32 scalar; received ${formatAval(data)}.`,
+    );
   }
-  return mixed(scattered, o.mul(o.reshape(data, { shape: [1] }), words(1, 0)));
+  return mixed(scattered, o.mul(o.reshape(data, { shape: [1] }), firstWord));
 }
 
 function mixed(scattered: Tensor, data: Tensor): Tensor {

@@ -100,8 +100,20 @@ export class Program {
     const { storages, reuse } = this.#prepare(compiled, inputs);
     const { outputs, pending } = compiled.executable.runAsync(storages, reuse);
     markPending(outputs, pending);
+    const earlier = this.assigned.map((variable) => variable.stateStorage());
     const results = this.#finish(compiled, storages, outputs);
-    await pending.done;
+    try {
+      await pending.done;
+    } catch (error) {
+      // State that was to be written elsewhere goes back to what it was: a failed step must not lose it.
+      this.assigned.forEach((variable, i) => {
+        const before = earlier[i];
+        if (before && before !== variable.stateStorage() && outputs.includes(variable.stateStorage())) {
+          variable.assign(new ConcreteTensor(variable.shape, variable.dtype, before));
+        }
+      });
+      throw error;
+    }
     return results;
   }
 

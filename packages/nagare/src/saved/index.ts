@@ -1,5 +1,5 @@
 /** Files: saved models, checkpoints, safetensors. */
-export { existingFolder, writeFileAtomically, writeFolderAtomically } from "./atomic.ts";
+export { existingFolder, writeFileAtomically } from "./atomic.ts";
 export {
   type Checkpoint,
   type CheckpointState,
@@ -9,7 +9,7 @@ export {
   saveCheckpoint,
 } from "./checkpoint.ts";
 export { readWhole } from "./files.ts";
-export { type Json, parseJson } from "./json.ts";
+export type { Json } from "./json.ts";
 export { LoadedModel, type Signature, type TensorSpec } from "./loadedModel.ts";
 export {
   readSafetensors,

@@ -123,8 +123,8 @@ export function paramFromJson(field: Field): Param {
   const { value } = field;
   if (Array.isArray(value)) return field.elements().map(paramFromJson);
   if (typeof value !== "object" || value === null) return value;
-  const [key] = Object.keys(value);
-  if (!key?.startsWith("$")) return paramsFromJson(field);
+  const [key, ...more] = Object.keys(value);
+  if (!key?.startsWith("$") || more.length > 0) return paramsFromJson(field);
   const content = field.get(key);
   if (key === tags.dim) return readDim(content);
   if (key === tags.undefined) return undefined;
@@ -136,7 +136,9 @@ export function paramFromJson(field: Field): Param {
 
 /** Reads what `paramsToJson` wrote. Throws FormatError. */
 export function paramsFromJson(field: Field): Params {
-  return Object.fromEntries(field.members().map(([name, member]) => [name, paramFromJson(member)]));
+  const members = field.members();
+  if (members.some(([name]) => name.startsWith("$"))) return field.fail("parameters, whose names begin with letters");
+  return Object.fromEntries(members.map(([name, member]) => [name, paramFromJson(member)]));
 }
 
 /** The kinds of value that rules tell apart: where a number may stand, so may a symbolic size or a bigint. */

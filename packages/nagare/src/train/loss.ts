@@ -1,15 +1,14 @@
-/** Losses and metrics as `compile` takes them: by name or as functions, with the checks their labels need. */
+/** Losses and metrics as `compile` takes them, by name or as functions, and the figures they give. */
 
 import { argMax, astype, equal, mean, reshape } from "../array/index.ts";
 import {
-  type Aval,
-  DTypeError,
   formatAval,
   formatShape,
-  isFloat,
+  isDifferentiable,
   isInteger,
   ShapeError,
-  type Tensor,
+  sameShape,
+  Tensor,
   ValueError,
 } from "../core/index.ts";
 import { losses } from "../nn/index.ts";
@@ -36,18 +35,35 @@ const lossByName: { readonly [K in LossName]: LossFunction } = {
   meanSquaredError: (labels, predictions) => losses.meanSquaredError(labels, predictions),
 };
 
+/** The classes that labels name: integers [...] or [..., 1] as they are, one-hot [..., classes] by their largest. */
+function labeledClasses(labels: Tensor, predictions: Tensor): Tensor {
+  const examples = predictions.shape.slice(0, -1);
+  if (sameShape(labels.shape, predictions.shape)) return argMax(labels, { axis: -1 });
+  if (isInteger(labels.dtype) && sameShape(labels.shape, examples)) return astype(labels, "int32");
+  if (isInteger(labels.dtype) && sameShape(labels.shape, [...examples, 1])) {
+    return astype(reshape(labels, examples), "int32");
+  }
+  throw new ShapeError(
+    `accuracy: expected integer labels ${formatShape(examples)} or one-hot labels ${formatShape(predictions.shape)}; received ${formatAval(labels)}.`,
+  );
+}
+
 /**
- * The share of predictions whose largest class is the label. Labels are integers [...] or one-hot [..., classes].
+ * The share of predictions [..., classes] whose largest class is the label, a float32 scalar. Labels are integers [...]
+ * or one-hot [..., classes]. Throws ShapeError when they do not go together, or when there is only one class.
+ * @example
+ * train.accuracy(ng.tensor([1, 0], { dtype: "int32" }), ng.tensor([[0, 1], [0, 1]])).item(); // 0.5
  */
 export function accuracy(labels: Tensor, predictions: Tensor): Tensor {
+  const classes = predictions.shape.at(-1);
+  if (classes === undefined || classes === 1) {
+    throw new ShapeError(
+      `accuracy: expected predictions [..., classes] of two classes or more; received ${formatAval(predictions)}. ` +
+        "For a single output, pass a function of labels and predictions as the metric.",
+    );
+  }
   const chosen = argMax(predictions, { axis: -1 });
-  const sparse = isInteger(labels.dtype);
-  const last = labels.shape.at(-1);
-  const column = sparse && labels.rank === predictions.rank && last === 1;
-  const expected = sparse
-    ? astype(column ? reshape(labels, labels.shape.slice(0, -1)) : labels, "int32")
-    : argMax(labels, { axis: -1 });
-  return mean(astype(equal(chosen, expected), "float32"));
+  return mean(astype(equal(chosen, labeledClasses(labels, predictions)), "float32"));
 }
 
 const metricByName: { readonly [K in MetricName]: LossFunction } = {
@@ -66,49 +82,43 @@ function lookUp<K extends string>(
   );
 }
 
+/** A user's function whose result is checked when the step is traced: before anything is computed. */
+function custom(f: LossFunction, what: "loss" | "metric"): LossFunction {
+  return (labels, predictions) => {
+    const figure: unknown = f(labels, predictions);
+    if (figure instanceof Tensor && figure.rank === 0 && (what === "metric" || isDifferentiable(figure))) {
+      return figure;
+    }
+    throw new ShapeError(
+      `compile: expected the ${what} ${f.name || "given"} to return a ${what === "loss" ? "float " : ""}scalar; received ` +
+        `${figure instanceof Tensor ? formatAval(figure) : String(figure)}. Reduce it with .mean().`,
+    );
+  };
+}
+
 /** A loss by name or as a function. Throws ValueError for an unknown name. */
 export function resolveLoss(choice: LossName | LossFunction): NamedFunction {
-  if (typeof choice === "function") return { name: choice.name || "loss", compute: choice };
+  if (typeof choice === "function") return { name: choice.name || "loss", compute: custom(choice, "loss") };
   return { name: choice, compute: lookUp(lossByName, choice, "loss") };
 }
 
-/** A metric by name or as a function. Throws ValueError for an unknown name. */
-export function resolveMetric(choice: MetricName | LossFunction, index: number): NamedFunction {
-  if (typeof choice === "function") return { name: choice.name || `metric${index}`, compute: choice };
-  return { name: choice, compute: lookUp(metricByName, choice, "metric") };
-}
-
 /**
- * Looks at the labels of one batch before any step uses them: no NaN or infinity among floats; for the sparse
- * cross-entropy, classes from 0 to one less than the predictions have. `predictions` are the model's output.
+ * Metrics by name or as functions, whose own names are used. Throws ValueError for an unknown name, and when two figures
+ * would have one name.
  */
-export function checkLabels(lossName: string, labels: Tensor, predictions: Aval): void {
-  const [examples] = labels.shape;
-  if (labels.rank === 0 || examples !== predictions.shape[0]) {
-    throw new ShapeError(
-      `fit: the labels ${formatShape(labels.shape)} and the predictions ${formatShape(predictions.shape)} must have the same number of examples.`,
-    );
-  }
-  const values = labels.readStorage().readSync();
-  if (isFloat(labels.dtype) && labels.dtype !== "float16" && labels.dtype !== "bfloat16") {
-    const bad = values.findIndex((value: number | bigint) => !Number.isFinite(value));
-    if (bad >= 0)
+export function resolveMetrics(choices: readonly (MetricName | LossFunction)[]): NamedFunction[] {
+  const names = new Set(["loss"]);
+  return choices.map((choice, i) => {
+    const name = typeof choice === "function" ? choice.name || `metric${i}` : choice;
+    const compute =
+      typeof choice === "function" ? custom(choice, "metric") : lookUp(metricByName, choice, "metric");
+    if (names.has(name)) {
       throw new ValueError(
-        `fit: expected finite labels; received ${String(values[bad])} at position ${bad} of ${formatAval(labels)}.`,
+        `compile: expected a name of its own for every figure; received ${JSON.stringify(name)} twice. ` +
+          "The name of a function is that of its figures.",
       );
-  }
-  if (lossName !== "sparseCategoricalCrossentropy") return;
-  if (!isInteger(labels.dtype)) {
-    throw new DTypeError(
-      `fit: sparseCategoricalCrossentropy expects integer labels; received ${formatAval(labels)}. Convert them with .astype("int32"), or use categoricalCrossentropy for one-hot labels.`,
-    );
-  }
-  const classes = predictions.shape.at(-1);
-  if (typeof classes !== "number") return;
-  const bad = values.findIndex((value: number | bigint) => value < 0 || value >= classes);
-  if (bad >= 0) {
-    throw new ValueError(
-      `fit: expected labels from 0 to ${classes - 1}, because the model has ${classes} outputs; received ${String(values[bad])} at position ${bad}.`,
-    );
-  }
+    }
+    names.add(name);
+    return { name, compute };
+  });
 }

@@ -1,18 +1,21 @@
 /** A module made ready for training: loss, optimizer, metrics, and the compiled steps. */
-import { type Aval, concreteSize, NagareError, type Tensor, ValueError } from "../core/index.ts";
-import { isTraining, type Module } from "../nn/index.ts";
-import type { Optimizer } from "../optim/index.ts";
+
+import { abs, add, less, logicalAnd, mul, sum, where } from "../array/index.ts";
+import { type Aval, concreteSize, formatAval, NagareError, type Tensor, ValueError } from "../core/index.ts";
+import type { Module } from "../nn/index.ts";
+import { Optimizer } from "../optim/index.ts";
+import { generatorState } from "../random/index.ts";
 import type { Variable } from "../runtime/index.ts";
 import { type Jitted, jit, traceGraph, valueAndGrad } from "../transforms/index.ts";
 import type { Logs } from "./averages.ts";
+import { checkLabels } from "./labels.ts";
 import {
-  checkLabels,
   type LossFunction,
   type LossName,
   type MetricName,
   type NamedFunction,
   resolveLoss,
-  resolveMetric,
+  resolveMetrics,
 } from "./loss.ts";
 
 /** What `compile` takes. */
@@ -26,6 +29,17 @@ export interface CompileOptions {
 
 type Step = Jitted<[Tensor, Tensor], Tensor[]>;
 
+/** Whether a value is neither NaN nor infinite. */
+function isFinite(x: Tensor): Tensor {
+  return less(abs(x), Number.POSITIVE_INFINITY);
+}
+
+/** Whether no element of any tensor is NaN or infinite: 0·x is 0 unless x is one of those. */
+function allFinite(tensors: readonly Tensor[]): Tensor {
+  const zeros = tensors.map((tensor) => sum(mul(tensor, 0)));
+  return isFinite(zeros.reduce((total, zero) => add(total, zero)));
+}
+
 /** A module with everything that training it needs; the steps are compiled on first use. */
 export class CompiledModel {
   readonly module: Module;
@@ -37,61 +51,106 @@ export class CompiledModel {
   readonly #outputs = new Map<string, Aval>();
 
   constructor(module: Module, { optimizer, loss, metrics = [] }: CompileOptions) {
+    if (!(optimizer instanceof Optimizer)) {
+      throw new ValueError(
+        `compile: expected an optimizer, such as optim.adam(1e-3); received ${String(optimizer)}.`,
+      );
+    }
     this.module = module;
     this.optimizer = optimizer;
     this.#loss = resolveLoss(loss);
-    this.#metrics = metrics.map(resolveMetric);
-    this.#trainStep = jit((x: Tensor, y: Tensor) => {
-      const variables = module.trainableVariables();
-      const forward = (_: readonly Variable[]): readonly [Tensor, Tensor] => {
-        const predictions = module.call(x, { training: true });
-        return [this.#loss.compute(y, predictions), predictions];
-      };
-      const [[value, predictions], gradients] = valueAndGrad(forward, { hasAux: true })(variables);
-      optimizer.apply(variables, gradients);
-      return [value, ...this.#metrics.map((metric) => metric.compute(y, predictions))];
-    });
+    this.#metrics = resolveMetrics(metrics);
+    this.#trainStep = jit((x: Tensor, y: Tensor) => this.#train(x, y));
     this.#evaluateStep = jit((x: Tensor, y: Tensor) => {
       const predictions = module.call(x, { training: false });
       return [this.#loss, ...this.#metrics].map((figure) => figure.compute(y, predictions));
     });
   }
 
-  /** One update from one batch. Checks the batch before anything changes; returns the loss and metrics before the update. */
+  /** Every variable that a training step may change, by the name it has in checkpoints. */
+  stateVariables(): Map<string, Variable> {
+    const named = this.module.namedVariables();
+    const state = new Map<string, Variable>([["generator", generatorState()]]);
+    for (const { path, variable } of named) state.set(`module.${path}`, variable);
+    const trainable = named.filter(({ variable }) => variable.trainable);
+    for (const [name, variable] of this.optimizer.stateFor(trainable)) {
+      state.set(`optimizer.${name}`, variable);
+    }
+    return state;
+  }
+
+  /** Forward, backward and update; a batch whose loss or gradients are not finite changes nothing. */
+  #train(x: Tensor, y: Tensor): Tensor[] {
+    const variables = this.module.trainableVariables();
+    const state = [...this.stateVariables().values()];
+    const before = state.map((variable) => variable.value);
+    const forward = (_: readonly Variable[]): readonly [Tensor, Tensor] => {
+      const predictions = this.module.call(x, { training: true });
+      return [this.#loss.compute(y, predictions), predictions];
+    };
+    const [[loss, predictions], gradients] = valueAndGrad(forward, { hasAux: true })(variables);
+    this.optimizer.apply(variables, gradients);
+    const finite = logicalAnd(isFinite(loss), allFinite(gradients));
+    state.forEach((variable, i) => {
+      const [old, now] = [before[i], variable.value];
+      if (old && now !== old) variable.assign(where(finite, now, old));
+    });
+    return [finite, loss, ...this.#metrics.map((metric) => metric.compute(y, predictions))];
+  }
+
+  /**
+   * One update from one batch; returns the loss and metrics before the update. Throws ValueError, ShapeError or
+   * DTypeError for a batch that does not fit, and ValueError when the loss or a gradient is not finite: in each case
+   * weights and state are what they were before the batch.
+   */
   async trainBatch(x: Tensor, y: Tensor): Promise<Logs> {
-    this.#check(x, y);
-    return this.#figures(await this.#trainStep.runAsync(x, y));
+    this.#check(x, y, "fit");
+    if (this.module.trainableVariables().length === 0) {
+      throw new ValueError(
+        `fit: expected a model with trainable variables; ${this.module.constructor.name} has none.`,
+      );
+    }
+    const [finite, ...figures] = await this.#trainStep.runAsync(x, y);
+    const logs = this.#figures(figures);
+    if (finite?.item()) return logs;
+    const what = Number.isFinite(logs.loss)
+      ? `the loss is ${logs.loss}, but a gradient is NaN or infinite`
+      : `the loss is ${logs.loss}`;
+    throw new ValueError(
+      `fit: expected a finite loss and gradients; ${what}. The weights are those before this batch. Check the inputs ` +
+        "for NaN and infinity, and try a smaller learning rate.",
+    );
   }
 
   /** Loss and metrics of one batch. */
   async evaluateBatch(x: Tensor, y: Tensor): Promise<Logs> {
-    this.#check(x, y);
+    this.#check(x, y, "evaluate");
     return this.#figures(await this.#evaluateStep.runAsync(x, y));
   }
 
   /** Shape and dtype of the predictions for inputs like `x`; builds the module. */
   outputFor(x: Tensor): Aval {
-    const key = `${x.dtype}:${x.shape.map(String).join(",")}`;
+    const key = formatAval(x);
     let aval = this.#outputs.get(key);
     if (!aval) {
-      const { graph } = traceGraph([x], (inputs) => {
-        const [input = x] = inputs;
-        return { outputs: [this.module.call(input, { training: isTraining() })], result: undefined };
-      });
+      const { graph } = traceGraph([x], ([input = x]) => ({
+        outputs: [this.module.call(input, { training: false })],
+        result: undefined,
+      }));
       const [output] = graph.outputs;
       if (!output) throw new NagareError("The module returned no tensor.");
-      aval = output;
+      aval = { shape: output.shape, dtype: output.dtype };
       this.#outputs.set(key, aval);
       for (const { path, variable } of this.module.namedVariables()) variable.name = path;
     }
     return aval;
   }
 
-  #check(x: Tensor, y: Tensor): void {
+  #check(x: Tensor, y: Tensor, where: string): void {
     if (x.rank === 0 || concreteSize(x.shape.slice(0, 1)) === 0) {
-      throw new ValueError("fit: expected a batch of at least one example; received an empty one.");
+      throw new ValueError(`${where}: expected a batch of at least one example; received ${formatAval(x)}.`);
     }
-    checkLabels(this.#loss.name, y, this.outputFor(x));
+    checkLabels(this.#loss.name, y, this.outputFor(x), where);
   }
 
   #figures(values: readonly Tensor[]): Logs {

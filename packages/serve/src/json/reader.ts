@@ -1,4 +1,5 @@
 import { RequestError } from "../errors.ts";
+import * as ascii from "./ascii.ts";
 
 /** What a JSON value is, as its first byte tells. */
 export type JsonKind =
@@ -11,28 +12,6 @@ export type JsonKind =
   | "null"
   | "the end of the text"
   | "no JSON value";
-
-const TAB = 0x09;
-const NEWLINE = 0x0a;
-const RETURN = 0x0d;
-const SPACE = 0x20;
-const QUOTE = 0x22;
-const PLUS = 0x2b;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const DOT = 0x2e;
-const ZERO = 0x30;
-const NINE = 0x39;
-const COLON = 0x3a;
-const BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const BRACKET_END = 0x5d;
-const BRACE = 0x7b;
-const BRACE_END = 0x7d;
-const CAPITAL_E = 0x45;
-const CAPITAL_I = 0x49;
-const CAPITAL_N = 0x4e;
-const SMALL_E = 0x65;
 
 const DEEPEST = 100;
 const powersOfTen = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
@@ -71,17 +50,17 @@ export class JsonReader {
   /** What the next value is. */
   kind(): JsonKind {
     const byte = this.#peek();
-    if (byte >= ZERO && byte <= NINE) return "a number";
+    if (byte >= ascii.ZERO && byte <= ascii.NINE) return "a number";
     switch (byte) {
-      case BRACKET:
+      case ascii.BRACKET:
         return "a list";
-      case BRACE:
+      case ascii.BRACE:
         return "an object";
-      case QUOTE:
+      case ascii.QUOTE:
         return "a string";
-      case MINUS:
-      case CAPITAL_I:
-      case CAPITAL_N:
+      case ascii.MINUS:
+      case ascii.CAPITAL_I:
+      case ascii.CAPITAL_N:
         return "a number";
       case -1:
         return "the end of the text";
@@ -92,22 +71,22 @@ export class JsonReader {
 
   /** Enters a list; false when it is empty, and then also leaves it. */
   openList(): boolean {
-    return this.#open(BRACKET, BRACKET_END, "a list");
+    return this.#open(ascii.BRACKET, ascii.BRACKET_END, "a list");
   }
 
   /** After an element of a list: true when another follows, false when the list is over. */
   nextElement(): boolean {
-    return this.#next(BRACKET_END, '"," or "]"');
+    return this.#next(ascii.BRACKET_END, '"," or "]"');
   }
 
   /** Enters an object; false when it is empty, and then also leaves it. */
   openObject(): boolean {
-    return this.#open(BRACE, BRACE_END, "an object");
+    return this.#open(ascii.BRACE, ascii.BRACE_END, "an object");
   }
 
   /** After a member of an object: true when another follows, false when the object is over. */
   nextMember(): boolean {
-    return this.#next(BRACE_END, '"," or "}"');
+    return this.#next(ascii.BRACE_END, '"," or "}"');
   }
 
   /** The key of the next member, up to and with its colon. */
@@ -143,7 +122,7 @@ export class JsonReader {
     if (this.#digits > 15 || exponent < -22 || exponent > 22) return Number(this.numberText());
     const power = powersOfTen[Math.abs(exponent)] ?? 1;
     const magnitude = exponent < 0 ? this.#mantissa / power : this.#mantissa * power;
-    return this.#bytes[this.#numberStart] === MINUS ? -magnitude : magnitude;
+    return this.#bytes[this.#numberStart] === ascii.MINUS ? -magnitude : magnitude;
   }
 
   /** The number read last, as it stood. */
@@ -160,25 +139,25 @@ export class JsonReader {
     };
     for (;;) {
       const byte = this.#peek();
-      if (byte === BRACKET && this.openList()) {
-        enter(BRACKET_END);
+      if (byte === ascii.BRACKET && this.openList()) {
+        enter(ascii.BRACKET_END);
         continue;
       }
-      if (byte === BRACE && this.openObject()) {
-        enter(BRACE_END);
+      if (byte === ascii.BRACE && this.openObject()) {
+        enter(ascii.BRACE_END);
         this.#skipKey();
         continue;
       }
-      if (byte !== BRACKET && byte !== BRACE) this.#skipScalar(byte);
+      if (byte !== ascii.BRACKET && byte !== ascii.BRACE) this.#skipScalar(byte);
       // A value has just ended: leave what it was the last of.
       let closer = closers.at(-1);
       while (closer !== undefined) {
-        if (closer === BRACE_END ? this.nextMember() : this.nextElement()) break;
+        if (closer === ascii.BRACE_END ? this.nextMember() : this.nextElement()) break;
         closers.pop();
         closer = closers.at(-1);
       }
       if (closer === undefined) return;
-      if (closer === BRACE_END) this.#skipKey();
+      if (closer === ascii.BRACE_END) this.#skipKey();
     }
   }
 
@@ -192,7 +171,8 @@ export class JsonReader {
     for (;;) {
       const byte = this.#bytes[this.#at];
       if (byte === undefined) return -1;
-      if (byte !== SPACE && byte !== NEWLINE && byte !== RETURN && byte !== TAB) return byte;
+      if (byte !== ascii.SPACE && byte !== ascii.NEWLINE && byte !== ascii.RETURN && byte !== ascii.TAB)
+        return byte;
       this.#at += 1;
     }
   }
@@ -207,13 +187,13 @@ export class JsonReader {
 
   #next(closer: number, expected: string): boolean {
     const byte = this.#peek();
-    if (byte !== COMMA && byte !== closer) this.#fail(expected);
+    if (byte !== ascii.COMMA && byte !== closer) this.#fail(expected);
     this.#at += 1;
-    return byte === COMMA;
+    return byte === ascii.COMMA;
   }
 
   #colon(): void {
-    if (this.#peek() !== COLON) this.#fail('":"');
+    if (this.#peek() !== ascii.COLON) this.#fail('":"');
     this.#at += 1;
   }
 
@@ -223,21 +203,21 @@ export class JsonReader {
   }
 
   #skipScalar(byte: number): void {
-    if (byte === MINUS || (byte >= ZERO && byte <= NINE)) this.#scanNumber();
-    else if (byte === QUOTE) this.string();
+    if (byte === ascii.MINUS || (byte >= ascii.ZERO && byte <= ascii.NINE)) this.#scanNumber();
+    else if (byte === ascii.QUOTE) this.string();
     else if (!this.#word("true") && !this.#word("false") && !this.#word("null")) this.#scanNumber();
   }
 
   /** Passes over a string; returns where it began. */
   #skipString(): number {
-    if (this.#peek() !== QUOTE) this.#fail("a string");
+    if (this.#peek() !== ascii.QUOTE) this.#fail("a string");
     const start = this.#at;
     let at = start + 1;
     for (;;) {
       const byte = this.#bytes[at];
       if (byte === undefined) return this.#failAt(at, "the closing quote of a string");
-      at += byte === BACKSLASH ? 2 : 1;
-      if (byte === QUOTE) break;
+      at += byte === ascii.BACKSLASH ? 2 : 1;
+      if (byte === ascii.QUOTE) break;
     }
     this.#at = at;
     return start;
@@ -249,38 +229,38 @@ export class JsonReader {
     const first = this.#peek();
     let at = this.#at;
     this.#numberStart = at;
-    if (first === MINUS) at += 1;
+    if (first === ascii.MINUS) at += 1;
     let byte = bytes[at] ?? -1;
-    if (byte < ZERO || byte > NINE) return this.#specialNumber();
+    if (byte < ascii.ZERO || byte > ascii.NINE) return this.#specialNumber();
     let mantissa = 0;
     let digits = 0;
     let exponent = 0;
-    if (byte === ZERO) {
+    if (byte === ascii.ZERO) {
       byte = bytes[++at] ?? -1;
     } else {
-      for (; byte >= ZERO && byte <= NINE; byte = bytes[++at] ?? -1) {
-        mantissa = mantissa * 10 + (byte - ZERO);
+      for (; byte >= ascii.ZERO && byte <= ascii.NINE; byte = bytes[++at] ?? -1) {
+        mantissa = mantissa * 10 + (byte - ascii.ZERO);
         digits += 1;
       }
     }
-    if (byte === DOT) {
+    if (byte === ascii.DOT) {
       const point = at;
       byte = bytes[++at] ?? -1;
-      for (; byte >= ZERO && byte <= NINE; byte = bytes[++at] ?? -1) {
-        mantissa = mantissa * 10 + (byte - ZERO);
+      for (; byte >= ascii.ZERO && byte <= ascii.NINE; byte = bytes[++at] ?? -1) {
+        mantissa = mantissa * 10 + (byte - ascii.ZERO);
         if (mantissa > 0) digits += 1;
       }
       if (at === point + 1) return this.#failAt(at, "a digit after the decimal point");
       exponent = point + 1 - at;
     }
-    if (byte === SMALL_E || byte === CAPITAL_E) {
+    if (byte === ascii.SMALL_E || byte === ascii.CAPITAL_E) {
       byte = bytes[++at] ?? -1;
-      const negative = byte === MINUS;
-      if (negative || byte === PLUS) byte = bytes[++at] ?? -1;
+      const negative = byte === ascii.MINUS;
+      if (negative || byte === ascii.PLUS) byte = bytes[++at] ?? -1;
       const digitsStart = at;
       let scale = 0;
-      for (; byte >= ZERO && byte <= NINE; byte = bytes[++at] ?? -1) {
-        if (scale < 10_000) scale = scale * 10 + (byte - ZERO);
+      for (; byte >= ascii.ZERO && byte <= ascii.NINE; byte = bytes[++at] ?? -1) {
+        if (scale < 10_000) scale = scale * 10 + (byte - ascii.ZERO);
       }
       if (at === digitsStart) return this.#failAt(at, "a digit in the exponent");
       exponent += negative ? -scale : scale;
@@ -317,7 +297,7 @@ export class JsonReader {
 
   #fail(expected: string): never {
     const byte = this.#bytes[this.#at];
-    const printable = byte !== undefined && byte > SPACE && byte < 0x7f;
+    const printable = byte !== undefined && byte > ascii.SPACE && byte < 0x7f;
     const received =
       byte === undefined
         ? "the end of the text"

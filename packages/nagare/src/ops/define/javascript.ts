@@ -3,12 +3,20 @@ import { type DType, isFloat, roundHalfToEven } from "../../core/index.ts";
 import type { ScalarBuilder } from "../../trace/index.ts";
 
 /**
- * erf(x) = 2/√π · e^(−x²) · Σ 2ⁿ x^(2n+1) / (2n+1)!! (Abramowitz & Stegun 7.1.6).
- * All terms have one sign, so nothing cancels; beyond |x| = 6 the result is ±1 in float64.
+ * Near 0, erf(x) = 2/√π · e^(−x²) · Σ 2ⁿ x^(2n+1) / (2n+1)!! (Abramowitz & Stegun 7.1.6): all terms have one sign, so
+ * nothing cancels. Further out 1 − erfc(x), whose relative error no longer matters: there
+ * erfc(x) = e^(−x²)/√π / (x + ½/(x + 1/(x + 3⁄2/(x + …)))) (7.1.14). Beyond |x| = 6 the result is ±1 in float64.
  */
 export function erf(x: number): number {
+  const magnitude = Math.abs(x);
   if (Number.isNaN(x)) return x;
-  if (Math.abs(x) >= 6) return Math.sign(x);
+  if (magnitude >= 6) return Math.sign(x);
+  if (magnitude >= 1.5) {
+    let fraction = magnitude;
+    // At 1.5 the neglected rest is e^(−2x√(2n)) = 1e-18 of the whole for n = 100.
+    for (let n = 100; n > 0; n--) fraction = magnitude + n / 2 / fraction;
+    return Math.sign(x) * (1 - Math.exp(-x * x) / Math.sqrt(Math.PI) / fraction);
+  }
   let term = x;
   let sum = x;
   for (let n = 1; Math.abs(term) > Math.abs(sum) * 1e-17; n++) {

@@ -1,0 +1,104 @@
+/** The command line of the benchmark. */
+import { parseArgs } from "node:util";
+import type { Task } from "./workload.ts";
+
+/** The peers one can name, each a framework. */
+export const peerFamilies = ["torch", "jax", "tf", "tfjs"] as const;
+/** A framework to compare with. */
+export type PeerFamily = (typeof peerFamilies)[number];
+
+/** What a run shall do. */
+export interface BenchOptions {
+  /** The names of the workloads, in the catalogue's order. */
+  readonly workloads: readonly string[];
+  readonly peers: readonly PeerFamily[];
+  /** Turns of each party with each workload. */
+  readonly rounds: number;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+/** A command line that cannot be followed. */
+export class UsageError extends Error {}
+
+const defaultRounds = 5;
+
+function chosenFrom<T extends string>(what: string, known: readonly T[], names: readonly string[]): T[] {
+  for (const name of names) {
+    if (!known.some((one) => one === name)) {
+      throw new UsageError(`bench: expected ${what} from ${known.join(", ")}; received "${name}".`);
+    }
+  }
+  return known.filter((one) => names.includes(one));
+}
+
+function readRounds(text: string): number {
+  const rounds = Number(text);
+  if (/^\d+$/.test(text) && rounds >= 1 && rounds <= 1000) return rounds;
+  throw new UsageError(`bench: expected a whole number from 1 to 1000 after --rounds; received "${text}".`);
+}
+
+function readPeers(text: string): PeerFamily[] {
+  if (text === "none") return [];
+  return chosenFrom(
+    "peers (or none)",
+    peerFamilies,
+    text.split(",").map((name) => name.trim()),
+  );
+}
+
+/**
+ * Reads the command line.
+ * @param known the names of all workloads.
+ * Throws UsageError for unknown options, workloads and peers.
+ */
+export function parseBenchArguments(argv: readonly string[], known: readonly string[]): BenchOptions {
+  const { values, positionals } = parse(argv);
+  const { peers, rounds, json = false, help = false } = values;
+  return {
+    workloads: positionals.length > 0 ? chosenFrom("workloads", known, positionals) : known,
+    peers: peers === undefined ? peerFamilies : readPeers(peers),
+    rounds: rounds === undefined ? defaultRounds : readRounds(rounds),
+    json,
+    help,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+        peers: { type: "string" },
+        rounds: { type: "string" },
+      },
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error);
+    throw new UsageError(`bench: ${reason}. See npm run bench -- --help.`);
+  }
+}
+
+/** The text of --help. */
+export function usage(tasks: readonly Task[]): string {
+  const width = Math.max(...tasks.map(({ name }) => name.length));
+  return [
+    "npm run bench [-- WORKLOAD … | OPTION …]",
+    "",
+    "Times workloads in Nagare and in the peers that are installed, in turns, and prints medians and the ratio to the",
+    "fastest peer. The machine should have nothing else to do.",
+    "",
+    "  --peers LIST   some of torch,jax,tf,tfjs, or none; default: all that are installed",
+    `  --rounds N     turns of each party with each workload; default ${defaultRounds}`,
+    "  --json         one JSON line for each workload and party, and one for each ratio",
+    "",
+    "NAGARE_PEER_PYTHON   Python interpreters that have PyTorch, JAX or TensorFlow, with commas or colons between; default python3",
+    "NAGARE_PEER_TFJS     a folder with @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm in its node_modules",
+    "",
+    "Workloads:",
+    ...tasks.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`),
+  ].join("\n");
+}

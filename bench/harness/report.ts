@@ -1,0 +1,110 @@
+/** What a run prints. */
+import type { Measurement, Outcome } from "./measure.ts";
+
+/** A party's figures for one workload, in milliseconds. */
+interface Figures {
+  readonly median: number;
+  readonly minimum: number;
+  readonly samples: number;
+}
+
+/** Ours against the fastest peer. */
+export interface Ratio {
+  readonly ratio: number;
+  readonly fastest: string;
+}
+
+/** The median; the mean of the middle two for an even count. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [low = Number.NaN, high = Number.NaN] = [sorted[middle - 1], sorted[middle]];
+  return sorted.length % 2 === 1 ? high : (low + high) / 2;
+}
+
+function figuresOf(outcome: Outcome | undefined): Figures | undefined {
+  if (outcome?.kind !== "measured") return undefined;
+  const { times } = outcome;
+  return { median: median(times), minimum: Math.min(...times), samples: times.length };
+}
+
+/** Our median divided by the smallest median of a peer; undefined without ours or without any peer's. */
+export function ratioOf({ outcomes }: Measurement): Ratio | undefined {
+  const [ours, ...peers] = [...outcomes].map(([name, outcome]) => ({ name, figures: figuresOf(outcome) }));
+  let fastest: { name: string; median: number } | undefined;
+  for (const { name, figures } of peers) {
+    if (figures && figures.median < (fastest?.median ?? Infinity)) fastest = { name, median: figures.median };
+  }
+  if (!ours?.figures || !fastest) return undefined;
+  return { ratio: ours.figures.median / fastest.median, fastest: fastest.name };
+}
+
+/** Three significant digits, and all digits before the point. */
+function formatTime(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+function cell(outcome: Outcome | undefined): string {
+  const figures = figuresOf(outcome);
+  if (figures) return formatTime(figures.median);
+  return outcome?.kind === "failed" ? "failed" : "–";
+}
+
+function align(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((text, column) =>
+        column < 2 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** One line for each failure: the workload, the party and why. */
+export function failures(measurements: readonly Measurement[]): string[] {
+  return measurements.flatMap(({ task, outcomes }) =>
+    [...outcomes].flatMap(([party, outcome]) =>
+      outcome.kind === "failed" ? [`${task.name}: ${party} ${outcome.reason}`] : [],
+    ),
+  );
+}
+
+/** The table of medians and ratios: a row for each workload, a column for each party. */
+export function table(measurements: readonly Measurement[], parties: readonly string[]): string {
+  const header = ["workload", "unit", ...parties, "ours ÷ fastest peer"];
+  const rows = measurements.map((measurement) => {
+    const { task, outcomes } = measurement;
+    const ratio = ratioOf(measurement);
+    const unit = task.unit === "us" ? "µs" : "ms";
+    const cells = parties.map((party) => cell(outcomes.get(party)));
+    return [task.name, unit, ...cells, ratio ? `${ratio.ratio.toFixed(2)} (${ratio.fastest})` : "–"];
+  });
+  return align([header, ...rows]).join("\n");
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(6));
+
+/** The lines of --json for one workload: each party, then the ratio. */
+export function jsonLines(measurement: Measurement): string[] {
+  const { task, outcomes } = measurement;
+  const workload = task.name;
+  const lines: object[] = [...outcomes].map(([peer, outcome]) => {
+    const figures = figuresOf(outcome);
+    if (outcome.kind === "failed") return { peer, workload, error: outcome.reason };
+    if (!figures) return { peer, workload, unsupported: true };
+    return {
+      peer,
+      workload,
+      [task.unit]: rounded(figures.median),
+      min: rounded(figures.minimum),
+      samples: figures.samples,
+    };
+  });
+  const ratio = ratioOf(measurement);
+  if (ratio) lines.push({ workload, ratio: rounded(ratio.ratio), fastest: ratio.fastest });
+  return lines.map((line) => JSON.stringify(line));
+}

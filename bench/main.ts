@@ -1,0 +1,78 @@
+/** The benchmark command: Nagare and its peers on the same workloads, in turns. */
+import { constants, loadavg } from "node:os";
+import { join } from "node:path";
+import type { BenchOptions } from "./harness/index.ts";
+import {
+  failures,
+  findPeers,
+  jsonLines,
+  measure,
+  parseBenchArguments,
+  table,
+  UsageError,
+  usage,
+  WorkerParty,
+} from "./harness/index.ts";
+import { workloads } from "./workloads/index.ts";
+
+const say = (line: string): void => console.error(line);
+
+/** Above this load average other work takes a share of the processors that shows in the figures. */
+const quietLoad = 0.5;
+
+async function bench({ json, peers, rounds, ...options }: BenchOptions): Promise<number> {
+  const { commands, missing } = await findPeers(peers, process.env);
+  for (const line of missing) say(line);
+  const [load = 0] = loadavg();
+  if (load > quietLoad) {
+    say(
+      `The machine is busy (load average ${load.toFixed(1)}): the figures will be rough. Expected below ${quietLoad}.`,
+    );
+  }
+  const ours = {
+    name: "nagare",
+    command: process.execPath,
+    arguments: [...process.execArgv, join(import.meta.dirname, "nagareParty.ts")],
+    environment: process.env,
+  };
+  const parties = [ours, ...commands].map((command) => new WorkerParty(command));
+  const measurements = [];
+  try {
+    for (const task of workloads.filter(({ name }) => options.workloads.includes(name))) {
+      const measurement = await measure(task, parties, rounds, (what) => say(`${task.name}: ${what}`));
+      measurements.push(measurement);
+      if (json) for (const line of jsonLines(measurement)) console.log(line);
+    }
+  } finally {
+    await Promise.all(parties.map((party) => party.close()));
+  }
+  if (!json) {
+    for (const { name, about } of parties) if (about) console.log(`${name}: ${about}`);
+    console.log(
+      `\nMedians, ${rounds} ${rounds === 1 ? "round" : "rounds"}\n${table(
+        measurements,
+        parties.map(({ name }) => name),
+      )}`,
+    );
+  }
+  const failed = failures(measurements);
+  for (const line of failed) say(line);
+  return measurements.every(({ outcomes }) => outcomes.get("nagare")?.kind === "measured") ? 0 : 1;
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // Ending through exit removes temporary files; the parties end when their input does.
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+}
+try {
+  const options = parseBenchArguments(
+    process.argv.slice(2),
+    workloads.map(({ name }) => name),
+  );
+  if (options.help) console.log(usage(workloads));
+  else process.exitCode = await bench(options);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  say(error.message);
+  process.exitCode = 2;
+}

@@ -1,0 +1,19 @@
+/** The workloads, in the order in which they run and are listed. */
+import { convnetTrain } from "./convnetTrain.ts";
+import { dispatchEmpty } from "./dispatchEmpty.ts";
+import { eagerAdd } from "./eagerAdd.ts";
+import { geluChain } from "./geluChain.ts";
+import { matmul1024 } from "./matmul1024.ts";
+import { mlpTrain } from "./mlpTrain.ts";
+import { softmax } from "./softmax.ts";
+import type { Workload } from "./workload.ts";
+
+export const workloads: readonly Workload[] = [
+  matmul1024,
+  geluChain,
+  softmax,
+  eagerAdd,
+  dispatchEmpty,
+  mlpTrain,
+  convnetTrain,
+];

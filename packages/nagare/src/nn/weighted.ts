@@ -1,0 +1,65 @@
+/** What layers of a kernel, a bias and an activation share. */
+import { add } from "../array/index.ts";
+import { checkDType, type DType, DTypeError, isFloat, type Tensor, ValueError } from "../core/index.ts";
+import { type Variable, variable } from "../runtime/index.ts";
+import { type Activation, type ActivationName, activation } from "./activations.ts";
+import { type Initializer, type InitializerName, initializer } from "./initializers.ts";
+import { Module } from "./module.ts";
+
+/** Options of layers with weights. */
+export interface WeightOptions {
+  /** Applied last; default "linear". */
+  readonly activation?: ActivationName | Activation;
+  /** Whether there is a bias; default true. */
+  readonly useBias?: boolean;
+  /** Default "glorotUniform". */
+  readonly kernelInitializer?: InitializerName | Initializer;
+  /** Default "zeros". */
+  readonly biasInitializer?: InitializerName | Initializer;
+  /** The dtype of the weights, a float; default "float32". */
+  readonly dtype?: DType;
+}
+
+/** activation(product of the input and `kernel` + `bias`). The weights exist once the layer is built. */
+export abstract class WeightedLayer extends Module {
+  readonly activation: Activation;
+  kernel: Variable | undefined;
+  bias: Variable | undefined;
+  readonly #makeKernel: Initializer;
+  readonly #makeBias: Initializer | undefined;
+  readonly #dtype: DType;
+
+  constructor(options: WeightOptions) {
+    super();
+    const { kernelInitializer = "glorotUniform", biasInitializer = "zeros", useBias = true } = options;
+    this.activation = activation(options.activation);
+    this.#makeKernel = initializer(kernelInitializer);
+    this.#makeBias = useBias ? initializer(biasInitializer) : undefined;
+    this.#dtype = checkDType(options.dtype ?? "float32", `${this.constructor.name}: dtype`);
+    if (!isFloat(this.#dtype)) {
+      throw new DTypeError(
+        `${this.constructor.name}: expected a float dtype for the weights; received ${this.#dtype}.`,
+      );
+    }
+  }
+
+  /** Makes the kernel of this shape, and a bias for its last axis. */
+  protected makeWeights(kernelShape: readonly number[]): void {
+    this.kernel = variable(this.#makeKernel(kernelShape, this.#dtype), { name: "kernel" });
+    const units = kernelShape.at(-1) ?? 1;
+    if (this.#makeBias) this.bias = variable(this.#makeBias([units], this.#dtype), { name: "bias" });
+  }
+
+  /** The kernel. Throws ValueError before the layer is built. */
+  protected builtKernel(): Variable {
+    if (this.kernel) return this.kernel;
+    throw new ValueError(
+      `${this.constructor.name}: the weights do not exist yet. Use layer.call(x), which builds the layer, in place of layer.forward(x).`,
+    );
+  }
+
+  /** The layer's output for the product of its input and its kernel. */
+  protected finish(product: Tensor): Tensor {
+    return this.activation(this.bias ? add(product, this.bias) : product);
+  }
+}

@@ -1,0 +1,421 @@
+// The door to JavaScript: every argument is checked here, so that a mistake over there is an exception and not a crash.
+#include <node_api.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "engine.h"
+#include "tile_plan.h"
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+namespace nagare {
+namespace {
+
+// What an environment (the main thread or a worker_threads worker) keeps.
+struct Environment {
+  napi_env env;
+  napi_threadsafe_function settle = nullptr;
+  std::mutex mutex;
+  std::condition_variable idle;
+  int running = 0;                        // runs on the engine's thread
+  int unsettled = 0;                      // promises not yet settled; the JavaScript thread's own
+  std::map<uint64_t, std::string> failed;  // errors of runs whose promises are not settled yet
+};
+
+// One asynchronous run.
+struct AsyncRun {
+  Environment* environment;
+  napi_deferred deferred;
+  napi_ref memories;  // keeps the arrays alive
+  uint64_t number = 0;
+  std::string error;
+};
+
+constexpr int kMaxExternals = 1 << 14;
+constexpr int kFewExternals = 32;
+
+bool ok(napi_env env, napi_status status) {
+  if (status == napi_ok) return true;
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (!pending) {
+    const napi_extended_error_info* info = nullptr;
+    napi_get_last_error_info(env, &info);
+    napi_throw_error(env, nullptr, info && info->error_message ? info->error_message : "nagare: a call to Node-API failed");
+  }
+  return false;
+}
+
+napi_value type_error(napi_env env, const std::string& message) {
+  napi_throw_type_error(env, nullptr, ("nagare engine: " + message).c_str());
+  return nullptr;
+}
+
+// The bytes of a typed array.
+struct View {
+  char* data;
+  size_t bytes;
+};
+
+bool read_view(napi_env env, napi_value value, View& view) {
+  static constexpr size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) return false;
+  // Types newer than this list (Float16Array) are of two bytes.
+  const size_t bytes = static_cast<size_t>(type) < sizeof sizes / sizeof *sizes ? sizes[type] : 2;
+  view = {static_cast<char*>(data), length * bytes};
+  return true;
+}
+
+using ProgramHandle = std::shared_ptr<const Program>;
+constexpr napi_type_tag kProgramTag = {0x6e61676172650001, 0x70726f6772616d01};
+
+// createProgram(code: Int32Array, constants: TypedArray[], externals: number, arenaBytes: number): program
+napi_value create_program(napi_env env, napi_callback_info info) {
+  size_t count = 4;
+  napi_value arguments[4];
+  if (!ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr))) return nullptr;
+  View code;
+  napi_typedarray_type type = napi_int8_array;
+  if (count < 4 || !read_view(env, arguments[0], code) ||
+      napi_get_typedarray_info(env, arguments[0], &type, nullptr, nullptr, nullptr, nullptr) != napi_ok || type != napi_int32_array) {
+    return type_error(env, "createProgram expects an Int32Array of instructions, constants, a number of memories and arena bytes");
+  }
+  uint32_t constantCount = 0;
+  if (napi_get_array_length(env, arguments[1], &constantCount) != napi_ok) return type_error(env, "constants must be an array");
+  std::vector<Constant> constants(constantCount);
+  for (uint32_t i = 0; i < constantCount; i++) {
+    napi_value element;
+    View view;
+    if (!ok(env, napi_get_element(env, arguments[1], i, &element))) return nullptr;
+    if (!read_view(env, element, view)) return type_error(env, "constant " + std::to_string(i) + " is not a typed array");
+    constants[i] = {view.data, view.bytes};
+  }
+  double externals = 0, arenaBytes = 0;
+  if (napi_get_value_double(env, arguments[2], &externals) != napi_ok || napi_get_value_double(env, arguments[3], &arenaBytes) != napi_ok ||
+      !(externals >= 0 && externals <= kMaxExternals) || externals != std::floor(externals) || !(arenaBytes >= 0 && arenaBytes <= 0x1p53)) {
+    return type_error(env, "the number of memories or the arena's bytes are not plausible");
+  }
+  ProgramHandle* handle = nullptr;
+  try {
+    handle = new ProgramHandle(std::make_shared<Program>(Engine::instance().kernels(), reinterpret_cast<const int32_t*>(code.data),
+                                                         code.bytes / 4, constants, static_cast<int>(externals),
+                                                         static_cast<size_t>(arenaBytes)));
+  } catch (const InvalidProgram& error) {
+    return type_error(env, std::string("invalid program: ") + error.what());
+  } catch (const std::bad_alloc&) {
+    napi_throw_range_error(env, nullptr, "nagare engine: out of memory while a program was created");
+    return nullptr;
+  }
+  const int64_t bytes = static_cast<int64_t>((*handle)->constant_bytes() + code.bytes);
+  int64_t adjusted;
+  napi_adjust_external_memory(env, bytes, &adjusted);
+  napi_value result;
+  const napi_status status = napi_create_external(
+      env, handle,
+      [](napi_env owner, void* data, void* hint) {
+        delete static_cast<ProgramHandle*>(data);
+        int64_t left;
+        napi_adjust_external_memory(owner, -static_cast<int64_t>(reinterpret_cast<intptr_t>(hint)), &left);
+      },
+      reinterpret_cast<void*>(static_cast<intptr_t>(bytes)), &result);
+  if (status != napi_ok) delete handle;
+  if (!ok(env, status) || !ok(env, napi_type_tag_object(env, result, &kProgramTag))) return nullptr;
+  return result;
+}
+
+const ProgramHandle* read_program(napi_env env, napi_value value) {
+  bool tagged = false;
+  void* data = nullptr;
+  if (napi_check_object_type_tag(env, value, &kProgramTag, &tagged) != napi_ok || !tagged ||
+      napi_get_value_external(env, value, &data) != napi_ok) {
+    type_error(env, "expected a program made by createProgram");
+    return nullptr;
+  }
+  return static_cast<const ProgramHandle*>(data);
+}
+
+// Reads one memory and checks it against what the program does with it.
+bool read_memory(napi_env env, const Program& program, int index, napi_value value, char*& data) {
+  View view;
+  if (!read_view(env, value, view)) {
+    type_error(env, "memory " + std::to_string(index) + " is not a typed array");
+    return false;
+  }
+  const BaseNeeds& needs = program.external_needs(index);
+  if (static_cast<int64_t>(view.bytes) < needs.bytes) {
+    type_error(env, "memory " + std::to_string(index) + " has " + std::to_string(view.bytes) + " bytes; the program uses " +
+                        std::to_string(needs.bytes));
+    return false;
+  }
+  if (reinterpret_cast<uintptr_t>(view.data) % static_cast<uintptr_t>(needs.alignment) != 0) {
+    type_error(env, "memory " + std::to_string(index) + " is not aligned to its elements");
+    return false;
+  }
+  data = view.data;
+  return true;
+}
+
+// run(program, ...memories): void
+napi_value run(napi_env env, napi_callback_info info) {
+  napi_value arguments[1 + kFewExternals];
+  size_t count = 1 + kFewExternals;
+  if (!ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr))) return nullptr;
+  if (count == 0) return type_error(env, "run expects a program and its memories");
+  const ProgramHandle* handle = read_program(env, arguments[0]);
+  if (!handle) return nullptr;
+  const Program& program = **handle;
+  const int externals = program.externals();
+  if (count != static_cast<size_t>(externals) + 1) {
+    return type_error(env, "run expects " + std::to_string(externals) + " memories; received " + std::to_string(count - 1));
+  }
+  char* few[kFewExternals];
+  std::vector<napi_value> all;
+  std::vector<char*> many;
+  char** memories = few;
+  napi_value* values = arguments;
+  if (externals > kFewExternals) {
+    all.resize(count);
+    many.resize(count);
+    if (!ok(env, napi_get_cb_info(env, info, &count, all.data(), nullptr, nullptr))) return nullptr;
+    memories = many.data();
+    values = all.data();
+  }
+  for (int i = 0; i < externals; i++) {
+    if (!read_memory(env, program, i, values[i + 1], memories[i])) return nullptr;
+  }
+  const std::string error = Engine::instance().run(program, memories);
+  if (!error.empty()) napi_throw_range_error(env, nullptr, error.c_str());
+  return nullptr;
+}
+
+// Settles a promise on the JavaScript thread.
+void settle(napi_env env, napi_value, void* context, void* data) {
+  AsyncRun* finished = static_cast<AsyncRun*>(data);
+  Environment* environment = static_cast<Environment*>(context);
+  if (env) {
+    napi_delete_reference(env, finished->memories);
+    if (finished->error.empty()) {
+      napi_value nothing;
+      napi_get_undefined(env, &nothing);
+      napi_resolve_deferred(env, finished->deferred, nothing);
+    } else {
+      napi_value message, error;
+      napi_create_string_utf8(env, finished->error.c_str(), finished->error.size(), &message);
+      napi_create_range_error(env, nullptr, message, &error);
+      napi_reject_deferred(env, finished->deferred, error);
+    }
+    std::lock_guard<std::mutex> lock(environment->mutex);
+    environment->failed.erase(finished->number);
+    // The process may end when nothing is under way.
+    if (--environment->unsettled == 0) napi_unref_threadsafe_function(env, environment->settle);
+  }
+  delete finished;
+}
+
+// Runs that are still under way when a thread ends write into its memory: they must be over first.
+void end_environment(void* data) {
+  Environment* environment = static_cast<Environment*>(data);
+  std::unique_lock<std::mutex> lock(environment->mutex);
+  environment->idle.wait(lock, [&] { return environment->running == 0; });
+}
+
+Environment* environment_of(napi_env env) {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  return static_cast<Environment*>(data);
+}
+
+// runAsync(program, memories: TypedArray[]): [number of the run, promise]
+napi_value run_async(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  size_t count = 2;
+  if (!ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr))) return nullptr;
+  uint32_t given = 0;
+  if (count < 2 || napi_get_array_length(env, arguments[1], &given) != napi_ok) {
+    return type_error(env, "runAsync expects a program and an array of memories");
+  }
+  const ProgramHandle* handle = read_program(env, arguments[0]);
+  if (!handle) return nullptr;
+  const Program& program = **handle;
+  if (given != static_cast<uint32_t>(program.externals())) {
+    return type_error(env, "runAsync expects " + std::to_string(program.externals()) + " memories; received " + std::to_string(given));
+  }
+  // An array of its own, so that what the caller does to his does not matter.
+  napi_value kept;
+  if (!ok(env, napi_create_array_with_length(env, given, &kept))) return nullptr;
+  std::vector<char*> memories(given);
+  for (uint32_t i = 0; i < given; i++) {
+    napi_value element;
+    if (!ok(env, napi_get_element(env, arguments[1], i, &element))) return nullptr;
+    if (!read_memory(env, program, static_cast<int>(i), element, memories[i])) return nullptr;
+    if (!ok(env, napi_set_element(env, kept, i, element))) return nullptr;
+  }
+  Environment* environment = environment_of(env);
+  auto started = std::make_unique<AsyncRun>();
+  started->environment = environment;
+  napi_value promise, pair, number;
+  if (!ok(env, napi_create_reference(env, kept, 1, &started->memories)) ||
+      !ok(env, napi_create_promise(env, &started->deferred, &promise)) || !ok(env, napi_create_array_with_length(env, 2, &pair))) {
+    return nullptr;
+  }
+  {
+    std::lock_guard<std::mutex> lock(environment->mutex);
+    environment->running++;
+    if (environment->unsettled++ == 0) napi_ref_threadsafe_function(env, environment->settle);
+  }
+  AsyncRun* run = started.release();
+  // The run's number is known only after it is submitted, when it may be over already: its error waits under the lock.
+  std::unique_lock<std::mutex> numbering(environment->mutex);
+  run->number = Engine::instance().submit(*handle, std::move(memories), [run](std::string error) {
+    Environment* owner = run->environment;
+    std::lock_guard<std::mutex> lock(owner->mutex);
+    run->error = std::move(error);
+    if (!run->error.empty()) owner->failed[run->number] = run->error;
+    napi_call_threadsafe_function(owner->settle, run, napi_tsfn_nonblocking);
+    if (--owner->running == 0) owner->idle.notify_all();
+  });
+  const double turn = static_cast<double>(run->number);
+  numbering.unlock();
+  if (!ok(env, napi_create_double(env, turn, &number)) || !ok(env, napi_set_element(env, pair, 0, number)) ||
+      !ok(env, napi_set_element(env, pair, 1, promise))) {
+    return nullptr;
+  }
+  return pair;
+}
+
+// wait(number): blocks until that run is over; throws its error.
+napi_value wait(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  size_t count = 1;
+  double number = -1;
+  if (!ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr))) return nullptr;
+  if (count < 1 || napi_get_value_double(env, argument, &number) != napi_ok || !(number >= 0 && number < 0x1p53)) {
+    return type_error(env, "wait expects the number of a run");
+  }
+  Environment* environment = environment_of(env);
+  {
+    // A number nobody was given would be waited for without end.
+    std::lock_guard<std::mutex> lock(environment->mutex);
+    if (environment->unsettled == 0) return nullptr;
+  }
+  Engine::instance().wait(static_cast<uint64_t>(number));
+  std::lock_guard<std::mutex> lock(environment->mutex);
+  const auto failure = environment->failed.find(static_cast<uint64_t>(number));
+  if (failure != environment->failed.end()) napi_throw_range_error(env, nullptr, failure->second.c_str());
+  return nullptr;
+}
+
+bool set_code(napi_env env, napi_value object, const char* name, int code) {
+  napi_value value;
+  return ok(env, napi_create_int32(env, code, &value)) && ok(env, napi_set_named_property(env, object, name, value));
+}
+
+// ops(): the codes of instructions, scalar operations and reductions, by name
+napi_value ops(napi_env env, napi_callback_info) {
+  napi_value result, instructions, scalars, reductions;
+  if (!ok(env, napi_create_object(env, &result)) || !ok(env, napi_create_object(env, &instructions)) ||
+      !ok(env, napi_create_object(env, &scalars)) || !ok(env, napi_create_object(env, &reductions))) {
+    return nullptr;
+  }
+  int code = 0;
+  for (const InstructionKind& kind : instruction_kinds()) {
+    if (!set_code(env, instructions, kind.name, code++)) return nullptr;
+  }
+  for (int i = 0; i < static_cast<int>(ScalarOp::count); i++) {
+    if (!set_code(env, scalars, scalar_op_name(static_cast<ScalarOp>(i)), i)) return nullptr;
+  }
+  static constexpr const char* names[] = {"reduceSum", "reduceProd", "reduceMax", "reduceMin", "argMax", "argMin"};
+  code = 0;
+  for (const char* name : names) {
+    if (!set_code(env, reductions, name, code++)) return nullptr;
+  }
+  napi_set_named_property(env, result, "instructions", instructions);
+  napi_set_named_property(env, result, "scalars", scalars);
+  napi_set_named_property(env, result, "reductions", reductions);
+  return result;
+}
+
+// isa(): the instruction set in use
+napi_value isa(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  ok(env, napi_create_string_utf8(env, Engine::instance().kernels().name, NAPI_AUTO_LENGTH, &result));
+  return result;
+}
+
+// threads(): how many threads compute
+napi_value threads(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  ok(env, napi_create_int32(env, Engine::instance().threads(), &result));
+  return result;
+}
+
+// setThreads(count)
+napi_value set_threads(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  size_t count = 1;
+  int32_t threads = 0;
+  if (!ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr))) return nullptr;
+  if (count < 1 || napi_get_value_int32(env, argument, &threads) != napi_ok || threads < 1 || threads > 1024) {
+    return type_error(env, "setThreads expects a whole number from 1 to 1024");
+  }
+  Engine::instance().set_threads(threads);
+  return nullptr;
+}
+
+// workingBytes(): memory of the shared arena and of the kernels' scratch
+napi_value working_bytes(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  ok(env, napi_create_double(env, static_cast<double>(Engine::instance().arena_bytes()), &result));
+  return result;
+}
+
+napi_value start(napi_env env, napi_value exports) {
+#if defined(__GLIBC__)
+  // Large results are allocated and freed all the time: returned to the system each time, every page would fault in again, which
+  // costs as much as the work done on it.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+#endif
+  Engine& engine = Engine::instance();
+  if (!engine.unavailable().empty()) {
+    napi_throw_error(env, nullptr, engine.unavailable().c_str());
+    return nullptr;
+  }
+  Environment* environment = new Environment{};
+  environment->env = env;
+  napi_value name;
+  if (!ok(env, napi_create_string_utf8(env, "nagare", NAPI_AUTO_LENGTH, &name)) ||
+      !ok(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, environment, settle, &environment->settle)) ||
+      !ok(env, napi_unref_threadsafe_function(env, environment->settle)) ||
+      !ok(env, napi_set_instance_data(
+                   env, environment, [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr)) ||
+      !ok(env, napi_add_env_cleanup_hook(env, end_environment, environment))) {
+    return nullptr;
+  }
+  const struct {
+    const char* name;
+    napi_callback function;
+  } functions[] = {{"createProgram", create_program}, {"run", run},         {"runAsync", run_async},      {"wait", wait},
+                   {"ops", ops},                      {"isa", isa},         {"threads", threads},         {"setThreads", set_threads},
+                   {"workingBytes", working_bytes}};
+  for (const auto& entry : functions) {
+    napi_value function;
+    if (!ok(env, napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function)) ||
+        !ok(env, napi_set_named_property(env, exports, entry.name, function))) {
+      return nullptr;
+    }
+  }
+  return exports;
+}
+
+}  // namespace
+}  // namespace nagare
+
+NAPI_MODULE_INIT() { return nagare::start(env, exports); }

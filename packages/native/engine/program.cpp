@@ -1,0 +1,78 @@
+#include "program.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "aligned.h"
+
+namespace nagare {
+
+void Program::AlignedFree::operator()(char* p) const { std::free(p); }
+
+Program::Program(const Kernels& kernels, const int32_t* code, size_t length, const std::vector<Constant>& constants, int externals,
+                 size_t arenaBytes)
+    : kernels_(kernels), firstExternal_(1 + constants.size()), externals_(externals), arenaBytes_(arenaBytes) {
+  needs_.resize(firstExternal_ + static_cast<size_t>(externals));
+  const std::vector<InstructionKind>& kinds = instruction_kinds();
+  for (size_t at = 0; at < length;) {
+    if (at + 2 > length) throw InvalidProgram("the last instruction is cut off");
+    const int32_t kind = code[at], count = code[at + 1];
+    if (kind < 0 || static_cast<size_t>(kind) >= kinds.size()) throw InvalidProgram("no instruction has the code " + std::to_string(kind));
+    at += 2;
+    if (count < 0 || static_cast<size_t>(count) > length - at) throw InvalidProgram("the last instruction is cut off");
+    const InstructionKind& known = kinds[static_cast<size_t>(kind)];
+    Reader operands(code + at, code + at + count, needs_);
+    try {
+      steps_.push_back(known.decode(operands, kernels));
+      if (!operands.done()) throw InvalidProgram("an instruction is too long");
+    } catch (const InvalidProgram& error) {
+      throw InvalidProgram("instruction " + std::to_string(steps_.size()) + " (" + known.name + "): " + error.what());
+    }
+    at += static_cast<size_t>(count);
+  }
+  if (needs_[0].bytes > static_cast<int64_t>(arenaBytes)) {
+    throw InvalidProgram("the arena has " + std::to_string(arenaBytes) + " bytes; " + std::to_string(needs_[0].bytes) + " are used");
+  }
+  for (const Constant& constant : constants) constantBytes_ += align_up(constant.bytes);
+  constantMemory_.reset(static_cast<char*>(allocate_aligned(constantBytes_)));
+  bases_.resize(needs_.size());
+  char* place = constantMemory_.get();
+  for (size_t i = 0; i < constants.size(); i++) {
+    const BaseNeeds& needs = needs_[1 + i];
+    if (needs.bytes > static_cast<int64_t>(constants[i].bytes)) {
+      throw InvalidProgram("constant " + std::to_string(i) + " has " + std::to_string(constants[i].bytes) + " bytes; " +
+                           std::to_string(needs.bytes) + " are used");
+    }
+    if (needs.written) throw InvalidProgram("constant " + std::to_string(i) + " is written to");
+    if (constants[i].bytes) std::memcpy(place, constants[i].data, constants[i].bytes);
+    bases_[1 + i] = place;
+    place += align_up(constants[i].bytes);
+  }
+}
+
+size_t Program::scratch_bytes(int threads) const {
+  if (threads != plannedThreads_) {
+    size_t most = 0;
+    for (const auto& step : steps_) {
+      const size_t bytes = step->scratch_bytes(kernels_, threads);
+      if (bytes > most) most = bytes;
+    }
+    plannedScratch_ = most;
+    plannedThreads_ = threads;
+  }
+  return plannedScratch_;
+}
+
+std::string Program::run(char* const* external, char* arena, void* scratch, const Parallel& parallel) const {
+  // Runs come one at a time (the engine's turn), so the table may live in the program.
+  char** bases = bases_.data();
+  bases[0] = arena;
+  for (int i = 0; i < externals_; i++) bases[firstExternal_ + static_cast<size_t>(i)] = external[i];
+  RunContext context{kernels_, bases, scratch, parallel, {}};
+  for (const auto& step : steps_) {
+    if (!step->run(context)) return context.error;
+  }
+  return {};
+}
+
+}  // namespace nagare

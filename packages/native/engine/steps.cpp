@@ -1,0 +1,29 @@
+#include "steps.h"
+
+namespace nagare {
+
+// Names are those of the operations they carry out, so that the TypeScript side finds the codes by them.
+const std::vector<InstructionKind>& instruction_kinds() {
+  static const std::vector<InstructionKind> kinds = {
+      {"elementwise", decode_elementwise},
+      {"reduce", decode_reduce},
+      {"copy", decode_copy},
+      {"fill", decode_fill},
+      {"iota", decode_iota},
+      {"gather", decode_gather},
+      {"scatterAdd", decode_scatter_add},
+      {"randomBits", decode_random_bits},
+      {"matmul", decode_matmul},
+      {"conv2d", decode_conv2d},
+      {"conv2dInputGrad", decode_conv2d_input_grad},
+      {"conv2dFilterGrad", decode_conv2d_filter_grad},
+      {"maxPool2d", decode_max_pool},
+      {"maxPool2dSelect", decode_max_pool_select},
+      {"maxPool2dScatter", decode_max_pool_scatter},
+      {"avgPool2d", decode_avg_pool},
+      {"avgPool2dGrad", decode_avg_pool_grad},
+  };
+  return kinds;
+}
+
+}  // namespace nagare

@@ -1,0 +1,23 @@
+// One decoder for each kind of instruction; the numbers it reads are described where it is defined.
+#pragma once
+
+#include <memory>
+
+#include "program.h"
+
+namespace nagare {
+
+using Decoder = std::unique_ptr<Step>(Reader& reader, const Kernels& kernels);
+
+Decoder decode_elementwise;
+
+Decoder decode_reduce;
+Decoder decode_copy, decode_fill, decode_iota;
+Decoder decode_gather, decode_scatter_add;
+Decoder decode_random_bits;
+
+Decoder decode_matmul;
+Decoder decode_conv2d, decode_conv2d_input_grad, decode_conv2d_filter_grad;
+Decoder decode_max_pool, decode_max_pool_select, decode_max_pool_scatter, decode_avg_pool, decode_avg_pool_grad;
+
+}  // namespace nagare

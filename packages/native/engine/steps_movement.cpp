@@ -1,0 +1,176 @@
+// Steps that move elements, count them out or draw them.
+#include <cstring>
+
+#include "steps.h"
+
+namespace nagare {
+namespace {
+
+class CopyStep : public Step {
+ public:
+  CopyStep(const CopyParams& params, Operand from, Operand to) : params_(params), from_(from), to_(to) {}
+  bool run(RunContext& c) const override {
+    c.kernels.copy(params_, c.at<char>(from_), c.at<char>(to_), c.parallel);
+    return true;
+  }
+
+ private:
+  CopyParams params_;
+  Operand from_, to_;
+};
+
+// Drops dimensions of size 1 and merges neighbours that are contiguous on both sides.
+void merge_dimensions(CopyParams& p) {
+  int32_t rank = 0;
+  for (int32_t axis = 0; axis < p.rank; axis++) {
+    const int64_t size = p.dims[axis], from = p.fromStrides[axis], to = p.toStrides[axis];
+    if (size == 1) continue;
+    if (rank > 0 && p.fromStrides[rank - 1] == from * size && p.toStrides[rank - 1] == to * size) {
+      p.dims[rank - 1] *= size;
+      p.fromStrides[rank - 1] = from;
+      p.toStrides[rank - 1] = to;
+      continue;
+    }
+    p.dims[rank] = size;
+    p.fromStrides[rank] = from;
+    p.toStrides[rank] = to;
+    rank++;
+  }
+  if (rank == 0) {
+    p.dims[0] = p.fromStrides[0] = p.toStrides[0] = 1;
+    rank = 1;
+  }
+  p.rank = rank;
+}
+
+class FillStep : public Step {
+ public:
+  FillStep(int32_t bytes, int64_t value, int64_t count, Operand to) : bytes_(bytes), value_(value), count_(count), to_(to) {}
+  bool run(RunContext& c) const override {
+    c.kernels.fill(bytes_, &value_, c.at<char>(to_), count_, c.parallel);
+    return true;
+  }
+
+ private:
+  int32_t bytes_;
+  int64_t value_;
+  int64_t count_;
+  Operand to_;
+};
+
+class IotaStep : public Step {
+ public:
+  IotaStep(DType dtype, int64_t outer, int64_t n, int64_t inner, Operand to) : dtype_(dtype), outer_(outer), n_(n), inner_(inner), to_(to) {}
+  bool run(RunContext& c) const override {
+    c.kernels.iota(dtype_, outer_, n_, inner_, c.at<char>(to_), c.parallel);
+    return true;
+  }
+
+ private:
+  DType dtype_;
+  int64_t outer_, n_, inner_;
+  Operand to_;
+};
+
+class GatherStep : public Step {
+ public:
+  GatherStep(const GatherParams& params, bool scatter, Operand from, Operand indices, Operand to)
+      : params_(params), scatter_(scatter), from_(from), indices_(indices), to_(to) {}
+  bool run(RunContext& c) const override {
+    const void* indices = c.at<char>(indices_);
+    const int64_t bad = c.kernels.firstBadIndex(params_, indices);
+    if (bad >= 0) {
+      const int64_t index = params_.wideIndices ? static_cast<const int64_t*>(indices)[bad] : static_cast<const int32_t*>(indices)[bad];
+      c.error = std::string(scatter_ ? "scatterAdd" : "gather") + ": expected indices from 0 to " + std::to_string(params_.n - 1) +
+                " for an axis of size " + std::to_string(params_.n) + "; received " + std::to_string(index) + ".";
+      return false;
+    }
+    const auto kernel = scatter_ ? c.kernels.scatterAdd : c.kernels.gather;
+    kernel(params_, c.at<char>(from_), indices, c.at<char>(to_), c.parallel);
+    return true;
+  }
+
+ private:
+  GatherParams params_;
+  bool scatter_;
+  Operand from_, indices_, to_;
+};
+
+// dtype, int64 indices?, batch, outer, n, inner, count; from, indices, to
+std::unique_ptr<Step> decode_rows(Reader& r, bool scatter) {
+  GatherParams p{};
+  p.dtype = r.dtype();
+  p.wideIndices = r.flag();
+  for (int64_t* size : {&p.batch, &p.outer, &p.n, &p.inner, &p.count}) *size = r.size();
+  const int64_t rows = checked_product(p.batch, p.outer);
+  const int64_t whole = checked_product(checked_product(rows, p.n), p.inner);
+  const int64_t picked = checked_product(checked_product(rows, p.count), p.inner);
+  const Operand from = r.operand(p.dtype, scatter ? picked : whole, Use::read);
+  const Operand indices = r.operand(p.wideIndices ? DType::int64 : DType::int32, checked_product(p.batch, p.count), Use::read);
+  const Operand to = r.operand(p.dtype, scatter ? whole : picked, Use::write);
+  return std::make_unique<GatherStep>(p, scatter, from, indices, to);
+}
+
+class RandomStep : public Step {
+ public:
+  RandomStep(int64_t keys, int64_t n, Operand from, Operand to) : keys_(keys), n_(n), from_(from), to_(to) {}
+  bool run(RunContext& c) const override {
+    c.kernels.randomBits(c.at<int32_t>(from_), keys_, n_, c.at<int32_t>(to_), c.parallel);
+    return true;
+  }
+
+ private:
+  int64_t keys_, n_;
+  Operand from_, to_;
+};
+
+}  // namespace
+
+// dtype, rank, then size, stride in x and stride in y (elements) for each dimension; from, to
+std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
+  CopyParams p{};
+  const int32_t bytes = dtype_bytes(r.dtype());
+  p.elementBytes = bytes;
+  p.rank = r.index(kMaxRank + 1, "a rank");
+  int64_t first[2] = {0, 0}, last[2] = {0, 0};
+  bool empty = false;
+  for (int32_t axis = 0; axis < p.rank; axis++) {
+    p.dims[axis] = r.size();
+    p.fromStrides[axis] = r.next64();
+    p.toStrides[axis] = r.next64();
+    empty |= p.dims[axis] == 0;
+    const int64_t reach[2] = {checked_product(p.dims[axis] - 1, p.fromStrides[axis]), checked_product(p.dims[axis] - 1, p.toStrides[axis])};
+    for (int side = 0; side < 2; side++) (reach[side] < 0 ? first : last)[side] += reach[side];
+  }
+  const Operand from = r.span(bytes, empty ? 0 : first[0], empty ? -1 : last[0], Use::read);
+  const Operand to = r.span(bytes, empty ? 0 : first[1], empty ? -1 : last[1], Use::write);
+  merge_dimensions(p);
+  return std::make_unique<CopyStep>(p, from, to);
+}
+
+// dtype, count, the element's bits; to
+std::unique_ptr<Step> decode_fill(Reader& r, const Kernels&) {
+  const DType dtype = r.dtype();
+  const int64_t count = r.size(), value = r.next64();
+  return std::make_unique<FillStep>(dtype_bytes(dtype), value, count, r.operand(dtype, count, Use::write));
+}
+
+// dtype, outer, n, inner; to
+std::unique_ptr<Step> decode_iota(Reader& r, const Kernels&) {
+  const DType dtype = r.dtype();
+  const int64_t outer = r.size(), n = r.size(), inner = r.size();
+  return std::make_unique<IotaStep>(dtype, outer, n, inner, r.operand(dtype, checked_product(checked_product(outer, n), inner), Use::write));
+}
+
+std::unique_ptr<Step> decode_gather(Reader& r, const Kernels&) { return decode_rows(r, false); }
+std::unique_ptr<Step> decode_scatter_add(Reader& r, const Kernels&) { return decode_rows(r, true); }
+
+// keys, bits for each key; from, to
+std::unique_ptr<Step> decode_random_bits(Reader& r, const Kernels&) {
+  const int64_t keys = r.size(), n = r.size();
+  const Operand from = r.operand(DType::int32, checked_product(keys, 2), Use::read);
+  const Operand to = r.operand(DType::int32, checked_product(keys, n), Use::write);
+  return std::make_unique<RandomStep>(keys, n, from, to);
+}
+
+}  // namespace nagare

@@ -1,0 +1,135 @@
+// Forward pass and input gradient of the two-dimensional convolution.
+#include "conv.h"
+
+#include "conv_correlate.h"
+#include "conv_depthwise.h"
+#include "conv_phase.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+// Every output pixel reads exactly its own input pixel: the images are already the matrix.
+bool is_pointwise(const Conv2dParams& p) {
+  return p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
+         p.outW == p.inW && p.groups == 1;
+}
+
+GemmParams pointwise_product(const Conv2dParams& p) {
+  GemmParams g{};
+  g.m = p.batch * p.outH * p.outW, g.n = p.outC, g.k = p.inC;
+  g.lda = p.inC, g.ldb = p.outC, g.ldc = p.outC;
+  g.batch = g.outerBatch = 1;
+  g.activation = p.activation;
+  return g;
+}
+
+GemmParams pointwise_gradient_product(const Conv2dParams& p) {
+  GemmParams g = pointwise_product(p);
+  g.n = p.inC, g.k = p.outC;
+  g.lda = p.outC, g.ldc = p.inC;
+  g.transposeB = true;
+  g.activation = Activation::none;
+  return g;
+}
+
+// One forward correlation over all groups.
+template <typename T>
+Correlation<T> forward_correlation(const Conv2dParams& p, const T* x, const T* w, const T* bias, T* y) {
+  const int64_t outputs = p.outC / p.groups, tap = p.inC / p.groups * p.outC;
+  return {forward_patches(p), p.groups, outputs, x, {w, p.kW * tap, tap, p.outC, false}, outputs,
+          {y, p.outH * p.outW * p.outC, p.outW * p.outC, p.outC}, bias, p.activation};
+}
+
+// The input gradient of the cells of one phase. It runs through the taps backwards, as the axes of stride_phase do.
+template <typename T>
+Correlation<T> phase_correlation(const Conv2dParams& p, const StridePhase& y, const StridePhase& x, const T* dy, const T* w, T* dx) {
+  const int64_t tap = p.inC / p.groups * p.outC;
+  const int64_t lastY = y.firstTap + (y.axis.taps - 1) * y.tapPeriod, lastX = x.firstTap + (x.axis.taps - 1) * x.tapPeriod;
+  const PatchShape patches = phase_patches(p, y, x);
+  const T* last = patches.channels > 0 ? w + (lastY * p.kW + lastX) * tap : w;
+  return {patches, p.groups, p.inC / p.groups, dy, {last, -y.tapPeriod * p.kW * tap, -x.tapPeriod * tap, p.outC, true}, p.outC / p.groups,
+          {dx + (y.firstCell * p.inW + x.firstCell) * p.inC, p.inH * p.inW * p.inC, p.strideH * p.inW * p.inC, p.strideW * p.inC},
+          nullptr, Activation::none};
+}
+
+template <typename T>
+void forward(const Conv2dParams& p, const T* x, const T* w, const T* bias, T* y, const Parallel& parallel, void* scratch) {
+  if (p.batch * p.outH * p.outW * p.outC == 0) return;
+  if (is_pointwise(p)) return gemm(pointwise_product(p), x, w, y, bias, parallel, scratch);
+  const Correlation<T> task = forward_correlation(p, x, w, bias, y);
+  if (is_depthwise(p)) correlate_depthwise(task, parallel);
+  else correlate(task, parallel, scratch);
+}
+
+template <typename T>
+size_t forward_scratch(const Conv2dParams& p, int threads) {
+  if (p.batch * p.outH * p.outW * p.outC == 0 || is_depthwise(p)) return 0;
+  if (is_pointwise(p)) return gemm_scratch_bytes<T>(pointwise_product(p), threads);
+  return CorrelationPlan<T>(forward_patches(p), p.outC / p.groups).scratch(p.groups, threads);
+}
+
+template <typename T>
+void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch) {
+  if (p.batch * p.inH * p.inW * p.inC == 0) return;
+  if (is_pointwise(p)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
+  for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
+    const Correlation<T> task = phase_correlation(p, y, x, dy, w, dx);
+    if (is_depthwise(p)) correlate_depthwise(task, parallel);
+    else correlate(task, parallel, scratch);
+  });
+}
+
+template <typename T>
+size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
+  if (p.batch * p.inH * p.inW * p.inC == 0 || is_depthwise(p)) return 0;
+  if (is_pointwise(p)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
+  size_t most = 0;
+  for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
+    const size_t bytes = CorrelationPlan<T>(phase_patches(p, y, x), p.inC / p.groups).scratch(p.groups, threads);
+    if (bytes > most) most = bytes;
+  });
+  return most;
+}
+
+}  // namespace
+
+template <>
+void conv2d(const Conv2dParams& params, const float* x, const float* w, const float* bias, float* y, const Parallel& parallel,
+            void* scratch) {
+  forward(params, x, w, bias, y, parallel, scratch);
+}
+
+template <>
+void conv2d(const Conv2dParams& params, const double* x, const double* w, const double* bias, double* y, const Parallel& parallel,
+            void* scratch) {
+  forward(params, x, w, bias, y, parallel, scratch);
+}
+
+template <>
+void conv2d_input_gradient(const Conv2dParams& params, const float* dy, const float* w, float* dx, const Parallel& parallel,
+                           void* scratch) {
+  input_gradient(params, dy, w, dx, parallel, scratch);
+}
+
+template <>
+void conv2d_input_gradient(const Conv2dParams& params, const double* dy, const double* w, double* dx, const Parallel& parallel,
+                           void* scratch) {
+  input_gradient(params, dy, w, dx, parallel, scratch);
+}
+
+template <typename T>
+size_t conv2d_scratch_bytes(const Conv2dParams& params, int threads) {
+  return forward_scratch<T>(params, threads);
+}
+
+template <typename T>
+size_t conv2d_input_gradient_scratch_bytes(const Conv2dParams& params, int threads) {
+  return input_gradient_scratch<T>(params, threads);
+}
+
+template size_t conv2d_scratch_bytes<float>(const Conv2dParams&, int);
+template size_t conv2d_scratch_bytes<double>(const Conv2dParams&, int);
+template size_t conv2d_input_gradient_scratch_bytes<float>(const Conv2dParams&, int);
+template size_t conv2d_input_gradient_scratch_bytes<double>(const Conv2dParams&, int);
+
+}  // namespace nagare::NAGARE_ISA

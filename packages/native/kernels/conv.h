@@ -1,0 +1,49 @@
+// Two-dimensional convolution (cross-correlation, as everywhere in machine learning) and its two gradients.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gemm.h"
+#include "parallel.h"
+
+namespace nagare {
+
+// x: [batch, inH, inW, inC], w: [kH, kW, inC / groups, outC], y: [batch, outH, outW, outC], all dense.
+// y[b, oy, ox, co] = Σ x[b, oy·strideH − padTop + ky·dilationH, ox·strideW − padLeft + kx·dilationW, g·inC/groups + ci] · w[ky, kx, ci, co]
+// with g = co / (outC / groups) and x = 0 outside the image. The bottom and right padding follow from outH and outW; cells beyond the image
+// count as zeros however many there are. inC and outC must be multiples of groups.
+struct Conv2dParams {
+  int64_t batch, inH, inW, inC, outH, outW, outC;
+  int64_t kH, kW, strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;
+  Activation activation;  // of the forward pass, after the bias
+};
+
+#ifdef NAGARE_ISA
+namespace NAGARE_ISA {
+
+// T: float, double. Outputs are overwritten whole and must not overlap inputs. Scratch is 64-byte aligned.
+// Results do not depend on the number of threads.
+
+// y = activation(x ∗ w + bias); bias[outC] may be null.
+template <typename T>
+void conv2d(const Conv2dParams& params, const T* x, const T* w, const T* bias, T* y, const Parallel& parallel, void* scratch);
+template <typename T>
+size_t conv2d_scratch_bytes(const Conv2dParams& params, int threads);
+
+// dx from dy: the transpose of conv2d in x.
+template <typename T>
+void conv2d_input_gradient(const Conv2dParams& params, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch);
+template <typename T>
+size_t conv2d_input_gradient_scratch_bytes(const Conv2dParams& params, int threads);
+
+// dw from x and dy: the transpose of conv2d in w.
+template <typename T>
+void conv2d_filter_gradient(const Conv2dParams& params, const T* x, const T* dy, T* dw, const Parallel& parallel, void* scratch);
+template <typename T>
+size_t conv2d_filter_gradient_scratch_bytes(const Conv2dParams& params, int threads);
+
+}  // namespace NAGARE_ISA
+#endif
+
+}  // namespace nagare

@@ -1,0 +1,237 @@
+// Correlation of an image with filters as an implicit matrix product: the forward pass, and per stride phase the input gradient.
+#pragma once
+
+#include "conv_patch.h"
+#include "gemm_pack.h"
+#include "gemm_tile.h"
+
+namespace nagare::NAGARE_ISA {
+
+// Element (tap row, tap column, channel, output channel) of the filters is at
+//   first + row·tapRow + column·tapColumn + (transposed ? output·ld + channel : channel·ld + output).
+template <typename T>
+struct FilterView {
+  const T* first;
+  int64_t tapRow, tapColumn, ld;
+  bool transposed;
+};
+
+// Where results go: output pixel (image, y, x), counted in the correlation's own grid.
+template <typename T>
+struct PixelGrid {
+  T* first;
+  int64_t image, row, column;
+};
+
+// One correlation. Groups step through channels of the source, the filters and the result.
+template <typename T>
+struct Correlation {
+  PatchShape patches;
+  int64_t groups, outputs;  // output channels per group
+  const T* source;
+  FilterView<T> filters;
+  int64_t filterGroupStride;
+  PixelGrid<T> result;
+  const T* bias;
+  Activation activation;
+};
+
+// Pixels of a block that read the same taps inside the image: the others are zeros and are left out of the sum.
+struct PixelSegment {
+  int64_t first, count;  // in the tables of the block
+  IndexRange tapRows, tapColumns;
+};
+
+// Sizes of the steps of a correlation; depends on the shape alone.
+template <typename T>
+struct CorrelationPlan {
+  PatchBlocks blocks;
+  int64_t depth, depthBlock, columns;
+  int64_t packedGroup;  // elements of the packed filters of one group
+  int64_t tapBytes, packedBytes, tableBytes, segmentBytes;
+
+  CorrelationPlan(const PatchShape& shape, int64_t outputs) {
+    // 512 pixels and 160 KiB of source cells leave half of a 512 KiB L2 to filters and results.
+    blocks = divide_pixels(shape, 512, (int64_t(160) << 10) / static_cast<int64_t>(sizeof(T)));
+    depth = shape.depth();
+    depthBlock = even_block(depth, 320, 1);
+    columns = padded_columns<T>(outputs);
+    packedGroup = depth * columns;
+    tapBytes = round_up(depth * static_cast<int64_t>(sizeof(int64_t)), 64);
+    tableBytes = round_up(blocks.largest.pixels() * static_cast<int64_t>(sizeof(int64_t)), 64);
+    // The first and the last tap inside the image change at most once per tap along an axis.
+    const int64_t rows = min64(blocks.largest.rows, 2 * shape.y.taps + 1), across = min64(blocks.largest.columns, 2 * shape.x.taps + 1);
+    segmentBytes = round_up(rows * across * static_cast<int64_t>(sizeof(PixelSegment)), 64);
+  }
+
+  int64_t packed(int64_t groups) const { return round_up(groups * packedGroup * static_cast<int64_t>(sizeof(T)), 64); }
+  int64_t worker() const { return 2 * tableBytes + segmentBytes; }
+  size_t scratch(int64_t groups, int threads) const { return static_cast<size_t>(tapBytes + packed(groups) + threads * worker()); }
+};
+
+// Packs depth [k0, k1) of output channels [n0, n1) into one panel.
+template <typename T>
+inline void pack_filters(const Correlation<T>& task, int64_t group, int64_t k0, int64_t k1, int64_t n0, int64_t n1, T* panel) {
+  const FilterView<T>& view = task.filters;
+  const T* base = view.first + group * task.filterGroupStride;
+  const int64_t channels = task.patches.channels, width = padded_columns<T>(n1 - n0);
+  for (int64_t k = k0; k < k1;) {
+    const int64_t tap = k / channels, c = k % channels, count = min64(channels - c, k1 - k);
+    const T* from = base + tap / task.patches.x.taps * view.tapRow + tap % task.patches.x.taps * view.tapColumn;
+    T* to = panel + (k - k0) * width;
+    if (view.transposed) pack_across(from + n0 * view.ld + c, view.ld, n1 - n0, count, to, width);
+    else pack_along(from + c * view.ld + n0, view.ld, n1 - n0, count, to, width);
+    k += count;
+  }
+}
+
+// The end of the run of indices from `begin` on whose range of taps is the same.
+inline int64_t same_taps(const PatchAxis& axis, int64_t begin, int64_t end) {
+  const IndexRange first = axis.taps_at(begin);
+  int64_t i = begin + 1;
+  for (; i < end; i++) {
+    const IndexRange taps = axis.taps_at(i);
+    if (taps.begin != first.begin || taps.end != first.end) break;
+  }
+  return i;
+}
+
+// Lists the pixels of a block segment by segment, with the source offset of their first tap and the offset of their result.
+template <typename T>
+inline int64_t list_pixels(const Correlation<T>& task, const PatchBlock& block, int64_t* sources, int64_t* targets,
+                           PixelSegment* segments) {
+  const PatchShape& shape = task.patches;
+  const PixelGrid<T>& grid = task.result;
+  int64_t count = 0, listed = 0;
+  for (int64_t y0 = block.y0, y1; y0 < block.y0 + block.rows; y0 = y1) {
+    y1 = same_taps(shape.y, y0, block.y0 + block.rows);
+    for (int64_t x0 = block.x0, x1; x0 < block.x0 + block.columns; x0 = x1) {
+      x1 = same_taps(shape.x, x0, block.x0 + block.columns);
+      PixelSegment& segment = segments[count++];
+      segment = {listed, block.images * (y1 - y0) * (x1 - x0), shape.y.taps_at(y0), shape.x.taps_at(x0)};
+      for (int64_t image = block.image0; image < block.image0 + block.images; image++) {
+        for (int64_t y = y0; y < y1; y++) {
+          const int64_t row = image * shape.image_stride() + (shape.y.origin + y * shape.y.step) * shape.row_stride();
+          for (int64_t x = x0; x < x1; x++, listed++) {
+            sources[listed] = row + (shape.x.origin + x * shape.x.step) * shape.sourceChannels;
+            targets[listed] = image * grid.image + y * grid.row + x * grid.column;
+          }
+        }
+      }
+    }
+  }
+  return count;
+}
+
+// The part of depth [k0, k1) that a segment sums: runs of consecutive k, one per tap row unless whole rows follow each other.
+struct DepthRuns {
+  int64_t first, end;          // over the whole depth
+  int64_t length, step, runs;  // run r starts at first + r·step
+
+  DepthRuns(const PatchShape& shape, const PixelSegment& segment) {
+    const int64_t rows = segment.tapRows.end - segment.tapRows.begin, columns = segment.tapColumns.end - segment.tapColumns.begin;
+    const bool whole = columns == shape.x.taps;
+    const bool none = rows <= 0 || columns <= 0 || shape.channels == 0;
+    step = shape.x.taps * shape.channels;
+    first = none ? 0 : (segment.tapRows.begin * shape.x.taps + segment.tapColumns.begin) * shape.channels;
+    length = none ? 0 : whole ? rows * step : columns * shape.channels;
+    runs = none || whole ? 1 : rows;
+    end = first + (runs - 1) * step + length;
+  }
+};
+
+// What one worker needs to correlate a block of pixels.
+template <typename T>
+struct BlockTables {
+  const T* source;
+  T* result;
+  const T* bias;
+  const int64_t *taps, *sources, *targets;
+};
+
+// Depth [k0, k1) of one segment × one panel of output channels [n, n + out.columns).
+template <typename T>
+inline void correlate_segment(const Correlation<T>& task, const BlockTables<T>& tables, const PixelSegment& segment, int64_t k0, int64_t k1,
+                              int64_t n, const T* panel, TileOutput<T>& out) {
+  const DepthRuns runs(task.patches, segment);
+  const int vectors = tile_vectors<T>(out.columns);
+  const int64_t width = vectors * kLanes<T>;
+  for (int64_t p = segment.first, end = p + segment.count; p < end;) {
+    const int rows = next_tile_rows(end - p);
+    const TileFunction<T, GatheredRows<T>> compute = tile_function<T, GatheredRows<T>>(rows, vectors);
+    GatheredRows<T> a;
+    for (int i = 0; i < rows; i++) {
+      a.row[i] = tables.source + tables.sources[p + i];
+      out.rows[i] = tables.result + tables.targets[p + i] + n;
+    }
+    for (int64_t r = 0; r < runs.runs; r++) {
+      const int64_t run = runs.first + r * runs.step, begin = max64(run, k0), stop = min64(run + runs.length, k1);
+      // A pixel without any tap in the image still gets its bias: an empty run, at the first depth.
+      if (begin >= stop && !(runs.length == 0 && k0 == 0)) continue;
+      const bool last = stop == runs.end;
+      a.offset = tables.taps + begin;
+      out.accumulate = begin > runs.first;
+      out.bias = last && tables.bias ? tables.bias + n : nullptr;
+      out.activation = last ? task.activation : Activation::none;
+      compute(a, panel + (begin - k0) * width, width, stop - begin, out);
+    }
+    p += rows;
+  }
+}
+
+template <typename T>
+inline void correlate(const Correlation<T>& task, const Parallel& parallel, void* scratch) {
+  const PatchShape& shape = task.patches;
+  const CorrelationPlan<T> plan(shape, task.outputs);
+  char* const memory = static_cast<char*>(scratch);
+  int64_t* const taps = reinterpret_cast<int64_t*>(memory);
+  T* const packed = reinterpret_cast<T*>(memory + plan.tapBytes);
+  char* const workers = memory + plan.tapBytes + plan.packed(task.groups);
+  constexpr int64_t width = kTileColumns<T>;
+  const int64_t panels = divide_up(task.outputs, width);
+
+  fill_tap_offsets(shape, shape.y.tapStep * shape.row_stride(), shape.x.tapStep * shape.sourceChannels, taps);
+  const int64_t panelsPerPack = max64(1, int64_t(1 << 14) / max64(1, plan.depth * width));
+  const int64_t packs = divide_up(panels, panelsPerPack);
+  parallel_for(parallel, task.groups * packs, [&](int64_t index, int) {
+    const int64_t group = index / packs, j0 = index % packs * panelsPerPack * width;
+    for (int64_t k0 = 0; k0 < plan.depth; k0 += plan.depthBlock) {
+      const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
+      T* const block = packed + group * plan.packedGroup + k0 * plan.columns;
+      for (int64_t n = j0; n < min64(task.outputs, j0 + panelsPerPack * width); n += width) {
+        pack_filters(task, group, k0, k1, n, min64(task.outputs, n + width), block + n * (k1 - k0));
+      }
+    }
+  });
+
+  // Few blocks (one small image): the output channels are split too.
+  const int64_t blocks = plan.blocks.count() * task.groups;
+  const int64_t splits = parallel.threads == 1 ? 1 : max64(1, min64(divide_up(4 * int64_t(parallel.threads), blocks), panels));
+  const int64_t columnsPerTask = divide_up(panels, splits) * width;
+  const int64_t tasksPerBlock = divide_up(task.outputs, columnsPerTask);
+  parallel_for(parallel, blocks * tasksPerBlock, [&](int64_t index, int worker) {
+    const int64_t n0 = index % tasksPerBlock * columnsPerTask, n1 = min64(task.outputs, n0 + columnsPerTask);
+    const int64_t group = index / tasksPerBlock % task.groups;
+    const PatchBlock block = block_at(shape, plan.blocks, index / (tasksPerBlock * task.groups));
+    char* const own = workers + worker * plan.worker();
+    int64_t* const sources = reinterpret_cast<int64_t*>(own);
+    int64_t* const targets = reinterpret_cast<int64_t*>(own + plan.tableBytes);
+    PixelSegment* const segments = reinterpret_cast<PixelSegment*>(own + 2 * plan.tableBytes);
+    const int64_t count = list_pixels(task, block, sources, targets, segments);
+    const BlockTables<T> tables = {task.source + group * shape.channels, task.result.first + group * task.outputs,
+                                   task.bias ? task.bias + group * task.outputs : nullptr, taps, sources, targets};
+    TileOutput<T> out;
+    int64_t k0 = 0;
+    do {
+      const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
+      const T* const filters = packed + group * plan.packedGroup + k0 * plan.columns;
+      for (int64_t n = n0; n < n1; n += width) {
+        out.columns = min64(width, n1 - n);
+        for (int64_t s = 0; s < count; s++) correlate_segment(task, tables, segments[s], k0, k1, n, filters + n * (k1 - k0), out);
+      }
+      k0 = k1;
+    } while (k0 < plan.depth);
+  });
+}
+
+}  // namespace nagare::NAGARE_ISA

@@ -1,0 +1,179 @@
+#include "conv_depthwise.h"
+
+#include "conv_phase.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+// P neighbouring output pixels × V vectors of L channels; all of them see the same taps.
+template <typename T, int P, int V, int L>
+NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source, T* result, int64_t c, IndexRange rows, IndexRange columns) {
+  typedef typename VectorOf<T, L>::type Vector;
+  const PatchAxis &ay = task.patches.y, &ax = task.patches.x;
+  const int64_t channels = task.groups, sourceRow = ax.source * channels;
+  Vector acc[P][V] = {};
+  for (int64_t ty = rows.begin; ty < rows.end; ty++) {
+    for (int64_t tx = columns.begin; tx < columns.end; tx++) {
+      const T* w = task.filters.first + ty * task.filters.tapRow + tx * task.filters.tapColumn + c;
+      const T* x = source + ty * ay.tapStep * sourceRow + tx * ax.tapStep * channels + c;
+      Vector weight[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++) weight[v] = load<T, L>(w + v * L);
+#pragma GCC unroll 4
+      for (int i = 0; i < P; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) acc[i][v] += weight[v] * load<T, L>(x + i * ax.step * channels + v * L);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < P; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) {
+      if (task.bias) acc[i][v] += load<T, L>(task.bias + c + v * L);
+      if (task.activation == Activation::relu) {
+        for (int l = 0; l < L; l++) acc[i][v][l] = relu_scalar<T>(acc[i][v][l]);
+      }
+      store<T, L>(result + i * task.result.column + c + v * L, acc[i][v]);
+    }
+  }
+}
+
+template <typename T, int P>
+NAGARE_NOINLINE void correlate_channels(const Correlation<T>& task, const T* source, T* result, IndexRange rows, IndexRange columns) {
+  for_lanes<T, 2>(task.groups, [&](auto block, int64_t c) {
+    correlate_pixels<T, P, block.vectors, block.lanes>(task, source, result, c, rows, columns);
+  });
+}
+
+template <typename T>
+void correlate_row(const Correlation<T>& task, int64_t image, int64_t y) {
+  const PatchAxis &ay = task.patches.y, &ax = task.patches.x;
+  const int64_t channels = task.groups;
+  // Without channels there is nothing to sum: a phase of the input gradient that no tap reaches.
+  const IndexRange rows = task.patches.channels > 0 ? ay.taps_at(y) : IndexRange{0, 0};
+  const T* row = task.source + (image * ay.source + ay.origin + y * ay.step) * ax.source * channels;
+  T* result = task.result.first + image * task.result.image + y * task.result.row;
+  // Every tap is inside the image between the first output of the first tap and the last output of the last one.
+  const int64_t inner = ax.outputs_at(0).begin, innerEnd = ax.outputs_at(ax.taps - 1).end;
+  for (int64_t x = 0; x < ax.outputs;) {
+    const T* source = row + (ax.origin + x * ax.step) * channels;
+    if (x >= inner && x + 4 <= innerEnd) {
+      correlate_channels<T, 4>(task, source, result + x * task.result.column, rows, {0, ax.taps});
+      x += 4;
+    } else {
+      correlate_channels<T, 1>(task, source, result + x * task.result.column, rows, ax.taps_at(x));
+      x++;
+    }
+  }
+}
+
+template <typename T>
+void correlate_rows(const Correlation<T>& task, const Parallel& parallel) {
+  const int64_t rows = task.patches.batch * task.patches.y.outputs;
+  const int64_t rowCost = max64(1, task.patches.x.outputs * task.groups * task.patches.y.taps * task.patches.x.taps);
+  const int64_t rowsPerTask = max64(1, (int64_t(1) << 18) / rowCost);
+  parallel_for(parallel, divide_up(rows, rowsPerTask), [&](int64_t index, int) {
+    for (int64_t r = index * rowsPerTask; r < min64(rows, (index + 1) * rowsPerTask); r++) {
+      correlate_row(task, r / task.patches.y.outputs, r % task.patches.y.outputs);
+    }
+  });
+}
+
+// sum[c] += Σ over `count` pixels of x[c]·dy[c], for V vectors of L channels.
+template <typename T, int V, int L>
+NAGARE_INLINE void accumulate_tap(const T* x, int64_t xStep, const T* dy, int64_t dyStep, int64_t count, T* sum) {
+  typedef typename VectorOf<T, L>::type Vector;
+  // Two chains per vector: one would wait for the latency of the multiply-add.
+  Vector even[V] = {}, odd[V] = {};
+  int64_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) {
+      even[v] += load<T, L>(x + i * xStep + v * L) * load<T, L>(dy + i * dyStep + v * L);
+      odd[v] += load<T, L>(x + (i + 1) * xStep + v * L) * load<T, L>(dy + (i + 1) * dyStep + v * L);
+    }
+  }
+  if (i < count) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) even[v] += load<T, L>(x + i * xStep + v * L) * load<T, L>(dy + i * dyStep + v * L);
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < V; v++) store<T, L>(sum + v * L, load<T, L>(sum + v * L) + even[v] + odd[v]);
+}
+
+// Adds one row of output pixels to all taps, for V vectors of L channels from c on.
+template <typename T, int V, int L>
+void accumulate_row(const PatchShape& shape, const T* x, const T* dy, T* sum, int64_t image, int64_t y, int64_t c) {
+  const int64_t channels = shape.sourceChannels;
+  const IndexRange rows = shape.y.taps_at(y);
+  const T* cotangent = dy + (image * shape.y.outputs + y) * shape.x.outputs * channels + c;
+  for (int64_t ty = rows.begin; ty < rows.end; ty++) {
+    const int64_t sourceY = shape.y.origin + y * shape.y.step + ty * shape.y.tapStep;
+    const T* row = x + (image * shape.y.source + sourceY) * shape.x.source * channels + c;
+    for (int64_t tx = 0; tx < shape.x.taps; tx++) {
+      const IndexRange columns = shape.x.outputs_at(tx);
+      const int64_t sourceX = shape.x.origin + columns.begin * shape.x.step + tx * shape.x.tapStep;
+      accumulate_tap<T, V, L>(row + sourceX * channels, shape.x.step * channels, cotangent + columns.begin * channels, channels,
+                              columns.end - columns.begin, sum + (ty * shape.x.taps + tx) * channels + c);
+    }
+  }
+}
+
+// The rows of all images are summed in this many parts, so that the order of the sum does not depend on the threads.
+int64_t gradient_parts(const Conv2dParams& p) { return min64(16, p.batch * p.outH); }
+
+template <typename T>
+void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, const Parallel& parallel, T* partials) {
+  const PatchShape shape = forward_patches(p);
+  const int64_t rows = p.batch * p.outH, parts = gradient_parts(p), size = p.kH * p.kW * p.inC;
+  parallel_for(parallel, parts, [&](int64_t part, int) {
+    T* const sum = partials + part * size;
+    for (int64_t i = 0; i < size; i++) sum[i] = T(0);
+    for (int64_t r = part * rows / parts; r < (part + 1) * rows / parts; r++) {
+      const int64_t image = r / p.outH, y = r % p.outH;
+      for_lanes<T, 2>(p.inC, [&](auto block, int64_t c) {
+        accumulate_row<T, block.vectors, block.lanes>(shape, x, dy, sum, image, y, c);
+      });
+    }
+  });
+  for (int64_t i = 0; i < size; i++) {
+    T sum = T(0);
+    for (int64_t part = 0; part < parts; part++) sum += partials[part * size + i];
+    dw[i] = sum;
+  }
+}
+
+}  // namespace
+
+template <>
+void correlate_depthwise(const Correlation<float>& task, const Parallel& parallel) {
+  correlate_rows(task, parallel);
+}
+
+template <>
+void correlate_depthwise(const Correlation<double>& task, const Parallel& parallel) {
+  correlate_rows(task, parallel);
+}
+
+template <>
+void depthwise_filter_gradient(const Conv2dParams& params, const float* x, const float* dy, float* dw, const Parallel& parallel,
+                               void* scratch) {
+  filter_gradient(params, x, dy, dw, parallel, static_cast<float*>(scratch));
+}
+
+template <>
+void depthwise_filter_gradient(const Conv2dParams& params, const double* x, const double* dy, double* dw, const Parallel& parallel,
+                               void* scratch) {
+  filter_gradient(params, x, dy, dw, parallel, static_cast<double*>(scratch));
+}
+
+template <typename T>
+size_t depthwise_filter_gradient_scratch_bytes(const Conv2dParams& params) {
+  return static_cast<size_t>(gradient_parts(params) * params.kH * params.kW * params.inC) * sizeof(T);
+}
+
+template size_t depthwise_filter_gradient_scratch_bytes<float>(const Conv2dParams&);
+template size_t depthwise_filter_gradient_scratch_bytes<double>(const Conv2dParams&);
+
+}  // namespace nagare::NAGARE_ISA

@@ -1,0 +1,220 @@
+#include "copy.h"
+
+#include "half.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+constexpr int64_t kTaskBytes = 1 << 16;
+constexpr int64_t kBlock = 32;
+
+constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// One row of the last dimension.
+template <typename T>
+NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t n) {
+  if (to == 1 && from == 1) {
+    __builtin_memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
+  } else if (to == 1 && from == 0) {
+    const T value = *x;
+    for (int64_t i = 0; i < n; i++) y[i] = value;
+  } else if (to == 1 && from == -1) {
+    for (int64_t i = 0; i < n; i++) y[i] = x[-i];
+  } else {
+    for (int64_t i = 0; i < n; i++) y[i * to] = x[i * from];
+  }
+}
+
+// y[i · toRow + j] = x[i + j · fromColumn] for a block of `rows` × `columns`: contiguous in x along i, in y along j.
+template <typename T>
+NAGARE_INLINE void transpose_block(const T* x, int64_t fromColumn, T* y, int64_t toRow, int64_t rows, int64_t columns) {
+  for (int64_t i = 0; i < rows; i++) {
+    for (int64_t j = 0; j < columns; j++) y[i * toRow + j] = x[i + j * fromColumn];
+  }
+}
+// 4 × 4 elements of 32 bits at a time, in registers.
+template <>
+NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromColumn, uint32_t* y, int64_t toRow, int64_t rows, int64_t columns) {
+  int64_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    int64_t j = 0;
+    for (; j + 4 <= columns; j += 4) {
+      const uint32_t* p = x + i + j * fromColumn;
+      const auto a = load<uint32_t, 4>(p), b = load<uint32_t, 4>(p + fromColumn);
+      const auto c = load<uint32_t, 4>(p + 2 * fromColumn), d = load<uint32_t, 4>(p + 3 * fromColumn);
+      const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const auto ef = __builtin_shufflevector(a, b, 2, 6, 3, 7), gh = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      uint32_t* q = y + i * toRow + j;
+      store<uint32_t, 4>(q, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+      store<uint32_t, 4>(q + toRow, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+      store<uint32_t, 4>(q + 2 * toRow, __builtin_shufflevector(ef, gh, 0, 1, 4, 5));
+      store<uint32_t, 4>(q + 3 * toRow, __builtin_shufflevector(ef, gh, 2, 3, 6, 7));
+    }
+    for (; j < columns; j++) {
+      for (int64_t k = 0; k < 4; k++) y[(i + k) * toRow + j] = x[i + k + j * fromColumn];
+    }
+  }
+  for (; i < rows; i++) {
+    for (int64_t j = 0; j < columns; j++) y[i * toRow + j] = x[i + j * fromColumn];
+  }
+}
+
+// Offsets of position `index` in the dimensions other than `a` and `b`.
+struct Offsets {
+  int64_t from = 0, to = 0;
+  Offsets(const CopyParams& p, int64_t index, int a, int b) {
+    for (int axis = p.rank - 1; axis >= 0; axis--) {
+      if (axis == a || axis == b) continue;
+      const int64_t at = index % p.dims[axis];
+      index /= p.dims[axis];
+      from += at * p.fromStrides[axis];
+      to += at * p.toStrides[axis];
+    }
+  }
+};
+
+template <typename T>
+void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) {
+  const int inner = p.rank - 1, second = p.rank - 2;
+  const int64_t length = p.dims[inner];
+  // Two innermost dimensions are walked without division; a long single row is cut.
+  const int64_t middle = second >= 0 ? p.dims[second] : 1;
+  int64_t outer = 1;
+  for (int axis = 0; axis < second; axis++) outer *= p.dims[axis];
+  const int64_t piece = least(length, kTaskBytes);
+  const int64_t pieces = ceil_div(length, piece);
+  const int64_t rowsPerTask = pieces > 1 ? 1 : kTaskBytes / (length * static_cast<int64_t>(sizeof(T)) + 32) + 1;
+  const int64_t rows = outer * middle;
+  parallel_for(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task, int) {
+    const int64_t first = task % pieces * piece, count = least(piece, length - first);
+    int64_t row = task / pieces * rowsPerTask;
+    const int64_t last = least(rows, row + rowsPerTask);
+    while (row < last) {
+      const Offsets at(p, row / middle, inner, second);
+      const int64_t j = row % middle, end = least(middle, j + last - row);
+      const T* from = x + at.from + first * p.fromStrides[inner];
+      T* to = y + at.to + first * p.toStrides[inner];
+      for (int64_t i = j; i < end; i++) {
+        copy_row(from + (second >= 0 ? i * p.fromStrides[second] : 0), p.fromStrides[inner],
+                 to + (second >= 0 ? i * p.toStrides[second] : 0), p.toStrides[inner], count);
+      }
+      row += end - j;
+    }
+  });
+}
+
+// The last dimension is contiguous in y, dimension `across` in x.
+template <typename T>
+void copy_transposed(const CopyParams& p, int across, const T* x, T* y, const Parallel& parallel) {
+  const int inner = p.rank - 1;
+  const int64_t rows = p.dims[across], columns = p.dims[inner];
+  int64_t outer = 1;
+  for (int axis = 0; axis < p.rank; axis++) outer *= axis == across || axis == inner ? 1 : p.dims[axis];
+  const int64_t bands = ceil_div(rows, kBlock);
+  parallel_for(parallel, outer * bands, [&](int64_t task, int) {
+    const Offsets at(p, task / bands, across, inner);
+    const int64_t i = task % bands * kBlock, height = least(kBlock, rows - i);
+    for (int64_t j = 0; j < columns; j += kBlock) {
+      transpose_block<T>(x + at.from + i + j * p.fromStrides[inner], p.fromStrides[inner], y + at.to + i * p.toStrides[across] + j,
+                         p.toStrides[across], height, least(kBlock, columns - j));
+    }
+  });
+}
+
+template <typename T>
+void copy_of(const CopyParams& p, const void* from, void* to, const Parallel& parallel) {
+  const T* x = static_cast<const T*>(from);
+  T* y = static_cast<T*>(to);
+  const int inner = p.rank - 1;
+  const int64_t stride = p.fromStrides[inner];
+  if (p.toStrides[inner] == 1 && (stride > 1 || stride < -1)) {
+    for (int axis = 0; axis < inner; axis++) {
+      if (p.fromStrides[axis] == 1 && p.dims[axis] > 1) return copy_transposed<T>(p, axis, x, y, parallel);
+    }
+  }
+  copy_rows<T>(p, x, y, parallel);
+}
+
+template <typename T>
+void fill_of(const void* value, void* y, int64_t count, const Parallel& parallel) {
+  T element;
+  __builtin_memcpy(&element, value, sizeof(T));
+  const int64_t piece = kTaskBytes / static_cast<int64_t>(sizeof(T));
+  parallel_for(parallel, ceil_div(count, piece), [&](int64_t task, int) {
+    T* p = static_cast<T*>(y) + task * piece;
+    const int64_t n = least(piece, count - task * piece);
+    for (int64_t i = 0; i < n; i++) p[i] = element;
+  });
+}
+
+template <typename T, typename Convert>
+void iota_of(int64_t outer, int64_t n, int64_t inner, void* y, const Parallel& parallel, Convert convert) {
+  const int64_t perTask = kTaskBytes / (inner * static_cast<int64_t>(sizeof(T)) + 8) + 1;
+  parallel_for(parallel, ceil_div(outer * n, perTask), [&](int64_t task, int) {
+    const int64_t last = least(outer * n, (task + 1) * perTask);
+    int64_t index = task * perTask % n;
+    for (int64_t row = task * perTask; row < last; row++) {
+      const T value = convert(index);
+      T* p = static_cast<T*>(y) + row * inner;
+      for (int64_t i = 0; i < inner; i++) p[i] = value;
+      if (++index == n) index = 0;
+    }
+  });
+}
+
+}  // namespace
+
+void copy(const CopyParams& p, const void* x, void* y, const Parallel& parallel) {
+  for (int axis = 0; axis < p.rank; axis++) {
+    if (p.dims[axis] == 0) return;
+  }
+  switch (p.elementBytes) {
+    case 1:
+      return copy_of<uint8_t>(p, x, y, parallel);
+    case 2:
+      return copy_of<uint16_t>(p, x, y, parallel);
+    case 4:
+      return copy_of<uint32_t>(p, x, y, parallel);
+    default:
+      return copy_of<uint64_t>(p, x, y, parallel);
+  }
+}
+
+void fill(int32_t elementBytes, const void* value, void* y, int64_t count, const Parallel& parallel) {
+  switch (elementBytes) {
+    case 1:
+      return fill_of<uint8_t>(value, y, count, parallel);
+    case 2:
+      return fill_of<uint16_t>(value, y, count, parallel);
+    case 4:
+      return fill_of<uint32_t>(value, y, count, parallel);
+    default:
+      return fill_of<uint64_t>(value, y, count, parallel);
+  }
+}
+
+void iota(DType dtype, int64_t outer, int64_t n, int64_t inner, void* y, const Parallel& parallel) {
+  if (outer == 0 || n == 0 || inner == 0) return;
+  switch (dtype) {
+    case DType::float32:
+      return iota_of<float>(outer, n, inner, y, parallel, [](int64_t i) { return static_cast<float>(i); });
+    case DType::float64:
+      return iota_of<double>(outer, n, inner, y, parallel, [](int64_t i) { return static_cast<double>(i); });
+    case DType::float16:
+      return iota_of<uint16_t>(outer, n, inner, y, parallel, [](int64_t i) { return to_float16(static_cast<float>(i)); });
+    case DType::bfloat16:
+      return iota_of<uint16_t>(outer, n, inner, y, parallel, [](int64_t i) { return to_bfloat16(static_cast<float>(i)); });
+    case DType::int8:
+    case DType::uint8:
+      return iota_of<uint8_t>(outer, n, inner, y, parallel, [](int64_t i) { return static_cast<uint8_t>(i); });
+    case DType::boolean:
+      return iota_of<uint8_t>(outer, n, inner, y, parallel, [](int64_t i) { return static_cast<uint8_t>(i != 0); });
+    case DType::int32:
+      return iota_of<int32_t>(outer, n, inner, y, parallel, [](int64_t i) { return static_cast<int32_t>(i); });
+    case DType::int64:
+      return iota_of<int64_t>(outer, n, inner, y, parallel, [](int64_t i) { return i; });
+  }
+}
+
+}  // namespace nagare::NAGARE_ISA

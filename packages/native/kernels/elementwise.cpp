@@ -1,0 +1,181 @@
+#include "elementwise.h"
+
+#include "simd.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+// Copies `count` elements that are `stride` elements apart.
+template <typename T>
+NAGARE_INLINE void gather_row(void* to, const void* from, int64_t stride, int64_t count) {
+  T* y = static_cast<T*>(to);
+  const T* x = static_cast<const T*>(from);
+  if (stride == 0) {
+    const T value = *x;
+    for (int64_t i = 0; i < count; i++) y[i] = value;
+  } else if (stride == 1) {
+    for (int64_t i = 0; i < count; i++) y[i] = x[i];
+  } else {
+    for (int64_t i = 0; i < count; i++) y[i] = x[i * stride];
+  }
+}
+void gather_row(void* to, const void* from, int bytes, int64_t stride, int64_t count) {
+  switch (bytes) {
+    case 1:
+      return gather_row<uint8_t>(to, from, stride, count);
+    case 2:
+      return gather_row<uint16_t>(to, from, stride, count);
+    case 4:
+      return gather_row<uint32_t>(to, from, stride, count);
+    default:
+      return gather_row<uint64_t>(to, from, stride, count);
+  }
+}
+
+// The position of a row in all dimensions but the last.
+struct RowCounter {
+  int64_t at[kMaxRank];
+
+  RowCounter(const TileProgram& p, int64_t row) {
+    for (int axis = p.rank - 2; axis >= 0; axis--) {
+      at[axis] = row % p.dims[axis];
+      row /= p.dims[axis];
+    }
+  }
+  void next(const TileProgram& p) {
+    for (int axis = p.rank - 2; axis >= 0; axis--) {
+      if (++at[axis] < p.dims[axis]) return;
+      at[axis] = 0;
+    }
+  }
+  int64_t offset(const TileProgram& p, const int64_t* strides) const {
+    int64_t sum = 0;
+    for (int axis = 0; axis < p.rank - 1; axis++) sum += at[axis] * strides[axis];
+    return sum;
+  }
+};
+
+struct Worker {
+  const TileProgram& p;
+  const void* const* inputs;
+  void* const* outputs;
+  void** slots;  // at the end of the worker's scratch
+
+  NAGARE_INLINE const char* element(const TileLoad& load, int64_t index) const {
+    return static_cast<const char*>(inputs[load.operand]) + index * dtype_bytes(load.dtype);
+  }
+
+  void run(const TileInstruction* list, int count, int64_t n) const {
+    for (int i = 0; i < count; i++) {
+      const TileInstruction& t = list[i];
+      t.function(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
+    }
+  }
+
+  // Brings `count` contiguous elements into the load's slot.
+  NAGARE_INLINE void take(const TileLoad& load, const char* from, int64_t count) const {
+    if (load.convert) load.convert(slots[load.slot], from, nullptr, nullptr, count);
+    else slots[load.slot] = const_cast<char*>(from);
+  }
+
+  // Copies whole rows, from the counter's on, into the load's register.
+  void gather(const TileLoad& load, RowCounter counter, int64_t rows, int64_t first, int64_t length) const {
+    const int bytes = dtype_bytes(load.dtype);
+    const int64_t stride = load.strides[p.rank - 1];
+    // Narrow elements are gathered behind the register, which is twice as large for it, and widened into it.
+    char* target = static_cast<char*>(slots[load.slot]);
+    char* packed = load.convert ? target + kTileElements * register_element_bytes(register_of(load.dtype)) : target;
+    for (int64_t row = 0; row < rows; row++) {
+      gather_row(packed + row * length * bytes, element(load, counter.offset(p, load.strides) + first * stride), bytes, stride, length);
+      counter.next(p);
+    }
+    if (load.convert) load.convert(target, packed, nullptr, nullptr, rows * length);
+  }
+
+  void begin() const {
+    for (int i = 0; i < p.loads; i++) {
+      const TileLoad& load = p.load[i];
+      if (load.access == Access::uniform) take(load, element(load, 0), 1);
+      if (load.access == Access::repeated) gather(load, RowCounter(p, 0), p.rowsPerTile, 0, p.dims[p.rank - 1]);
+    }
+    run(p.once, p.onceCount, 1);
+  }
+
+  void tile(const RowCounter& counter, int64_t rows, int64_t first, int64_t length, int64_t index) const {
+    const int64_t n = rows * length;
+    for (int i = 0; i < p.loads; i++) {
+      const TileLoad& load = p.load[i];
+      switch (load.access) {
+        case Access::contiguous:
+          take(load, element(load, index), n);
+          break;
+        case Access::withinRow:
+          take(load, element(load, counter.offset(p, load.strides) + first), n);
+          break;
+        case Access::perRow:
+          take(load, element(load, counter.offset(p, load.strides)), 1);
+          break;
+        case Access::gathered:
+          gather(load, counter, rows, first, length);
+          break;
+        case Access::uniform:
+        case Access::repeated:
+          break;
+      }
+    }
+    for (int i = 0; i < p.stores; i++) {
+      const TileStore& store = p.store[i];
+      slots[store.slot] = static_cast<char*>(outputs[store.operand]) + index * store.elementBytes;
+    }
+    run(p.row, p.rowCount, 1);
+    run(p.tiles, p.tileCount, n);
+    for (int i = 0; i < p.stores; i++) {
+      const TileStore& store = p.store[i];
+      if (!store.direct) store.convert(slots[store.slot], slots[store.from], nullptr, nullptr, n);
+    }
+  }
+};
+
+}  // namespace
+
+void elementwise(const TileProgram& p, const void* const* inputs, void* const* outputs, const Parallel& parallel, void* scratch) {
+  const int64_t length = p.dims[p.rank - 1];
+  int64_t rows = 1;
+  for (int axis = 0; axis < p.rank - 1; axis++) rows *= p.dims[axis];
+  const int64_t tilesPerRow = p.rowsPerTile ? 1 : (length + p.tile - 1) / p.tile;
+  const int64_t tiles = p.rowsPerTile ? (rows + p.rowsPerTile - 1) / p.rowsPerTile : rows * tilesPerRow;
+  if (tiles == 0 || length == 0) return;
+  parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
+    char* memory = static_cast<char*>(scratch) + index * p.scratchPerWorker;
+    void** slots = reinterpret_cast<void**>(memory);
+    for (int i = 0; i < p.registers; i++) slots[i] = memory + p.registerOffsets[i];
+    const Worker worker{p, inputs, outputs, slots};
+    worker.begin();
+    const int64_t last = (task + 1) * p.tilesPerTask < tiles ? (task + 1) * p.tilesPerTask : tiles;
+    if (p.rowsPerTile) {
+      int64_t row = task * p.tilesPerTask * p.rowsPerTile;
+      RowCounter counter(p, row);
+      for (int64_t tile = task * p.tilesPerTask; tile < last; tile++) {
+        const int64_t count = rows - row < p.rowsPerTile ? rows - row : p.rowsPerTile;
+        worker.tile(counter, count, 0, length, row * length);
+        for (int64_t i = 0; i < count; i++) counter.next(p);
+        row += count;
+      }
+    } else {
+      int64_t row = task * p.tilesPerTask / tilesPerRow, first = task * p.tilesPerTask % tilesPerRow * p.tile;
+      RowCounter counter(p, row);
+      for (int64_t tile = task * p.tilesPerTask; tile < last; tile++) {
+        const int64_t count = length - first < p.tile ? length - first : p.tile;
+        worker.tile(counter, 1, first, count, row * length + first);
+        first += count;
+        if (first == length) {
+          first = 0;
+          row++;
+          counter.next(p);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace nagare::NAGARE_ISA

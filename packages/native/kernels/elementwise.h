@@ -1,0 +1,131 @@
+// The tile interpreter: a chain of elementwise operations in one pass over memory.
+//
+// The output's index space is walked in tiles of up to kTileElements elements, small enough that every intermediate value stays in the
+// first-level cache. For each tile every instruction runs over the whole tile, so that its cost of dispatch is paid once in 512 elements.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dtype.h"
+#include "parallel.h"
+
+namespace nagare {
+
+constexpr int64_t kTileElements = 512;
+constexpr int kMaxRank = 8;
+
+// name, operands. The names are those of the scalar vocabulary of the TypeScript side, which learns the codes from here.
+#define NAGARE_SCALAR_OPS(X)                                                                                          \
+  X(neg, 1) X(abs, 1) X(sign, 1) X(exp, 1) X(expm1, 1) X(log, 1) X(log1p, 1) X(sqrt, 1) X(rsqrt, 1) X(sin, 1)         \
+  X(cos, 1) X(tanh, 1) X(sigmoid, 1) X(erf, 1) X(floor, 1) X(ceil, 1) X(round, 1) X(isNan, 1) X(logicalNot, 1)        \
+  X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(pow, 2) X(maximum, 2) X(minimum, 2) X(remainder, 2)                       \
+  X(shiftRightLogical, 2) X(bitwiseAnd, 2) X(bitwiseXor, 2) X(equal, 2) X(notEqual, 2) X(less, 2) X(lessEqual, 2)     \
+  X(greater, 2) X(greaterEqual, 2) X(logicalAnd, 2) X(logicalOr, 2) X(select, 3) X(convert, 1)
+
+enum class ScalarOp : int32_t {
+#define NAGARE_NAME(name, arity) name,
+  NAGARE_SCALAR_OPS(NAGARE_NAME)
+#undef NAGARE_NAME
+      count
+};
+
+// What a tile register holds. Narrow dtypes are widened when they are loaded: int8, uint8 and bool to i32, the halves to f32.
+enum class Register : int32_t { f32, f64, i32, i64 };
+
+constexpr Register register_of(DType dtype) {
+  switch (dtype) {
+    case DType::float64:
+      return Register::f64;
+    case DType::int64:
+      return Register::i64;
+    case DType::int8:
+    case DType::uint8:
+    case DType::int32:
+    case DType::boolean:
+      return Register::i32;
+    default:
+      return Register::f32;
+  }
+}
+constexpr int register_element_bytes(Register r) { return r == Register::f64 || r == Register::i64 ? 8 : 4; }
+// Whether memory of this dtype can be used as a register without conversion.
+constexpr bool stored_as_register(DType dtype) {
+  return dtype == DType::float32 || dtype == DType::float64 || dtype == DType::int32 || dtype == DType::int64;
+}
+
+// One instruction over a tile: d[i] = f(a[i], b[i], c[i]) for i in [0, n). d may be a, b or c when their elements have the same size.
+using TileFunction = void (*)(void* d, const void* a, const void* b, const void* c, int64_t n);
+
+struct TileInstruction {
+  TileFunction function;
+  int32_t d, a, b, c;  // slots
+};
+
+// How an operand is found for a tile.
+enum class Access : int32_t {
+  contiguous,  // in the order of the index space
+  withinRow,   // contiguous along the row only (tiles lie within rows)
+  perRow,      // one element for each row (tiles lie within rows)
+  uniform,     // one element for the whole run
+  repeated,    // the same for every tile (tiles are whole rows): gathered once for each task
+  gathered,    // any strides: copied row by row into a register
+};
+
+struct TileLoad {
+  Access access;
+  DType dtype;
+  int32_t slot;               // of a register, or of memory when elements are used where they lie
+  int32_t operand;            // index into the inputs
+  int64_t strides[kMaxRank];  // in elements, for each dimension of the index space
+  TileFunction convert;       // from memory to register; null when stored as a register
+};
+
+struct TileStore {
+  int32_t operand;  // index into the outputs
+  int32_t slot;
+  int32_t elementBytes;
+  bool direct;           // an instruction writes straight to memory through `slot`
+  TileFunction convert;  // from register to memory (a copy when stored as a register); unused when direct
+  int32_t from;          // slot of the value when not direct
+};
+
+// A prepared program. Slots are pointers: registers first (each `registerOffset` bytes into the worker's scratch), then memory.
+struct TileProgram {
+  int32_t rank;
+  int64_t dims[kMaxRank];  // collapsed; the last is the row
+  int64_t rowsPerTile;     // ≥ 1: tiles are whole rows; 0: rows are cut into tiles of `tile` elements
+  int64_t tile;
+  int64_t tilesPerTask;
+  int32_t slots, registers;
+  const int64_t* registerOffsets;
+  int64_t scratchPerWorker;  // registers and slot table, a multiple of 64
+  int32_t loads, stores;
+  const TileLoad* load;
+  const TileStore* store;
+  // Instructions over uniform values, over one element for each row, and over tiles.
+  int32_t onceCount, rowCount, tileCount;
+  const TileInstruction *once, *row, *tiles;
+};
+
+#ifdef NAGARE_ISA
+namespace NAGARE_ISA {
+
+// The function for an operation over registers of class `r`; bit i of `scalars` says that operand i is one element for the whole tile.
+// Null when there is none (such as sin of integers).
+TileFunction find_tile_function(ScalarOp op, Register r, int scalars);
+// Conversion between registers that hold dtypes: floats to integers saturate, NaN becomes 0, integers wrap, bool is ≠ 0.
+TileFunction find_conversion(DType from, DType to);
+// Brings an int32 register back into the range of int8 or uint8 after arithmetic.
+TileFunction find_wrap(DType dtype);
+TileFunction find_load(DType dtype);
+TileFunction find_store(DType dtype);
+TileFunction find_splat(Register r);
+
+// Runs the program. In-place safe: an output may be an input of the same layout. scratch: threads · scratchPerWorker bytes.
+void elementwise(const TileProgram& program, const void* const* inputs, void* const* outputs, const Parallel& parallel, void* scratch);
+
+}  // namespace NAGARE_ISA
+#endif
+
+}  // namespace nagare

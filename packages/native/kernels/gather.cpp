@@ -1,0 +1,140 @@
+#include "gather.h"
+
+#include "copy.h"
+#include "half.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+constexpr int64_t kTaskBytes = 1 << 15;
+
+constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <typename Index>
+int64_t first_bad(const GatherParams& p, const Index* indices) {
+  const int64_t total = p.batch * p.count;
+  // Blocks without a branch inside vectorise; the culprit is looked for only where one is known to be.
+  for (int64_t start = 0; start < total; start += 256) {
+    const int64_t end = least(total, start + 256);
+    bool bad = false;
+    for (int64_t i = start; i < end; i++) bad |= (indices[i] < 0) | (indices[i] >= p.n);
+    for (int64_t i = start; bad && i < end; i++) {
+      if (indices[i] < 0 || indices[i] >= p.n) return i;
+    }
+  }
+  return -1;
+}
+
+template <typename T, typename Index>
+void gather_of(const GatherParams& p, const T* x, const Index* indices, T* picked, const Parallel& parallel) {
+  const int64_t rows = p.batch * p.outer * p.count;
+  const int64_t perTask = kTaskBytes / (p.inner * static_cast<int64_t>(sizeof(T)) + 16) + 1;
+  parallel_for(parallel, ceil_div(rows, perTask), [&](int64_t task, int) {
+    const int64_t last = least(rows, (task + 1) * perTask);
+    int64_t row = task * perTask;
+    while (row < last) {
+      const int64_t slice = row / p.count, k = row % p.count, end = least(p.count, k + last - row);
+      const Index* at = indices + slice / p.outer * p.count;
+      const T* from = x + slice * p.n * p.inner;
+      T* to = picked + row * p.inner;
+      if (p.inner == 1) {
+        for (int64_t i = k; i < end; i++) to[i - k] = from[at[i]];
+      } else {
+        for (int64_t i = k; i < end; i++) {
+          __builtin_memcpy(to + (i - k) * p.inner, from + at[i] * p.inner, static_cast<size_t>(p.inner) * sizeof(T));
+        }
+      }
+      row += end - k;
+    }
+  });
+}
+
+// How elements of a dtype are added.
+struct AddPlainly {
+  template <typename T>
+  static NAGARE_INLINE T add(T a, T b) {
+    return a + b;
+  }
+};
+struct AddFloat16 {
+  static NAGARE_INLINE uint16_t add(uint16_t a, uint16_t b) { return to_float16(from_float16(a) + from_float16(b)); }
+};
+struct AddBFloat16 {
+  static NAGARE_INLINE uint16_t add(uint16_t a, uint16_t b) { return to_bfloat16(from_bfloat16(a) + from_bfloat16(b)); }
+};
+
+template <typename Add, typename T, typename Index>
+void scatter_of(const GatherParams& p, const T* picked, const Index* indices, T* x, const Parallel& parallel) {
+  // Slices are independent; within one, columns are: so two tasks never add to the same element.
+  const int64_t columns = p.inner >= 256 ? ceil_div(p.inner, ceil_div(p.inner, 128)) : p.inner;
+  const int64_t strips = ceil_div(p.inner, columns);
+  parallel_for(parallel, p.batch * p.outer * strips, [&](int64_t task, int) {
+    const int64_t slice = task / strips, first = task % strips * columns, width = least(columns, p.inner - first);
+    const Index* at = indices + slice / p.outer * p.count;
+    const T* from = picked + slice * p.count * p.inner + first;
+    T* to = x + slice * p.n * p.inner + first;
+    for (int64_t k = 0; k < p.count; k++) {
+      T* row = to + at[k] * p.inner;
+      const T* values = from + k * p.inner;
+      for (int64_t c = 0; c < width; c++) row[c] = Add::add(row[c], values[c]);
+    }
+  });
+}
+
+template <typename Index>
+void scatter_any(const GatherParams& p, const void* picked, const Index* at, void* x, const Parallel& parallel) {
+  switch (p.dtype) {
+    case DType::float32:
+      return scatter_of<AddPlainly>(p, static_cast<const float*>(picked), at, static_cast<float*>(x), parallel);
+    case DType::float64:
+      return scatter_of<AddPlainly>(p, static_cast<const double*>(picked), at, static_cast<double*>(x), parallel);
+    case DType::float16:
+      return scatter_of<AddFloat16>(p, static_cast<const uint16_t*>(picked), at, static_cast<uint16_t*>(x), parallel);
+    case DType::bfloat16:
+      return scatter_of<AddBFloat16>(p, static_cast<const uint16_t*>(picked), at, static_cast<uint16_t*>(x), parallel);
+    // Unsigned, whose overflow wraps.
+    case DType::int32:
+      return scatter_of<AddPlainly>(p, static_cast<const uint32_t*>(picked), at, static_cast<uint32_t*>(x), parallel);
+    case DType::int64:
+      return scatter_of<AddPlainly>(p, static_cast<const uint64_t*>(picked), at, static_cast<uint64_t*>(x), parallel);
+    default:
+      return scatter_of<AddPlainly>(p, static_cast<const uint8_t*>(picked), at, static_cast<uint8_t*>(x), parallel);
+  }
+}
+
+template <typename Index>
+void gather_any(const GatherParams& p, const void* x, const Index* at, void* picked, const Parallel& parallel) {
+  switch (dtype_bytes(p.dtype)) {
+    case 1:
+      return gather_of(p, static_cast<const uint8_t*>(x), at, static_cast<uint8_t*>(picked), parallel);
+    case 2:
+      return gather_of(p, static_cast<const uint16_t*>(x), at, static_cast<uint16_t*>(picked), parallel);
+    case 4:
+      return gather_of(p, static_cast<const uint32_t*>(x), at, static_cast<uint32_t*>(picked), parallel);
+    default:
+      return gather_of(p, static_cast<const uint64_t*>(x), at, static_cast<uint64_t*>(picked), parallel);
+  }
+}
+
+}  // namespace
+
+int64_t first_bad_index(const GatherParams& p, const void* indices) {
+  return p.wideIndices ? first_bad(p, static_cast<const int64_t*>(indices)) : first_bad(p, static_cast<const int32_t*>(indices));
+}
+
+void gather(const GatherParams& p, const void* x, const void* indices, void* picked, const Parallel& parallel) {
+  if (p.inner == 0 || p.count == 0) return;
+  if (p.wideIndices) gather_any(p, x, static_cast<const int64_t*>(indices), picked, parallel);
+  else gather_any(p, x, static_cast<const int32_t*>(indices), picked, parallel);
+}
+
+void scatter_add(const GatherParams& p, const void* picked, const void* indices, void* x, const Parallel& parallel) {
+  const int64_t zero = 0;
+  fill(dtype_bytes(p.dtype), &zero, x, p.batch * p.outer * p.n * p.inner, parallel);
+  if (p.inner == 0 || p.count == 0) return;
+  if (p.wideIndices) scatter_any(p, picked, static_cast<const int64_t*>(indices), x, parallel);
+  else scatter_any(p, picked, static_cast<const int32_t*>(indices), x, parallel);
+}
+
+}  // namespace nagare::NAGARE_ISA

@@ -1,0 +1,33 @@
+// Rows picked by number, and rows added where numbers say.
+#pragma once
+
+#include <stdint.h>
+
+#include "dtype.h"
+#include "parallel.h"
+
+namespace nagare {
+
+// x: [batch, outer, n, inner], indices: [batch, count], picked: [batch, outer, count, inner]; all dense.
+struct GatherParams {
+  DType dtype;         // of x and picked
+  bool wideIndices;    // int64 instead of int32
+  int64_t batch, outer, n, inner, count;
+};
+
+#ifdef NAGARE_ISA
+namespace NAGARE_ISA {
+
+// The position of the first index outside [0, n), or −1. The kernels below rely on there being none.
+int64_t first_bad_index(const GatherParams& params, const void* indices);
+
+// picked[b, o, k, :] = x[b, o, indices[b, k], :]
+void gather(const GatherParams& params, const void* x, const void* indices, void* picked, const Parallel& parallel);
+
+// x = 0, then x[b, o, indices[b, k], :] += picked[b, o, k, :] in the order of k: the same sums for any number of threads.
+void scatter_add(const GatherParams& params, const void* picked, const void* indices, void* x, const Parallel& parallel);
+
+}  // namespace NAGARE_ISA
+#endif
+
+}  // namespace nagare

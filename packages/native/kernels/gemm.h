@@ -1,0 +1,43 @@
+// Matrix multiplication: C = op(A) · op(B), op = identity or transpose, batched, with an optional epilogue.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "parallel.h"
+
+namespace nagare {
+
+enum class Activation : int32_t { none = 0, relu = 1 };
+
+// Row-major matrices. op(A) is m × k, op(B) is k × n, C is m × n; all counts and strides are in elements.
+// A is stored m × k (k × m when transposeA) with `lda` elements between rows; likewise B k × n (n × k) with ldb, C with ldc.
+// Two batch axes: matrix (i, j) starts at i·outerStride + j·stride; a stride of 0 in A or B broadcasts.
+// (The outer axis serves attention over [batch, time, heads, depth] without a transpose; elsewhere outerBatch is 1.)
+struct GemmParams {
+  int64_t m, n, k;
+  bool transposeA, transposeB;
+  int64_t lda, ldb, ldc;
+  int64_t batch, strideA, strideB, strideC;
+  int64_t outerBatch, outerStrideA, outerStrideB, outerStrideC;
+  bool accumulate;        // C += op(A)·op(B) instead of C = op(A)·op(B)
+  Activation activation;  // applied after the bias, to the finished sum
+};
+
+#ifdef NAGARE_ISA
+namespace NAGARE_ISA {
+
+// C = activation((accumulate ? C : 0) + op(A)·op(B) + bias), bias[n] added to every row; bias may be null.
+// k = 0 gives activation(bias); m, n or batch = 0 does nothing. C must not overlap A, B or bias.
+// T: float, double, int32_t and int64_t (both wrap). Every element is summed in an order that depends on the shape alone.
+template <typename T>
+void gemm(const GemmParams& params, const T* a, const T* b, T* c, const T* bias, const Parallel& parallel, void* scratch);
+
+// Bytes of 64-byte aligned scratch that gemm needs; may be 0.
+template <typename T>
+size_t gemm_scratch_bytes(const GemmParams& params, int threads);
+
+}  // namespace NAGARE_ISA
+#endif
+
+}  // namespace nagare

@@ -1,0 +1,96 @@
+// Packing of matrix blocks into panels: panel[k·width + i], so that a tile reads one contiguous stream.
+#pragma once
+
+#include "simd.h"
+
+namespace nagare::NAGARE_ISA {
+
+// Transposes a 128-bit-wide block: rows of `ld` in, one vector of rows per k out.
+template <typename T>
+NAGARE_INLINE void transpose_square(const T* src, int64_t ld, T* dst, int64_t width) {
+  if constexpr (sizeof(T) == 4) {
+    typedef typename VectorOf<T, 4>::type Quad;
+    const Quad r0 = load<T, 4>(src), r1 = load<T, 4>(src + ld);
+    const Quad r2 = load<T, 4>(src + 2 * ld), r3 = load<T, 4>(src + 3 * ld);
+    const Quad low01 = shuffle<0, 4, 1, 5>(r0, r1), high01 = shuffle<2, 6, 3, 7>(r0, r1);
+    const Quad low23 = shuffle<0, 4, 1, 5>(r2, r3), high23 = shuffle<2, 6, 3, 7>(r2, r3);
+    store<T, 4>(dst, shuffle<0, 1, 4, 5>(low01, low23));
+    store<T, 4>(dst + width, shuffle<2, 3, 6, 7>(low01, low23));
+    store<T, 4>(dst + 2 * width, shuffle<0, 1, 4, 5>(high01, high23));
+    store<T, 4>(dst + 3 * width, shuffle<2, 3, 6, 7>(high01, high23));
+  } else {
+    typedef typename VectorOf<T, 2>::type Pair;
+    const Pair r0 = load<T, 2>(src), r1 = load<T, 2>(src + ld);
+    store<T, 2>(dst, shuffle<0, 2>(r0, r1));
+    store<T, 2>(dst + width, shuffle<1, 3>(r0, r1));
+  }
+}
+
+// panel[k·width + i] = src[i·ld + k] for i < count, 0 for count ≤ i < width: the source runs along k.
+template <typename T>
+inline void pack_across(const T* src, int64_t ld, int64_t count, int64_t depth, T* panel, int64_t width) {
+  constexpr int64_t block = 16 / static_cast<int64_t>(sizeof(T));
+  int64_t i = 0;
+  for (; i + block <= count; i += block) {
+    const T* rows = src + i * ld;
+    int64_t k = 0;
+    for (; k + block <= depth; k += block) transpose_square(rows + k, ld, panel + k * width + i, width);
+    for (; k < depth; k++)
+      for (int64_t r = 0; r < block; r++) panel[k * width + i + r] = rows[r * ld + k];
+  }
+  if constexpr (sizeof(T) == 4) {
+    // Tiles of six rows leave a pair.
+    for (; i + 2 <= count; i += 2) {
+      const T* rows = src + i * ld;
+      int64_t k = 0;
+      for (; k + 4 <= depth; k += 4) {
+        typedef typename VectorOf<T, 4>::type Quad;
+        const Quad r0 = load<T, 4>(rows + k), r1 = load<T, 4>(rows + ld + k);
+        const Quad pairs[2] = {shuffle<0, 4, 1, 5>(r0, r1), shuffle<2, 6, 3, 7>(r0, r1)};
+        T* out = panel + k * width + i;
+        __builtin_memcpy(out, &pairs[0], 8);
+        __builtin_memcpy(out + width, reinterpret_cast<const char*>(&pairs[0]) + 8, 8);
+        __builtin_memcpy(out + 2 * width, &pairs[1], 8);
+        __builtin_memcpy(out + 3 * width, reinterpret_cast<const char*>(&pairs[1]) + 8, 8);
+      }
+      for (; k < depth; k++) {
+        panel[k * width + i] = rows[k];
+        panel[k * width + i + 1] = rows[ld + k];
+      }
+    }
+  }
+  for (; i < count; i++)
+    for (int64_t k = 0; k < depth; k++) panel[k * width + i] = src[i * ld + k];
+  for (; i < width; i++)
+    for (int64_t k = 0; k < depth; k++) panel[k * width + i] = T(0);
+}
+
+template <typename T, int Width>
+NAGARE_INLINE void copy_rows(const T* src, int64_t ld, int64_t depth, T* panel) {
+  for (int64_t k = 0; k < depth; k++) __builtin_memcpy(panel + k * Width, src + k * ld, Width * sizeof(T));
+}
+
+// panel[k·width + i] = src[k·ld + i] for i < count, 0 for count ≤ i < width: the source runs along i.
+template <typename T>
+inline void pack_along(const T* src, int64_t ld, int64_t count, int64_t depth, T* panel, int64_t width) {
+  if (count == width) {
+    switch (width) {
+      case 4: return copy_rows<T, 4>(src, ld, depth, panel);
+      case 6: return copy_rows<T, 6>(src, ld, depth, panel);
+      case 8: return copy_rows<T, 8>(src, ld, depth, panel);
+      case 12: return copy_rows<T, 12>(src, ld, depth, panel);
+      case 16: return copy_rows<T, 16>(src, ld, depth, panel);
+      case 24: return copy_rows<T, 24>(src, ld, depth, panel);
+      case 32: return copy_rows<T, 32>(src, ld, depth, panel);
+      case 48: return copy_rows<T, 48>(src, ld, depth, panel);
+      default: break;
+    }
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    int64_t i = 0;
+    for (; i < count; i++) panel[k * width + i] = src[k * ld + i];
+    for (; i < width; i++) panel[k * width + i] = T(0);
+  }
+}
+
+}  // namespace nagare::NAGARE_ISA

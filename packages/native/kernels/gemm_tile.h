@@ -1,0 +1,237 @@
+// The register tile shared by matrix multiplication and convolution.
+//
+// A tile of R rows × V vectors of C stays in registers while the depth index k runs:
+//   acc[i][j] += a(i, k) · b[k·bStride + j].
+// Per step that is V loads of b, R broadcasts of a and R·V multiply-adds, so with 6 × 2 (16 registers) or 8 × 3 (32 registers) the
+// multiply-add units are the limit and not the loads.
+//
+// How a(i, k) is found is the only difference between the uses:
+//   PackedRows    base[k·stride + i]          packed panels, or a transposed matrix read in place
+//   UnitRows      row[i][k]                   a row-major matrix read in place
+//   GatheredRows  row[i][offset[k]]           an implicit patch matrix: pixel and tap each contribute an offset
+#pragma once
+
+#include "gemm.h"
+#include "simd.h"
+
+namespace nagare::NAGARE_ISA {
+
+constexpr int kTileRows = kVectorRegisters == 32 ? 8 : 6;
+constexpr int kTileVectors = kVectorRegisters == 32 ? 3 : 2;
+template <typename T>
+constexpr int kTileColumns = kTileVectors * kLanes<T>;
+
+// What happens to a tile when its sum is complete, and where it goes.
+template <typename T>
+struct TileOutput {
+  T* rows[kTileRows];
+  int64_t columns;  // valid columns; the rest of the tile is padding and is not stored
+  bool accumulate;
+  const T* bias;  // of these columns, or null
+  Activation activation;
+};
+
+template <typename T>
+struct PackedRows {
+  const T* base;
+  int64_t stride;
+};
+
+template <typename T>
+struct UnitRows {
+  const T* row[kTileRows];
+};
+
+template <typename T>
+struct GatheredRows {
+  const T* row[kTileRows];
+  const int64_t* offset;
+};
+
+template <typename T, int R, int V>
+NAGARE_INLINE void multiply_step(const T (&a)[R], const T* b, Vec<T> (&acc)[R][V]) {
+  Vec<T> column[V];
+#pragma GCC unroll 16
+  for (int j = 0; j < V; j++) column[j] = load(b + j * kLanes<T>);
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+    const Vec<T> value = splat(a[i]);
+#pragma GCC unroll 16
+    for (int j = 0; j < V; j++) acc[i][j] += value * column[j];
+  }
+}
+
+template <typename T, int R, int V>
+NAGARE_INLINE void multiply_tile(const PackedRows<T>& rows, const T* b, int64_t bStride, int64_t depth, Vec<T> (&acc)[R][V]) {
+  const T* base = rows.base;
+  const int64_t stride = rows.stride;
+#pragma GCC unroll 4
+  for (int64_t k = 0; k < depth; k++) {
+    T a[R];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) a[i] = base[i];
+    multiply_step(a, b, acc);
+    base += stride;
+    b += bStride;
+  }
+}
+
+template <typename T, int R, int V>
+NAGARE_INLINE void multiply_tile(const UnitRows<T>& rows, const T* b, int64_t bStride, int64_t depth, Vec<T> (&acc)[R][V]) {
+  const T* row[R];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) row[i] = rows.row[i];
+#pragma GCC unroll 4
+  for (int64_t k = 0; k < depth; k++) {
+    T a[R];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) a[i] = row[i][k];
+    multiply_step(a, b, acc);
+    b += bStride;
+  }
+}
+
+template <typename T, int R, int V>
+NAGARE_INLINE void multiply_tile(const GatheredRows<T>& rows, const T* b, int64_t bStride, int64_t depth, Vec<T> (&acc)[R][V]) {
+  const T* row[R];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) row[i] = rows.row[i];
+  const int64_t* offset = rows.offset;
+#pragma GCC unroll 4
+  for (int64_t k = 0; k < depth; k++) {
+    const int64_t position = offset[k];
+    T a[R];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) a[i] = row[i][position];
+    multiply_step(a, b, acc);
+    b += bStride;
+  }
+}
+
+// T is unsigned only for wrapping integer arithmetic: its sign is the top bit.
+template <typename T>
+constexpr bool kWraps = T(-1) > T(0);
+
+// max(v, 0) that keeps NaN.
+template <typename T>
+NAGARE_INLINE Vec<T> relu(Vec<T> v) {
+  typedef Vec<int32_t> Bits;
+  if constexpr (kWraps<T>) return (Vec<T>)((Bits)v & ~((Bits)v < 0));
+  else return (Vec<T>)((Bits)v & ~(Bits)(v < Vec<T>{}));
+}
+
+template <typename T>
+NAGARE_INLINE T relu_scalar(T v) {
+  if constexpr (kWraps<T>) return static_cast<int32_t>(v) < 0 ? T(0) : v;
+  else return v < T(0) ? T(0) : v;
+}
+
+// One row of a tile of which only some columns exist.
+template <typename T>
+NAGARE_NOINLINE void store_partial_row(const T* sum, T* row, const TileOutput<T>& out) {
+  for (int64_t n = 0; n < out.columns; n++) {
+    T value = sum[n];
+    if (out.accumulate) value += row[n];
+    if (out.bias) value += out.bias[n];
+    row[n] = out.activation == Activation::relu ? relu_scalar(value) : value;
+  }
+}
+
+template <typename T, int R, int V>
+NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], const TileOutput<T>& out) {
+  constexpr int lanes = kLanes<T>;
+  if (out.columns != V * lanes) {
+    T sum[R][V * lanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 16
+      for (int j = 0; j < V; j++) store(sum[i] + j * lanes, acc[i][j]);
+    }
+    for (int i = 0; i < R; i++) store_partial_row(sum[i], out.rows[i], out);
+    return;
+  }
+  if (out.accumulate) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 16
+      for (int j = 0; j < V; j++) acc[i][j] += load(out.rows[i] + j * lanes);
+    }
+  }
+  if (out.bias) {
+#pragma GCC unroll 16
+    for (int j = 0; j < V; j++) {
+      const Vec<T> bias = load(out.bias + j * lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) acc[i][j] += bias;
+    }
+  }
+  if (out.activation == Activation::relu) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 16
+      for (int j = 0; j < V; j++) acc[i][j] = relu<T>(acc[i][j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 16
+    for (int j = 0; j < V; j++) store(out.rows[i] + j * lanes, acc[i][j]);
+  }
+}
+
+template <typename T, int R, int V, typename Rows>
+NAGARE_NOINLINE void compute_tile(const Rows& rows, const T* b, int64_t bStride, int64_t depth, const TileOutput<T>& out) {
+  // The tile of C arrives while the sum runs; without this its latency shows, up to a fifth of the time of a tile.
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) __builtin_prefetch(out.rows[i], 1);
+  Vec<T> acc[R][V] = {};
+  multiply_tile<T, R, V>(rows, b, bStride, depth, acc);
+  finish_tile<T, R, V>(acc, out);
+}
+
+template <typename T, typename Rows>
+using TileFunction = void (*)(const Rows& rows, const T* b, int64_t bStride, int64_t depth, const TileOutput<T>& out);
+
+template <typename T, typename Rows, int V>
+NAGARE_INLINE TileFunction<T, Rows> tile_function_of_width(int rows) {
+  switch (rows) {
+    case 1: return compute_tile<T, 1, V, Rows>;
+    case 2: return compute_tile<T, 2, V, Rows>;
+    case 3: return compute_tile<T, 3, V, Rows>;
+    case 4: return compute_tile<T, 4, V, Rows>;
+    case 5: return compute_tile<T, 5, V, Rows>;
+    default: break;
+  }
+  if constexpr (kTileRows == 8) {
+    if (rows == 7) return compute_tile<T, 7, V, Rows>;
+    if (rows == 8) return compute_tile<T, 8, V, Rows>;
+  }
+  return compute_tile<T, 6, V, Rows>;
+}
+
+// The tile of `rows` rows (1 … kTileRows) and `vectors` vectors (1 … kTileVectors).
+template <typename T, typename Rows>
+inline TileFunction<T, Rows> tile_function(int rows, int vectors) {
+  if (vectors == 1) return tile_function_of_width<T, Rows, 1>(rows);
+  if constexpr (kTileVectors == 3) {
+    if (vectors == 3) return tile_function_of_width<T, Rows, 3>(rows);
+  }
+  return tile_function_of_width<T, Rows, 2>(rows);
+}
+
+// Rows of the next tile when `left` rows remain. The last two tiles share what is left evenly: 8 = 4 + 4 keeps the multiply-add
+// units busy, 8 = 6 + 2 does not.
+NAGARE_INLINE int next_tile_rows(int64_t left) {
+  if (left <= kTileRows) return static_cast<int>(left);
+  if (left < 2 * kTileRows) return static_cast<int>((left + 1) / 2);
+  return kTileRows;
+}
+
+// Vectors that cover `columns` columns, at most kTileVectors.
+template <typename T>
+NAGARE_INLINE int tile_vectors(int64_t columns) {
+  const int64_t vectors = (columns + kLanes<T> - 1) / kLanes<T>;
+  return static_cast<int>(vectors < kTileVectors ? vectors : kTileVectors);
+}
+
+}  // namespace nagare::NAGARE_ISA

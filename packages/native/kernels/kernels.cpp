@@ -1,0 +1,55 @@
+#include "kernels.h"
+
+#define NAGARE_QUOTE(name) #name
+#define NAGARE_STRING(name) NAGARE_QUOTE(name)
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+template <typename T>
+constexpr MatrixKernels<T> matrix_kernels() {
+  return {gemm<T>, gemm_scratch_bytes<T>};
+}
+
+template <typename T>
+constexpr ImageKernels<T> image_kernels() {
+  return {conv2d<T>,
+          conv2d_scratch_bytes<T>,
+          conv2d_input_gradient<T>,
+          conv2d_input_gradient_scratch_bytes<T>,
+          conv2d_filter_gradient<T>,
+          conv2d_filter_gradient_scratch_bytes<T>,
+          max_pool<T>,
+          max_pool_select<T>,
+          max_pool_scatter<T>,
+          avg_pool<T>,
+          avg_pool_grad<T>};
+}
+
+}  // namespace
+
+const Kernels kernels = {NAGARE_STRING(NAGARE_ISA),
+                         matrix_kernels<float>(),
+                         matrix_kernels<double>(),
+                         matrix_kernels<int32_t>(),
+                         matrix_kernels<int64_t>(),
+                         image_kernels<float>(),
+                         image_kernels<double>(),
+                         find_tile_function,
+                         find_conversion,
+                         find_wrap,
+                         find_load,
+                         find_store,
+                         find_splat,
+                         elementwise,
+                         reduce,
+                         reduce_scratch_bytes,
+                         copy,
+                         fill,
+                         iota,
+                         first_bad_index,
+                         gather,
+                         scatter_add,
+                         random_bits};
+
+}  // namespace nagare::NAGARE_ISA

@@ -1,0 +1,73 @@
+// All kernels of one instruction set, as the engine calls them.
+#pragma once
+
+#include "conv.h"
+#include "copy.h"
+#include "elementwise.h"
+#include "gather.h"
+#include "gemm.h"
+#include "pooling.h"
+#include "random.h"
+#include "reduce.h"
+
+namespace nagare {
+
+// Kernels over matrices of T.
+template <typename T>
+struct MatrixKernels {
+  void (*gemm)(const GemmParams&, const T* a, const T* b, T* c, const T* bias, const Parallel&, void* scratch);
+  size_t (*gemmScratchBytes)(const GemmParams&, int threads);
+};
+
+// Kernels over images of T.
+template <typename T>
+struct ImageKernels {
+  void (*conv2d)(const Conv2dParams&, const T* x, const T* w, const T* bias, T* y, const Parallel&, void* scratch);
+  size_t (*conv2dScratchBytes)(const Conv2dParams&, int threads);
+  void (*conv2dInputGradient)(const Conv2dParams&, const T* dy, const T* w, T* dx, const Parallel&, void* scratch);
+  size_t (*conv2dInputGradientScratchBytes)(const Conv2dParams&, int threads);
+  void (*conv2dFilterGradient)(const Conv2dParams&, const T* x, const T* dy, T* dw, const Parallel&, void* scratch);
+  size_t (*conv2dFilterGradientScratchBytes)(const Conv2dParams&, int threads);
+  void (*maxPool)(const Pool2dParams&, const T* x, T* y, const Parallel&);
+  void (*maxPoolSelect)(const Pool2dParams&, const T* x, const T* dx, T* dy, const Parallel&);
+  void (*maxPoolScatter)(const Pool2dParams&, const T* x, const T* dy, T* dx, const Parallel&);
+  void (*avgPool)(const Pool2dParams&, const T* x, T* y, const Parallel&);
+  void (*avgPoolGrad)(const Pool2dParams&, const T* dy, T* dx, const Parallel&);
+};
+
+struct Kernels {
+  const char* name;
+
+  MatrixKernels<float> matrixF32;
+  MatrixKernels<double> matrixF64;
+  MatrixKernels<int32_t> matrixI32;
+  MatrixKernels<int64_t> matrixI64;
+  ImageKernels<float> imageF32;
+  ImageKernels<double> imageF64;
+
+  TileFunction (*findTileFunction)(ScalarOp, Register, int scalars);
+  TileFunction (*findConversion)(DType from, DType to);
+  TileFunction (*findWrap)(DType);
+  TileFunction (*findLoad)(DType);
+  TileFunction (*findStore)(DType);
+  TileFunction (*findSplat)(Register);
+  void (*elementwise)(const TileProgram&, const void* const* inputs, void* const* outputs, const Parallel&, void* scratch);
+
+  void (*reduce)(const ReduceParams&, const void* x, void* y, const Parallel&, void* scratch);
+  size_t (*reduceScratchBytes)(const ReduceParams&, int threads);
+  void (*copy)(const CopyParams&, const void* x, void* y, const Parallel&);
+  void (*fill)(int32_t elementBytes, const void* value, void* y, int64_t count, const Parallel&);
+  void (*iota)(DType, int64_t outer, int64_t n, int64_t inner, void* y, const Parallel&);
+  int64_t (*firstBadIndex)(const GatherParams&, const void* indices);
+  void (*gather)(const GatherParams&, const void* x, const void* indices, void* picked, const Parallel&);
+  void (*scatterAdd)(const GatherParams&, const void* picked, const void* indices, void* x, const Parallel&);
+  void (*randomBits)(const int32_t* keys, int64_t count, int64_t n, int32_t* bits, const Parallel&);
+};
+
+#ifdef NAGARE_ISA
+namespace NAGARE_ISA {
+extern const Kernels kernels;
+}
+#endif
+
+}  // namespace nagare

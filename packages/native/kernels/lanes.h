@@ -1,0 +1,150 @@
+// What vector extensions lack: lane-wise square root, rounding, halves, and bit casts.
+#pragma once
+
+#include "simd.h"
+
+#if defined(__x86_64__)
+// GCC 12 warns of its own header's deliberately undefined vectors.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#if defined(__FMA__) || defined(__AVX512F__) || defined(__aarch64__)
+#define NAGARE_FMA 1
+#else
+#define NAGARE_FMA 0
+#endif
+
+namespace nagare::NAGARE_ISA {
+
+using F32 = Vec<float>;
+using F64 = Vec<double>;
+using I32 = Vec<int32_t>;
+using I64 = Vec<int64_t>;
+using U32 = Vec<uint32_t>;
+using U64 = Vec<uint64_t>;
+
+NAGARE_INLINE I32 bits(F32 v) { return reinterpret_cast<I32>(v); }
+NAGARE_INLINE I64 bits(F64 v) { return reinterpret_cast<I64>(v); }
+NAGARE_INLINE F32 from_bits(I32 v) { return reinterpret_cast<F32>(v); }
+NAGARE_INLINE F64 from_bits(I64 v) { return reinterpret_cast<F64>(v); }
+
+// a·b + c in one rounding, which error-free products need: the compiler contracts a·b + c only where it sees fit.
+#if defined(__AVX512F__)
+NAGARE_INLINE F64 fused(F64 a, F64 b, F64 c) { return (F64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+#elif defined(__AVX2__) && NAGARE_FMA
+NAGARE_INLINE F64 fused(F64 a, F64 b, F64 c) { return (F64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+#elif defined(__aarch64__)
+NAGARE_INLINE F64 fused(F64 a, F64 b, F64 c) { return (F64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+#endif
+
+NAGARE_INLINE F32 abs(F32 v) { return from_bits(bits(v) & 0x7fffffff); }
+NAGARE_INLINE F64 abs(F64 v) { return from_bits(bits(v) & 0x7fffffffffffffff); }
+NAGARE_INLINE F32 copy_sign(F32 magnitude, F32 sign) {
+  return from_bits((bits(magnitude) & 0x7fffffff) | (bits(sign) & static_cast<int32_t>(0x80000000)));
+}
+NAGARE_INLINE F64 copy_sign(F64 magnitude, F64 sign) {
+  return from_bits((bits(magnitude) & 0x7fffffffffffffff) | (bits(sign) & static_cast<int64_t>(0x8000000000000000)));
+}
+
+// c[0] + x·(c[1] + x·(…)): Horner, from the highest coefficient.
+template <int N, typename V, typename T>
+NAGARE_INLINE V polynomial(V x, const T (&c)[N]) {
+  V sum = x * c[N - 1] + c[N - 2];
+#pragma GCC unroll 32
+  for (int i = N - 3; i >= 0; i--) sum = sum * x + c[i];
+  return sum;
+}
+
+#if defined(__AVX512F__)
+NAGARE_INLINE F32 sqrt(F32 v) { return (F32)_mm512_sqrt_ps((__m512)v); }
+NAGARE_INLINE F64 sqrt(F64 v) { return (F64)_mm512_sqrt_pd((__m512d)v); }
+NAGARE_INLINE F32 floor(F32 v) { return (F32)_mm512_roundscale_ps((__m512)v, 1 | 8); }
+NAGARE_INLINE F64 floor(F64 v) { return (F64)_mm512_roundscale_pd((__m512d)v, 1 | 8); }
+NAGARE_INLINE F32 ceil(F32 v) { return (F32)_mm512_roundscale_ps((__m512)v, 2 | 8); }
+NAGARE_INLINE F64 ceil(F64 v) { return (F64)_mm512_roundscale_pd((__m512d)v, 2 | 8); }
+NAGARE_INLINE F32 round(F32 v) { return (F32)_mm512_roundscale_ps((__m512)v, 0 | 8); }
+NAGARE_INLINE F64 round(F64 v) { return (F64)_mm512_roundscale_pd((__m512d)v, 0 | 8); }
+NAGARE_INLINE F32 trunc(F32 v) { return (F32)_mm512_roundscale_ps((__m512)v, 3 | 8); }
+NAGARE_INLINE F64 trunc(F64 v) { return (F64)_mm512_roundscale_pd((__m512d)v, 3 | 8); }
+#elif defined(__AVX2__)
+NAGARE_INLINE F32 sqrt(F32 v) { return (F32)_mm256_sqrt_ps((__m256)v); }
+NAGARE_INLINE F64 sqrt(F64 v) { return (F64)_mm256_sqrt_pd((__m256d)v); }
+NAGARE_INLINE F32 floor(F32 v) { return (F32)_mm256_round_ps((__m256)v, 1 | 8); }
+NAGARE_INLINE F64 floor(F64 v) { return (F64)_mm256_round_pd((__m256d)v, 1 | 8); }
+NAGARE_INLINE F32 ceil(F32 v) { return (F32)_mm256_round_ps((__m256)v, 2 | 8); }
+NAGARE_INLINE F64 ceil(F64 v) { return (F64)_mm256_round_pd((__m256d)v, 2 | 8); }
+NAGARE_INLINE F32 round(F32 v) { return (F32)_mm256_round_ps((__m256)v, 0 | 8); }
+NAGARE_INLINE F64 round(F64 v) { return (F64)_mm256_round_pd((__m256d)v, 0 | 8); }
+NAGARE_INLINE F32 trunc(F32 v) { return (F32)_mm256_round_ps((__m256)v, 3 | 8); }
+NAGARE_INLINE F64 trunc(F64 v) { return (F64)_mm256_round_pd((__m256d)v, 3 | 8); }
+#elif defined(__SSE4_1__)
+NAGARE_INLINE F32 sqrt(F32 v) { return (F32)_mm_sqrt_ps((__m128)v); }
+NAGARE_INLINE F64 sqrt(F64 v) { return (F64)_mm_sqrt_pd((__m128d)v); }
+NAGARE_INLINE F32 floor(F32 v) { return (F32)_mm_round_ps((__m128)v, 1 | 8); }
+NAGARE_INLINE F64 floor(F64 v) { return (F64)_mm_round_pd((__m128d)v, 1 | 8); }
+NAGARE_INLINE F32 ceil(F32 v) { return (F32)_mm_round_ps((__m128)v, 2 | 8); }
+NAGARE_INLINE F64 ceil(F64 v) { return (F64)_mm_round_pd((__m128d)v, 2 | 8); }
+NAGARE_INLINE F32 round(F32 v) { return (F32)_mm_round_ps((__m128)v, 0 | 8); }
+NAGARE_INLINE F64 round(F64 v) { return (F64)_mm_round_pd((__m128d)v, 0 | 8); }
+NAGARE_INLINE F32 trunc(F32 v) { return (F32)_mm_round_ps((__m128)v, 3 | 8); }
+NAGARE_INLINE F64 trunc(F64 v) { return (F64)_mm_round_pd((__m128d)v, 3 | 8); }
+#elif defined(__aarch64__)
+NAGARE_INLINE F32 sqrt(F32 v) { return (F32)vsqrtq_f32((float32x4_t)v); }
+NAGARE_INLINE F64 sqrt(F64 v) { return (F64)vsqrtq_f64((float64x2_t)v); }
+NAGARE_INLINE F32 floor(F32 v) { return (F32)vrndmq_f32((float32x4_t)v); }
+NAGARE_INLINE F64 floor(F64 v) { return (F64)vrndmq_f64((float64x2_t)v); }
+NAGARE_INLINE F32 ceil(F32 v) { return (F32)vrndpq_f32((float32x4_t)v); }
+NAGARE_INLINE F64 ceil(F64 v) { return (F64)vrndpq_f64((float64x2_t)v); }
+NAGARE_INLINE F32 round(F32 v) { return (F32)vrndnq_f32((float32x4_t)v); }
+NAGARE_INLINE F64 round(F64 v) { return (F64)vrndnq_f64((float64x2_t)v); }
+NAGARE_INLINE F32 trunc(F32 v) { return (F32)vrndq_f32((float32x4_t)v); }
+NAGARE_INLINE F64 trunc(F64 v) { return (F64)vrndq_f64((float64x2_t)v); }
+#else
+// Lane by lane: the builtins become instructions where there are any.
+#define NAGARE_LANEWISE(name, builtin32, builtin64)                          \
+  NAGARE_INLINE F32 name(F32 v) {                                            \
+    for (int i = 0; i < kLanes<float>; i++) v[i] = builtin32(v[i]);          \
+    return v;                                                                \
+  }                                                                          \
+  NAGARE_INLINE F64 name(F64 v) {                                            \
+    for (int i = 0; i < kLanes<double>; i++) v[i] = builtin64(v[i]);         \
+    return v;                                                                \
+  }
+NAGARE_LANEWISE(sqrt, __builtin_sqrtf, __builtin_sqrt)
+NAGARE_LANEWISE(floor, __builtin_floorf, __builtin_floor)
+NAGARE_LANEWISE(ceil, __builtin_ceilf, __builtin_ceil)
+NAGARE_LANEWISE(round, __builtin_rintf, __builtin_rint)
+NAGARE_LANEWISE(trunc, __builtin_truncf, __builtin_trunc)
+#undef NAGARE_LANEWISE
+#endif
+
+// The lower and the upper half of a vector's lanes, and their concatenation.
+template <typename T>
+using HalfVec = typename VectorOf<T, kLanes<T> / 2>::type;
+
+template <typename T>
+NAGARE_INLINE HalfVec<T> low_half(Vec<T> v) {
+  if constexpr (kLanes<T> == 16) return __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  else if constexpr (kLanes<T> == 8) return __builtin_shufflevector(v, v, 0, 1, 2, 3);
+  else return __builtin_shufflevector(v, v, 0, 1);
+}
+template <typename T>
+NAGARE_INLINE HalfVec<T> high_half(Vec<T> v) {
+  if constexpr (kLanes<T> == 16) return __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  else if constexpr (kLanes<T> == 8) return __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  else return __builtin_shufflevector(v, v, 2, 3);
+}
+template <typename T>
+NAGARE_INLINE Vec<T> join(HalfVec<T> a, HalfVec<T> b) {
+  if constexpr (kLanes<T> == 16) return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  else if constexpr (kLanes<T> == 8) return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+  else return __builtin_shufflevector(a, b, 0, 1, 2, 3);
+}
+
+}  // namespace nagare::NAGARE_ISA

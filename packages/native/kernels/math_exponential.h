@@ -1,0 +1,257 @@
+// exp, log and what follows from them: expm1, log1p, tanh, sigmoid, erf.
+// Polynomials are minimax (Remez exchange, 200-bit arithmetic) for the intervals named beside them.
+#pragma once
+
+#include "lanes.h"
+
+namespace nagare::NAGARE_ISA {
+
+constexpr float kLog2eF32 = 0x1.715476p+0f;
+constexpr double kLog2e = 0x1.71547652b82fep+0;
+// ln 2 in two parts; the first has trailing zeros enough that its product with an exponent is exact.
+constexpr float kLn2HighF32 = 0x1.62e4p-1f, kLn2LowF32 = 0x1.7f7d1cp-20f;
+constexpr double kLn2High = 0x1.62e42fefa3p-1, kLn2Low = 0x1.3de6af278ece6p-42;
+// Adding 1.5·2^(mantissa bits) rounds to an integer, which then stands in the low bits.
+constexpr float kRoundF32 = 0x1.8p23f;
+constexpr double kRound = 0x1.8p52;
+constexpr float kInfinityF32 = __builtin_inff();
+constexpr double kInfinity = __builtin_inf();
+
+// x = n·ln 2 + r, |r| ≤ ln 2 / 2.
+struct ReducedF32 {
+  F32 n, r;
+  I32 exponent;
+};
+struct ReducedF64 {
+  F64 n, r;
+  I64 exponent;
+};
+
+NAGARE_INLINE ReducedF32 reduce_by_ln2(F32 x) {
+  F32 biased = x * kLog2eF32 + kRoundF32;
+  F32 n = biased - kRoundF32;
+  F32 r = x - n * kLn2HighF32;
+  r = r - n * kLn2LowF32;
+  return {n, r, bits(biased) - 0x4b400000};
+}
+NAGARE_INLINE ReducedF64 reduce_by_ln2(F64 x) {
+  F64 biased = x * kLog2e + kRound;
+  F64 n = biased - kRound;
+  F64 r = x - n * kLn2High;
+  r = r - n * kLn2Low;
+  return {n, r, bits(biased) - 0x4338000000000000};
+}
+
+// 2^n for n in the normal range.
+NAGARE_INLINE F32 power_of_two(I32 n) { return from_bits((n + 127) << 23); }
+NAGARE_INLINE F64 power_of_two(I64 n) { return from_bits((n + 1023) << 52); }
+
+// (exp(r) − 1 − r) / r², |r| ≤ ln 2 / 2. Relative error of r²·P beside r: 2⁻²⁶ (f32), 2⁻⁶¹ (f64).
+NAGARE_INLINE F32 exponential_tail(F32 r) {
+  constexpr float c[] = {0x1p-1f, 0x1.5554bp-3f, 0x1.555486p-5f, 0x1.12281cp-7f, 0x1.6d9932p-10f};
+  return polynomial(r, c);
+}
+NAGARE_INLINE F64 exponential_tail(F64 r) {
+  constexpr double c[] = {0x1p-1,
+                          0x1.5555555555559p-3,
+                          0x1.555555555555ap-5,
+                          0x1.111111110f6abp-7,
+                          0x1.6c16c16c1445bp-10,
+                          0x1.a01a01afe8689p-13,
+                          0x1.a01a01b0b5c15p-16,
+                          0x1.71ddf84779300p-19,
+                          0x1.27e4c5a0a6b63p-22,
+                          0x1.af5eda2c1a744p-26,
+                          0x1.1f9566e17ad76p-29};
+  return polynomial(r, c);
+}
+
+// eˣ. The scale 2^n is applied in two factors, so that subnormal results round once and 2^128 is reached.
+NAGARE_INLINE F32 exp(F32 x) {
+  x = x < -104.0f ? splat(-104.0f) : x;
+  x = x > 89.0f ? splat(89.0f) : x;
+  ReducedF32 t = reduce_by_ln2(x);
+  F32 p = t.r * t.r * exponential_tail(t.r) + t.r + 1.0f;
+  I32 half = t.exponent >> 1;
+  return p * power_of_two(half) * power_of_two(t.exponent - half);
+}
+NAGARE_INLINE F64 exp(F64 x) {
+  x = x < -746.0 ? splat(-746.0) : x;
+  x = x > 710.0 ? splat(710.0) : x;
+  ReducedF64 t = reduce_by_ln2(x);
+  F64 p = t.r * t.r * exponential_tail(t.r) + t.r + 1.0;
+  // A logical shift of a biased value: 64-bit arithmetic shifts are slow before AVX-512.
+  I64 half = reinterpret_cast<I64>(reinterpret_cast<U64>(t.exponent + 2048) >> 1) - 1024;
+  return p * power_of_two(half) * power_of_two(t.exponent - half);
+}
+
+// eˣ − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that 2^128 (2^1024) is reached.
+NAGARE_INLINE F32 expm1(F32 x) {
+  F32 c = x < -26.0f ? splat(-26.0f) : x;
+  c = c > 89.0f ? splat(89.0f) : c;
+  ReducedF32 t = reduce_by_ln2(c);
+  F32 em1 = t.r * t.r * exponential_tail(t.r) + t.r;
+  F32 half = power_of_two(t.exponent - 1);
+  F32 y = 2.0f * (em1 * half + (half - 0.5f));
+  y = t.exponent == 0 ? em1 : y;
+  return x == 0.0f ? x : y;
+}
+NAGARE_INLINE F64 expm1(F64 x) {
+  F64 c = x < -50.0 ? splat(-50.0) : x;
+  c = c > 710.0 ? splat(710.0) : c;
+  ReducedF64 t = reduce_by_ln2(c);
+  F64 em1 = t.r * t.r * exponential_tail(t.r) + t.r;
+  F64 half = power_of_two(t.exponent - 1);
+  F64 y = 2.0 * (em1 * half + (half - 0.5));
+  y = t.exponent == 0 ? em1 : y;
+  return x == 0.0 ? x : y;
+}
+
+// log(1 + f) − f, f in [−1/3, 1/3].
+NAGARE_INLINE F32 logarithm_tail(F32 f) {
+  constexpr float c[] = {-0x1p-1f,        0x1.555502p-2f,  -0x1.fffd6ep-3f, 0x1.99d1f6p-3f, -0x1.55ccd4p-3f,
+                         0x1.1ebe42p-3f, -0x1.eebd4ap-4f, 0x1.1ed1d2p-3f,  -0x1.1097bcp-3f};
+  return f * f * polynomial(f, c);
+}
+// The same with s = f / (2 + f): log(1 + f) = 2s + s³·R(s²) = f − s·(f − s²·R(s²)).
+NAGARE_INLINE F64 logarithm_tail(F64 f) {
+  constexpr double c[] = {0x1.555555555554fp-1, 0x1.999999999c160p-2, 0x1.24924921e4fcbp-2, 0x1.c71c748f8cae1p-3,
+                          0x1.745c4ad7d7d0fp-3, 0x1.3b35c2ac88cbcp-3, 0x1.0dcb64c131519p-3, 0x1.1b8339f7350c5p-3};
+  F64 s = f / (f + 2.0);
+  F64 z = s * s;
+  F64 half = 0.5 * f * f;
+  // f − (f²/2 − s·(f²/2 + z·R)): what is subtracted is small beside f.
+  return s * (half + z * polynomial(z, c)) - half;
+}
+
+// x = 2ⁿ·m, m in [2/3, 4/3), for positive normal x.
+struct SplitF32 {
+  F32 n, m;
+  I32 exponent;
+};
+struct SplitF64 {
+  F64 n, m;
+  I64 exponent;
+};
+NAGARE_INLINE SplitF32 split(F32 x) {
+  I32 shifted = bits(x) - 0x3f2aaaab;
+  I32 exponent = shifted >> 23;
+  return {__builtin_convertvector(exponent, F32), from_bits((shifted & 0x007fffff) + 0x3f2aaaab), exponent};
+}
+NAGARE_INLINE SplitF64 split(F64 x) {
+  // Biased by 1024 so that the shift may be logical; 2^52 + n as bits is n as a number.
+  U64 shifted = reinterpret_cast<U64>(bits(x)) - 0x3fe5555555555555u + (1024ull << 52);
+  U64 biased = shifted >> 52;
+  F64 n = reinterpret_cast<F64>(biased | 0x4330000000000000u) - (0x1p52 + 1024.0);
+  F64 m = reinterpret_cast<F64>((shifted & 0x000fffffffffffffu) + 0x3fe5555555555555u);
+  return {n, m, reinterpret_cast<I64>(biased) - 1024};
+}
+
+// ln x. Zero gives −∞, negative numbers NaN.
+NAGARE_INLINE F32 log(F32 x) {
+  I32 tiny = x < 0x1p-126f;
+  SplitF32 t = split(tiny ? x * 0x1p23f : x);
+  F32 n = tiny ? t.n - 23.0f : t.n;
+  F32 f = t.m - 1.0f;
+  F32 y = n * kLn2HighF32 + (f + (n * kLn2LowF32 + logarithm_tail(f)));
+  y = x == kInfinityF32 ? x : y;
+  y = x == 0.0f ? splat(-kInfinityF32) : y;
+  return x < 0.0f ? splat(__builtin_nanf("")) : (x != x ? x : y);
+}
+NAGARE_INLINE F64 log(F64 x) {
+  I64 tiny = x < 0x1p-1022;
+  SplitF64 t = split(tiny ? x * 0x1p54 : x);
+  F64 n = tiny ? t.n - 54.0 : t.n;
+  F64 f = t.m - 1.0;
+  F64 y = n * kLn2High + (f + (n * kLn2Low + logarithm_tail(f)));
+  y = x == kInfinity ? x : y;
+  y = x == 0.0 ? splat(-kInfinity) : y;
+  return x < 0.0 ? splat(__builtin_nan("")) : (x != x ? x : y);
+}
+
+// ln(1 + x): the rounding error of u = 1 + x is carried into the mantissa of u, where it still matters.
+NAGARE_INLINE F32 log1p(F32 x) {
+  F32 u = x + 1.0f;
+  F32 error = x < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
+  SplitF32 t = split(u);
+  I32 exponent = t.exponent > 100 ? I32{} + 100 : t.exponent;
+  F32 f = (t.m - 1.0f) + error * power_of_two(-exponent);
+  F32 y = t.n * kLn2HighF32 + (f + (t.n * kLn2LowF32 + logarithm_tail(f)));
+  y = x == kInfinityF32 ? x : y;
+  y = x == -1.0f ? splat(-kInfinityF32) : y;
+  y = x == 0.0f ? x : y;
+  return x < -1.0f ? splat(__builtin_nanf("")) : (x != x ? x : y);
+}
+NAGARE_INLINE F64 log1p(F64 x) {
+  F64 u = x + 1.0;
+  F64 error = x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x);
+  SplitF64 t = split(u);
+  I64 exponent = t.exponent > 1000 ? I64{} + 1000 : t.exponent;
+  F64 f = (t.m - 1.0) + error * power_of_two(-exponent);
+  F64 y = t.n * kLn2High + (f + (t.n * kLn2Low + logarithm_tail(f)));
+  y = x == kInfinity ? x : y;
+  y = x == -1.0 ? splat(-kInfinity) : y;
+  y = x == 0.0 ? x : y;
+  return x < -1.0 ? splat(__builtin_nan("")) : (x != x ? x : y);
+}
+
+// Odd polynomial below 0.625, above it 1 − 2 / (e^(2|x|) + 1).
+NAGARE_INLINE F32 tanh(F32 x) {
+  constexpr float c[] = {-0x1.555534p-2f, 0x1.110768p-3f, -0x1.b84448p-5f, 0x1.5256d4p-6f, -0x1.76ac0cp-8f};
+  F32 a = abs(x);
+  F32 z = x * x;
+  F32 small = x * z * polynomial(z, c) + x;
+  F32 clamped = a > 10.0f ? splat(10.0f) : a;
+  ReducedF32 t = reduce_by_ln2(clamped + clamped);
+  F32 e = (t.r * t.r * exponential_tail(t.r) + t.r + 1.0f) * power_of_two(t.exponent);
+  return copy_sign(a > 0.625f ? 1.0f - 2.0f / (e + 1.0f) : small, x);
+}
+NAGARE_INLINE F64 tanh(F64 x) {
+  F64 a = abs(x);
+  F64 clamped = a > 22.0 ? splat(22.0) : a;
+  F64 e = expm1(clamped + clamped);
+  F64 y = a > 1.0 ? 1.0 - 2.0 / (e + 2.0) : e / (e + 2.0);
+  return copy_sign(y, x);
+}
+
+// 1 / (1 + e⁻ˣ), from e^(−|x|) so that neither side loses digits.
+template <typename V>
+NAGARE_INLINE V sigmoid(V x) {
+  V e = exp(-abs(x));
+  return (x >= 0 ? e * 0 + 1 : e) / (e + 1);
+}
+
+// erf x = 2/√π ∫₀ˣ exp(−t²) dt: odd polynomial near 0, beyond it 1 − exp(−L), L = −log(erfc |x|) as a polynomial.
+NAGARE_INLINE F32 erf(F32 x) {
+  constexpr float near[] = {0x1.06eba4p-3f, -0x1.8126c6p-2f, 0x1.ce1538p-4f, -0x1.b640dep-6f, 0x1.458cf2p-8f, -0x1.33578ep-11f};
+  constexpr float far[] = {0x1.9a5f66p-13f, 0x1.20af5ap+0f, 0x1.463cc2p-1f, 0x1.a9b422p-4f,
+                           -0x1.6c2a5ep-6f, 0x1.8ee13ap-9f, -0x1.9ae8a2p-13f};
+  F32 a = abs(x);
+  F32 small = x * polynomial(x * x, near) + x;
+  F32 t = a > 4.0f ? splat(4.0f) : a;
+  ReducedF32 e = reduce_by_ln2(-polynomial(t, far));
+  F32 erfc = (e.r * e.r * exponential_tail(e.r) + e.r + 1.0f) * power_of_two(e.exponent);
+  F32 large = copy_sign(1.0f - erfc, x);
+  return a > 0.93f ? large : small;
+}
+NAGARE_INLINE F64 erf(F64 x) {
+  constexpr double near[] = {0x1.06eba8214db69p-3,   -0x1.812746b0379e6p-2,  0x1.ce2f21a042ba2p-4,  -0x1.b82ce31287a53p-6,
+                             0x1.565bcd0e44143p-8,   -0x1.c02db3f9c0632p-11, 0x1.f9a326408f21bp-14, -0x1.f4d24e138f912p-17,
+                             0x1.b9e6053185753p-20,  -0x1.5f6c7eaccceccp-23, 0x1.fc55eccd4b839p-27, -0x1.4f9023ced6409p-30,
+                             0x1.8d93eaca49760p-34,  -0x1.8362ad3f69ea5p-38, 0x1.cadc956951265p-43};
+  // In |x| − 3.625, the middle of [1.27, 5.98]; nearer to 0 its terms cancel.
+  constexpr double far[] = {0x1.e12566437a34cp+3,   0x1.e0838021d10f8p+2,   0x1.eff0bcdea9729p-1,  0x1.3b49ab67d1fbbp-8,
+                            -0x1.9ca8d38b3c139p-11, 0x1.111887a66d2e8p-13,  -0x1.6424695806daep-16, 0x1.c110713a920dap-19,
+                            -0x1.0cfcfbcd0afb3p-21, 0x1.343307ba431f8p-24,  -0x1.8fcc2e563cea3p-28, 0x1.0b2cf05d74228p-29,
+                            -0x1.9e5509ac6ea80p-32, -0x1.d255d84e3aec7p-31, -0x1.2fcb544a53930p-31, -0x1.de989c27464ccp-33,
+                            -0x1.c2a4f9b7b7deap-35, -0x1.f5e4cfa2ee51ap-38, -0x1.df973f32c3f0ap-42};
+  F64 a = abs(x);
+  F64 small = x * polynomial(x * x, near) + x;
+  F64 t = (a > 5.98 ? splat(5.98) : a) - 3.625;
+  ReducedF64 e = reduce_by_ln2(-polynomial(t, far));
+  F64 erfc = (e.r * e.r * exponential_tail(e.r) + e.r + 1.0) * power_of_two(e.exponent);
+  F64 large = copy_sign(1.0 - erfc, x);
+  return a > 1.28 ? large : small;
+}
+
+}  // namespace nagare::NAGARE_ISA

@@ -1,0 +1,211 @@
+#include "reduce.h"
+
+#include "reduce_fold.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+// Elements of one piece of work: enough to hide its dispatch, few enough for both cores to share a middling tensor.
+constexpr int64_t kPiece = 1 << 15;
+// Narrow rows are folded several at a time, as if they were one wide row.
+constexpr int64_t kNarrow = 16;
+
+constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// How the axis is cut; a function of the shape alone.
+struct Split {
+  int64_t columnTiles;   // of kColumnTile columns
+  int64_t rows, chunks;  // rows of a chunk, chunks of the axis
+};
+
+Split split_of(const ReduceParams& p) {
+  Split s{1, p.n, 1};
+  if (p.inner > 1) s.columnTiles = ceil_div(p.inner, kColumnTile);
+  const int64_t rows = ceil_div(kPiece, least(p.inner, kColumnTile));
+  if (p.n > 2 * rows) {
+    s.rows = rows;
+    s.chunks = ceil_div(p.n, rows);
+  }
+  return s;
+}
+
+// Writes values of the accumulating type as elements of the dtype.
+struct Sink {
+  char* data;
+  int bytes;
+  TileFunction narrow;
+
+  Sink(void* y, DType dtype) : data(static_cast<char*>(y)), bytes(dtype_bytes(dtype)), narrow(find_store(dtype)) {}
+
+  NAGARE_INLINE void write(int64_t index, const void* values, int64_t count) const {
+    narrow(data + index * bytes, values, nullptr, nullptr, count);
+  }
+};
+
+template <typename Op, typename T>
+void fold_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, const Parallel& parallel, T* partial) {
+  const Split s = split_of(p);
+  if (s.chunks == 1) {
+    const int64_t perTask = kPiece / (p.n + 8) + 1;
+    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int) {
+      const int64_t last = least(p.outer, (task + 1) * perTask);
+      for (int64_t row = task * perTask; row < last; row++) {
+        const T value = fold_row<Op, T>(x, row * p.n, p.n);
+        y.write(row, &value, 1);
+      }
+    });
+    return;
+  }
+  parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int) {
+    const int64_t row = task / s.chunks, first = task % s.chunks * s.rows;
+    partial[task] = fold_row<Op, T>(x, row * p.n + first, least(s.rows, p.n - first));
+  });
+  for (int64_t row = 0; row < p.outer; row++) {
+    PairwiseFold<Op, T> pairs;
+    for (int64_t chunk = 0; chunk < s.chunks; chunk++) pairs.add(partial[row * s.chunks + chunk]);
+    const T value = pairs.finish();
+    y.write(row, &value, 1);
+  }
+}
+
+template <typename Op, typename T>
+void fold_narrow(const Source<T>& x, int64_t index, int64_t rows, int64_t inner, T* sums) {
+  T wide[kNarrow * kNarrow], rest[kNarrow];
+  const int64_t groups = rows / kNarrow, grouped = groups * kNarrow;
+  fold_columns<Op, T>(x, index, groups, inner * kNarrow, inner * kNarrow, wide);
+  fold_columns<Op, T>(x, index + grouped * inner, rows - grouped, inner, inner, rest);
+  for (int64_t half = kNarrow / 2; half > 0; half /= 2) {
+    for (int64_t i = 0; i < half * inner; i++) wide[i] = Op::apply(wide[i], wide[i + half * inner]);
+  }
+  for (int64_t c = 0; c < inner; c++) sums[c] = Op::apply(wide[c], rest[c]);
+}
+
+template <typename Op, typename T>
+void fold_inner(const ReduceParams& p, const Source<T>& x, const Sink& y, const Parallel& parallel, T* partial) {
+  const Split s = split_of(p);  // partial is [outer, chunks, inner] when the axis is cut
+  const int64_t unit = s.rows * least(p.inner, kColumnTile);
+  const int64_t units = p.outer * s.chunks * s.columnTiles;
+  const int64_t perTask = kPiece / (unit + 64) + 1;
+  parallel_for(parallel, ceil_div(units, perTask), [&](int64_t task, int) {
+    T sums[kColumnTile];
+    const int64_t last = least(units, (task + 1) * perTask);
+    for (int64_t u = task * perTask; u < last; u++) {
+      const int64_t tile = u % s.columnTiles, slice = u / s.columnTiles, chunk = slice % s.chunks, outer = slice / s.chunks;
+      const int64_t first = tile * kColumnTile, columns = least(kColumnTile, p.inner - first);
+      const int64_t row = chunk * s.rows, rows = least(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
+      if (p.inner < kNarrow && rows >= 2 * kNarrow) fold_narrow<Op, T>(x, index, rows, p.inner, sums);
+      else fold_columns<Op, T>(x, index, rows, p.inner, columns, sums);
+      if (s.chunks == 1) y.write(outer * p.inner + first, sums, columns);
+      else __builtin_memcpy(partial + slice * p.inner + first, sums, static_cast<size_t>(columns) * sizeof(T));
+    }
+  });
+  if (s.chunks == 1) return;
+  for (int64_t outer = 0; outer < p.outer; outer++) {
+    T* slice = partial + outer * s.chunks * p.inner;
+    // Neighbours meet at distances 1, 2, 4 …: the same tree whatever the threads did.
+    for (int64_t distance = 1; distance < s.chunks; distance *= 2) {
+      for (int64_t chunk = 0; chunk + distance < s.chunks; chunk += 2 * distance) {
+        T* into = slice + chunk * p.inner;
+        const T* from = into + distance * p.inner;
+        for (int64_t c = 0; c < p.inner; c++) into[c] = Op::apply(into[c], from[c]);
+      }
+    }
+    y.write(outer * p.inner, slice, p.inner);
+  }
+}
+
+// The position of the extreme of a row: the extreme first, then where it stands.
+template <typename Op, typename T>
+int32_t position_in_row(const Source<T>& x, int64_t index, int64_t n) {
+  T buffer[kRowBlock];
+  const T extreme = fold_row<Op, T>(x, index, n);
+  const bool nan = extreme != extreme;
+  for (int64_t i = 0; i < n; i += kRowBlock) {
+    const int64_t count = least(kRowBlock, n - i);
+    const T* p = x.read(index + i, count, buffer);
+    for (int64_t j = 0; j < count; j++) {
+      if (nan ? p[j] != p[j] : p[j] == extreme) return static_cast<int32_t>(i + j);
+    }
+  }
+  return 0;
+}
+
+template <typename Op, typename T>
+void positions(const ReduceParams& p, const Source<T>& x, int32_t* y, const Parallel& parallel) {
+  if (p.inner == 1) {
+    const int64_t perTask = kPiece / (p.n + 8) + 1;
+    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int) {
+      const int64_t last = least(p.outer, (task + 1) * perTask);
+      for (int64_t row = task * perTask; row < last; row++) y[row] = position_in_row<Op, T>(x, row * p.n, p.n);
+    });
+    return;
+  }
+  const int64_t tiles = ceil_div(p.inner, kColumnTile);
+  parallel_for(parallel, p.outer * tiles, [&](int64_t task, int) {
+    const int64_t first = task % tiles * kColumnTile, columns = least(kColumnTile, p.inner - first);
+    const int64_t index = task / tiles * p.n * p.inner + first;
+    int32_t* to = y + task / tiles * p.inner + first;
+    T best[kColumnTile], buffer[kColumnTile];
+    __builtin_memcpy(best, x.read(index, columns, buffer), static_cast<size_t>(columns) * sizeof(T));
+    for (int64_t c = 0; c < columns; c++) to[c] = 0;
+    for (int64_t row = 1; row < p.n; row++) {
+      const T* from = x.read(index + row * p.inner, columns, buffer);
+      for (int64_t c = 0; c < columns; c++) {
+        // Strictly better, or the first NaN.
+        const bool better = Op::apply(best[c], from[c]) != best[c] && best[c] == best[c];
+        best[c] = better ? from[c] : best[c];
+        to[c] = better ? static_cast<int32_t>(row) : to[c];
+      }
+    }
+  });
+}
+
+template <typename T>
+void reduce_as(const ReduceParams& p, const void* data, void* result, const Parallel& parallel, void* scratch) {
+  const Source<T> x(data, p.dtype);
+  const Sink y(result, p.dtype);
+  T* partial = static_cast<T*>(scratch);
+  auto fold = [&](auto op) {
+    using Op = decltype(op);
+    if (p.inner == 1) fold_rows<Op, T>(p, x, y, parallel, partial);
+    else fold_inner<Op, T>(p, x, y, parallel, partial);
+  };
+  switch (p.op) {
+    case ReduceOp::sum:
+      return fold(Sum<T>{});
+    case ReduceOp::prod:
+      return fold(Product<T>{});
+    case ReduceOp::max:
+      return fold(Largest<T>{});
+    case ReduceOp::min:
+      return fold(Smallest<T>{});
+    case ReduceOp::argMax:
+      return positions<Largest<T>, T>(p, x, static_cast<int32_t*>(result), parallel);
+    case ReduceOp::argMin:
+      return positions<Smallest<T>, T>(p, x, static_cast<int32_t*>(result), parallel);
+  }
+}
+
+}  // namespace
+
+size_t reduce_scratch_bytes(const ReduceParams& p, int) {
+  const Split s = split_of(p);
+  return s.chunks == 1 ? 0 : static_cast<size_t>(p.outer * s.chunks * p.inner) * 8;
+}
+
+void reduce(const ReduceParams& p, const void* x, void* y, const Parallel& parallel, void* scratch) {
+  if (p.outer == 0 || p.inner == 0) return;
+  switch (register_of(p.dtype)) {
+    case Register::f32:
+      return reduce_as<float>(p, x, y, parallel, scratch);
+    case Register::f64:
+      return reduce_as<double>(p, x, y, parallel, scratch);
+    case Register::i32:
+      return reduce_as<int32_t>(p, x, y, parallel, scratch);
+    case Register::i64:
+      return reduce_as<int64_t>(p, x, y, parallel, scratch);
+  }
+}
+
+}  // namespace nagare::NAGARE_ISA

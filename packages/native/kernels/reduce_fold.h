@@ -1,0 +1,193 @@
+// Folding rows and columns of numbers: the inner loops of the reductions.
+#pragma once
+
+#include "elementwise.h"
+#include "reduce.h"
+#include "simd.h"
+
+namespace nagare::NAGARE_ISA {
+
+template <typename T>
+constexpr bool kFloating = static_cast<T>(0.5) != 0;
+
+// The combinations, on numbers and on vectors alike. Integers go through unsigned arithmetic, whose overflow wraps.
+template <typename T>
+struct Unsigned {
+  using type = T;
+};
+template <>
+struct Unsigned<int32_t> {
+  using type = uint32_t;
+};
+template <>
+struct Unsigned<int64_t> {
+  using type = uint64_t;
+};
+template <typename T>
+using UnsignedLanes = Vec<typename Unsigned<T>::type>;
+
+template <typename T>
+struct Sum {
+  using U = typename Unsigned<T>::type;
+  static constexpr T identity = 0;
+  static NAGARE_INLINE T apply(T a, T b) { return static_cast<T>(static_cast<U>(a) + static_cast<U>(b)); }
+  static NAGARE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) {
+    return reinterpret_cast<Vec<T>>(reinterpret_cast<UnsignedLanes<T>>(a) + reinterpret_cast<UnsignedLanes<T>>(b));
+  }
+};
+template <typename T>
+struct Product {
+  using U = typename Unsigned<T>::type;
+  static constexpr T identity = 1;
+  static NAGARE_INLINE T apply(T a, T b) { return static_cast<T>(static_cast<U>(a) * static_cast<U>(b)); }
+  static NAGARE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) {
+    return reinterpret_cast<Vec<T>>(reinterpret_cast<UnsignedLanes<T>>(a) * reinterpret_cast<UnsignedLanes<T>>(b));
+  }
+};
+template <typename T>
+constexpr T lowest() {
+  if constexpr (kFloating<T>) return -static_cast<T>(__builtin_inf());
+  else return static_cast<T>(static_cast<T>(1) << (sizeof(T) * 8 - 2)) * -2;
+}
+template <typename T>
+struct Largest {
+  static constexpr T identity = lowest<T>();
+  template <typename V>
+  static NAGARE_INLINE V apply(V a, V b) {
+    return (a > b) | (a != a) ? a : b;
+  }
+};
+template <typename T>
+struct Smallest {
+  static constexpr T identity = kFloating<T> ? -lowest<T>() : -(lowest<T>() + 1);
+  template <typename V>
+  static NAGARE_INLINE V apply(V a, V b) {
+    return (a < b) | (a != a) ? a : b;
+  }
+};
+
+// A dense tensor of any dtype, read in the type T it is accumulated in: narrow dtypes pass through a buffer.
+template <typename T>
+struct Source {
+  const char* data;
+  int bytes;
+  TileFunction widen;  // null when elements are stored as T
+
+  Source(const void* x, DType dtype) : data(static_cast<const char*>(x)), bytes(dtype_bytes(dtype)), widen(find_load(dtype)) {}
+
+  // `count` elements from `index` on; `buffer` has room for them.
+  NAGARE_INLINE const T* read(int64_t index, int64_t count, T* buffer) const {
+    const char* from = data + index * bytes;
+    if (!widen) return reinterpret_cast<const T*>(from);
+    widen(buffer, from, nullptr, nullptr, count);
+    return buffer;
+  }
+};
+
+// Halving the lanes: ((0 4)(2 6))((1 5)(3 7)) for eight.
+template <typename Op, typename T>
+NAGARE_INLINE T fold_lanes(Vec<T> v) {
+  T lanes[kLanes<T>];
+  store(lanes, v);
+  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lanes[i] = Op::apply(lanes[i], lanes[i + half]);
+  }
+  return lanes[0];
+}
+
+// At most kRowBlock elements: four vector accumulators, each of which sees at most kRowBlock / (4 · lanes) additions.
+constexpr int64_t kRowBlock = 2048;
+template <typename Op, typename T>
+NAGARE_NOINLINE T fold_block(const T* x, int64_t n) {
+  constexpr int N = kLanes<T>;
+  T result = Op::identity;
+  int64_t i = 0;
+  if (n >= N) {
+    Vec<T> a = splat<T>(Op::identity), b = a, c = a, d = a;
+    for (; i + 4 * N <= n; i += 4 * N) {
+      a = Op::apply(a, load(x + i));
+      b = Op::apply(b, load(x + i + N));
+      c = Op::apply(c, load(x + i + 2 * N));
+      d = Op::apply(d, load(x + i + 3 * N));
+    }
+    for (; i + N <= n; i += N) a = Op::apply(a, load(x + i));
+    result = fold_lanes<Op, T>(Op::apply(Op::apply(a, b), Op::apply(c, d)));
+  }
+  for (; i < n; i++) result = Op::apply(result, x[i]);
+  return result;
+}
+
+// Partial results of equal weight meet pairwise, like the carries of a binary counter.
+template <typename Op, typename T>
+struct PairwiseFold {
+  T partial[48];
+  int64_t count = 0;
+
+  NAGARE_INLINE void add(T value) {
+    int level = 0;
+    for (int64_t c = count++; c & 1; c >>= 1) value = Op::apply(partial[level++], value);
+    partial[level] = value;
+  }
+  NAGARE_INLINE T finish() const {
+    T value = Op::identity;
+    int level = 0;
+    for (int64_t c = count; c; c >>= 1, level++) {
+      if (c & 1) value = Op::apply(partial[level], value);
+    }
+    return value;
+  }
+};
+
+template <typename Op, typename T>
+T fold_row(const Source<T>& x, int64_t index, int64_t n) {
+  T buffer[kRowBlock];
+  if (n <= kRowBlock) return fold_block<Op, T>(x.read(index, n, buffer), n);
+  PairwiseFold<Op, T> pairs;
+  for (int64_t i = 0; i < n; i += kRowBlock) {
+    const int64_t count = n - i < kRowBlock ? n - i : kRowBlock;
+    pairs.add(fold_block<Op, T>(x.read(index + i, count, buffer), count));
+  }
+  return pairs.finish();
+}
+
+// sums[c] = sums[c] · (the fold of 8 rows, `stride` apart, as a tree).
+template <typename Op, typename T>
+NAGARE_NOINLINE void fold_eight_rows(const T* x, int64_t stride, int64_t columns, T* sums) {
+  constexpr int N = kLanes<T>;
+  int64_t c = 0;
+  for (; c + N <= columns; c += N) {
+    const T* p = x + c;
+    Vec<T> pair[4];
+    for (int i = 0; i < 4; i++) pair[i] = Op::apply(load(p + 2 * i * stride), load(p + (2 * i + 1) * stride));
+    store(sums + c, Op::apply(load(sums + c), Op::apply(Op::apply(pair[0], pair[1]), Op::apply(pair[2], pair[3]))));
+  }
+  for (; c < columns; c++) {
+    T value = Op::identity;
+    for (int i = 0; i < 8; i++) value = Op::apply(value, x[c + i * stride]);
+    sums[c] = Op::apply(sums[c], value);
+  }
+}
+
+constexpr int64_t kColumnTile = 1024;
+
+// sums[c] = the fold over `rows` rows, `stride` apart, of columns [index, index + columns); columns ≤ kColumnTile.
+template <typename Op, typename T>
+void fold_columns(const Source<T>& x, int64_t index, int64_t rows, int64_t stride, int64_t columns, T* sums) {
+  T buffer[8 * kColumnTile];
+  for (int64_t c = 0; c < columns; c++) sums[c] = Op::identity;
+  int64_t row = 0;
+  for (; row + 8 <= rows; row += 8) {
+    const T* from = reinterpret_cast<const T*>(x.data) + index + row * stride;
+    if (x.widen) {
+      for (int i = 0; i < 8; i++) x.read(index + (row + i) * stride, columns, buffer + i * columns);
+      from = buffer;
+    }
+    fold_eight_rows<Op, T>(from, x.widen ? columns : stride, columns, sums);
+  }
+  for (; row < rows; row++) {
+    const T* from = x.read(index + row * stride, columns, buffer);
+    for (int64_t c = 0; c < columns; c++) sums[c] = Op::apply(sums[c], from[c]);
+  }
+}
+
+}  // namespace nagare::NAGARE_ISA

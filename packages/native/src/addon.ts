@@ -1,0 +1,60 @@
+/** The compiled addon: finding it, and what it offers. */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { NagareError, type TypedArray } from "nagare/backend";
+
+/** A program that the engine holds; freed with the handle. */
+export type ProgramHandle = { readonly program: unique symbol };
+
+/** The functions of the addon. All of them check their arguments. */
+export interface Addon {
+  createProgram(
+    code: Int32Array,
+    constants: readonly TypedArray[],
+    externals: number,
+    arenaBytes: number,
+  ): ProgramHandle;
+  run(program: ProgramHandle, ...memories: readonly TypedArray[]): void;
+  /** The number of the run, for `wait`, and a promise of its end. */
+  runAsync(program: ProgramHandle, memories: readonly TypedArray[]): [number: number, done: Promise<void>];
+  wait(number: number): void;
+  /** Codes by name. */
+  ops(): {
+    readonly instructions: Readonly<Record<string, number>>;
+    readonly scalars: Readonly<Record<string, number>>;
+    readonly reductions: Readonly<Record<string, number>>;
+  };
+  isa(): string;
+  threads(): number;
+  setThreads(count: number): void;
+  workingBytes(): number;
+}
+
+/** Where the addon may be: as published, or as built in a checkout. */
+function candidates(): string[] {
+  const platform = `${process.platform}-${process.arch}`;
+  return ["prebuilds", "build"].map((folder) =>
+    fileURLToPath(new URL(`../${folder}/${platform}/nagare.node`, import.meta.url)),
+  );
+}
+
+/**
+ * Loads the addon. Throws NagareError with the reason when it is refused (NAGARE_NATIVE=off), missing, or does not
+ * work on this machine.
+ */
+export function loadAddon(): Addon {
+  if (process.env.NAGARE_NATIVE === "off") throw new NagareError("it is switched off by NAGARE_NATIVE=off");
+  const override = process.env.NAGARE_NATIVE_FILE;
+  const file = override ?? candidates().find((candidate) => existsSync(candidate));
+  if (file === undefined) {
+    throw new NagareError(
+      `there is no engine for ${process.platform}-${process.arch}; in a checkout, \`npm run build\` compiles it with the system's C++ compiler`,
+    );
+  }
+  try {
+    return createRequire(import.meta.url)(file) as Addon;
+  } catch (error) {
+    throw new NagareError(`${file} does not load: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

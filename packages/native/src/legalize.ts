@@ -1,0 +1,89 @@
+/**
+ * Rewriting a graph into operations the engine carries out directly: sums of products are of float32, float64, int32 or
+ * int64; reductions run over adjacent axes.
+ */
+import {
+  builder as ops,
+  type DType,
+  type Graph,
+  GraphBuilder,
+  type Node,
+  type Params,
+  type Primitive,
+  type Value,
+  withParts,
+} from "nagare/backend";
+
+/** Dtypes in which products are summed, for those in which they are not. */
+const widened: { readonly [D in DType]?: DType } = {
+  float16: "float32",
+  bfloat16: "float32",
+  int8: "int32",
+  uint8: "int32",
+};
+
+const sumsOfProducts: ReadonlySet<string> = new Set([
+  "matmul",
+  "conv2d",
+  "conv2dInputGrad",
+  "conv2dFilterGrad",
+  "maxPool2d",
+  "maxPool2dSelect",
+  "maxPool2dScatter",
+  "avgPool2d",
+  "avgPool2dGrad",
+]);
+
+function emit(builder: GraphBuilder, op: Primitive, inputs: readonly Value[], params: Params): Value {
+  const [output] = builder.add(op, inputs, params);
+  if (!output) throw new TypeError(`${op.name} makes nothing.`);
+  return output;
+}
+
+function computeWider(node: Node, wide: DType, builder: GraphBuilder): Value {
+  const own = node.inputs[0]?.dtype ?? "float32";
+  const inputs = node.inputs.map((input) =>
+    input.dtype === own ? emit(builder, ops.convert, [input], { dtype: wide }) : input,
+  );
+  return emit(builder, ops.convert, [emit(builder, node.op, inputs, node.params)], { dtype: own });
+}
+
+/** Axes in runs of neighbours, the last run first: reducing it leaves the numbers of the others as they are. */
+function adjacentRuns(axes: readonly number[]): number[][] {
+  const runs: number[][] = [];
+  for (const axis of axes) {
+    const last = runs.at(-1);
+    if (last && last.at(-1) === axis - 1) last.push(axis);
+    else runs.push([axis]);
+  }
+  return runs.reverse();
+}
+
+/** Reductions of reductions: sums, products and extremes do not mind. */
+function reduceInTurns(node: Node, runs: readonly number[][], builder: GraphBuilder): Value | undefined {
+  let [value] = node.inputs;
+  for (const axes of runs) value = value && emit(builder, node.op, [value], { ...node.params, axes });
+  return value;
+}
+
+/** The graph in the engine's operations. */
+export function legalize(graph: Graph): Graph {
+  const builder = new GraphBuilder();
+  const replaced = new Map<Value, Value>();
+  const current = (value: Value): Value => replaced.get(value) ?? value;
+  for (const node of graph.nodes) {
+    const visited = { ...node, inputs: node.inputs.map(current) };
+    const wide = sumsOfProducts.has(node.op.name) && widened[visited.inputs[0]?.dtype ?? "float32"];
+    const axes = node.params.axes as readonly number[] | undefined;
+    const runs = node.op.name.startsWith("reduce") && axes ? adjacentRuns(axes) : [];
+    const result = wide
+      ? computeWider(visited, wide, builder)
+      : runs.length > 1
+        ? reduceInTurns(visited, runs, builder)
+        : undefined;
+    const [output] = node.outputs;
+    if (result && output) replaced.set(output, result);
+    else builder.nodes.push(visited);
+  }
+  return withParts(graph, { nodes: builder.nodes, outputs: graph.outputs.map(current) });
+}

@@ -1,0 +1,200 @@
+/** Operations that sum: reductions, matrix products, convolutions, pooling, gathering by index. */
+import { bytesPerElement, type Node, type Value } from "nagare/backend";
+import { type Lowering, type LoweringContext, operandOf, product, resultOf, sizes } from "./lowering.ts";
+
+/** Adjacent axes reduce as one: legalize.ts has split all others. */
+function lowerReduction(node: Node, { writer, reductions, place }: LoweringContext): void {
+  const [x, y] = [operandOf(node, 0), resultOf(node)];
+  const shape = sizes(x);
+  const axes = (node.params.axes ?? [node.params.axis]) as readonly number[];
+  const first = axes[0] ?? shape.length;
+  const last = axes.at(-1) ?? first - 1;
+  writer.instruction("reduce", () => {
+    writer.int(reductions.get(node.op.name) ?? -1);
+    writer.dtype(x.dtype);
+    writer.wides([
+      product(shape.slice(0, first)),
+      product(shape.slice(first, last + 1)),
+      product(shape.slice(last + 1)),
+    ]);
+    writer.place(place(x));
+    writer.place(place(y));
+  });
+}
+
+interface BatchAxis {
+  readonly size: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** Batch axes that both operands walk, merged where either steps evenly. */
+function batchAxes(a: readonly number[], b: readonly number[], batch: readonly number[]): BatchAxis[] {
+  const strides = (operand: readonly number[]): number[] => {
+    const own = [...new Array<number>(batch.length - operand.length).fill(1), ...operand];
+    let stride = 1;
+    const result = new Array<number>(batch.length).fill(0);
+    for (let axis = batch.length - 1; axis >= 0; axis--) {
+      if (own[axis] !== 1) result[axis] = stride;
+      stride *= own[axis] ?? 1;
+    }
+    return result;
+  };
+  const [ofA, ofB] = [strides(a), strides(b)];
+  const axes: BatchAxis[] = [];
+  batch.forEach((size, axis) => {
+    if (size === 1) return;
+    const step = { size, a: ofA[axis] ?? 0, b: ofB[axis] ?? 0 };
+    const last = axes.at(-1);
+    if (last && last.a === step.a * size && last.b === step.b * size) {
+      axes[axes.length - 1] = { ...step, size: last.size * size };
+    } else {
+      axes.push(step);
+    }
+  });
+  return axes;
+}
+
+function lowerMatmul(node: Node, { writer, place }: LoweringContext): void {
+  const [a, b, y] = [operandOf(node, 0), operandOf(node, 1), resultOf(node)];
+  const [shapeA, shapeB, shapeY] = [sizes(a), sizes(b), sizes(y)];
+  const transposeA = Boolean(node.params.transposeA);
+  const transposeB = Boolean(node.params.transposeB);
+  const [m = 1, n = 1] = shapeY.slice(-2);
+  const k = shapeA.at(transposeA ? -2 : -1) ?? 1;
+  const batch = shapeY.slice(0, -2);
+  const axes = batchAxes(shapeA.slice(0, -2), shapeB.slice(0, -2), batch);
+  // The kernel has two batch axes; further ones, which only broadcasts in the middle make, become instructions of their own.
+  const inner = axes.at(-1) ?? { size: 1, a: 0, b: 0 };
+  const outer = axes.at(-2) ?? { size: 1, a: 0, b: 0 };
+  const rest = axes.slice(0, -2);
+  const each = inner.size * outer.size;
+  const write = (offsetA: number, offsetB: number, index: number): void => {
+    writer.instruction("matmul", () => {
+      writer.dtype(y.dtype);
+      writer.wides([m, n, k]);
+      writer.flag(transposeA);
+      writer.flag(transposeB);
+      writer.wides([inner.size, inner.a * m * k, inner.b * k * n, outer.size, outer.a * m * k, outer.b * k * n]);
+      writer.int(0);
+      writer.flag(false);
+      const at = (value: Value, elements: number) => {
+        const { base, offset } = place(value);
+        return { base, offset: offset + elements * bytesPerElement(y.dtype) };
+      };
+      writer.place(at(a, offsetA * m * k));
+      writer.place(at(b, offsetB * k * n));
+      writer.place(at(y, index * each * m * n));
+    });
+  };
+  let index = 0;
+  const walk = (depth: number, offsetA: number, offsetB: number): void => {
+    const axis = rest[depth];
+    if (!axis) {
+      write(offsetA, offsetB, index++);
+      return;
+    }
+    for (let i = 0; i < axis.size; i++) walk(depth + 1, offsetA + i * axis.a, offsetB + i * axis.b);
+  };
+  walk(0, 0, 0);
+}
+
+type Convolved = "conv2d" | "conv2dInputGrad" | "conv2dFilterGrad";
+
+/** Which of operand 0, operand 1 and the result are the images x, the kernel w and the windows' values y. */
+const roles: { readonly [K in Convolved]: readonly ["x" | "w" | "y", "x" | "w" | "y", "x" | "w" | "y"] } = {
+  conv2d: ["x", "w", "y"],
+  conv2dInputGrad: ["y", "w", "x"],
+  conv2dFilterGrad: ["x", "y", "w"],
+};
+
+function lowerConvolution(node: Node, { writer, place }: LoweringContext): void {
+  const values = [operandOf(node, 0), operandOf(node, 1), resultOf(node)] as const;
+  const shapes = Object.fromEntries(roles[node.op.name as Convolved].map((role, i) => [role, sizes(values[i] ?? values[2])]));
+  const { x = [], w = [], y = [] } = shapes as Record<"x" | "w" | "y", readonly number[]>;
+  const { strides, padding, dilation, groups } = node.params as {
+    strides: readonly number[];
+    padding: readonly number[];
+    dilation: readonly number[];
+    groups: number;
+  };
+  const [top = 0, , left = 0] = padding;
+  const [batch = 0, inH = 0, inW = 0, inC = 0] = x;
+  const [, outH = 0, outW = 0, outC = 0] = y;
+  const [kH = 0, kW = 0] = w;
+  writer.instruction(node.op.name, () => {
+    writer.dtype(values[2].dtype);
+    writer.wides([batch, inH, inW, inC, outH, outW, outC, kH, kW, ...strides, top, left, ...dilation, groups]);
+    writer.int(0);
+    writer.flag(false);
+    for (const value of values) writer.place(place(value));
+  });
+}
+
+/** Operands come as the engine takes them; the images are x, the windows y. */
+function lowerPooling(images: "input" | "result", order: readonly number[]): Lowering {
+  return (node, { writer, place }) => {
+    const y = resultOf(node);
+    const [large, small] =
+      images === "input"
+        ? [sizes(operandOf(node, order[0] ?? 0)), sizes(y)]
+        : [sizes(y), sizes(operandOf(node, 0))];
+    const { window, strides, padding, countPadding } = node.params as {
+      window: readonly number[];
+      strides: readonly number[];
+      padding: readonly number[];
+      countPadding?: boolean;
+    };
+    const [top = 0, , left = 0] = padding;
+    const [batch = 0, inH = 0, inW = 0, channels = 0] = large;
+    const [, outH = 0, outW = 0] = small;
+    writer.instruction(node.op.name, () => {
+      writer.dtype(y.dtype);
+      writer.wides([batch, inH, inW, channels, outH, outW, ...window, ...strides, top, left]);
+      writer.flag(countPadding ?? false);
+      for (const index of order) writer.place(place(operandOf(node, index)));
+      writer.place(place(y));
+    });
+  };
+}
+
+/** gather and scatterAdd walk the same picks, from x to the picked rows or back. */
+function lowerIndexing(scatter: boolean): Lowering {
+  return (node, { writer, place }) => {
+    const [from, indices, to] = [operandOf(node, 0), operandOf(node, 1), resultOf(node)];
+    const { axis, batchAxes: batched } = node.params as { axis: number; batchAxes: number };
+    const whole = sizes(scatter ? to : from);
+    writer.instruction(node.op.name, () => {
+      writer.dtype(to.dtype);
+      writer.flag(indices.dtype === "int64");
+      writer.wides([
+        product(whole.slice(0, batched)),
+        product(whole.slice(batched, axis)),
+        whole[axis] ?? 1,
+        product(whole.slice(axis + 1)),
+        product(sizes(indices).slice(batched)),
+      ]);
+      for (const value of [from, indices, to]) writer.place(place(value));
+    });
+  };
+}
+
+export const sums: { readonly [name: string]: Lowering } = {
+  reduceSum: lowerReduction,
+  reduceProd: lowerReduction,
+  reduceMax: lowerReduction,
+  reduceMin: lowerReduction,
+  argMax: lowerReduction,
+  argMin: lowerReduction,
+  matmul: lowerMatmul,
+  conv2d: lowerConvolution,
+  conv2dInputGrad: lowerConvolution,
+  conv2dFilterGrad: lowerConvolution,
+  maxPool2d: lowerPooling("input", [0]),
+  maxPool2dSelect: lowerPooling("input", [1, 0]),
+  maxPool2dScatter: lowerPooling("result", [1, 0]),
+  avgPool2d: lowerPooling("input", [0]),
+  avgPool2dGrad: lowerPooling("result", [0]),
+  gather: lowerIndexing(false),
+  scatterAdd: lowerIndexing(true),
+};

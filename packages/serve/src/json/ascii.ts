@@ -1,0 +1,22 @@
+/** The bytes that JSON is made of. */
+export const TAB = 0x09;
+export const NEWLINE = 0x0a;
+export const RETURN = 0x0d;
+export const SPACE = 0x20;
+export const QUOTE = 0x22;
+export const PLUS = 0x2b;
+export const COMMA = 0x2c;
+export const MINUS = 0x2d;
+export const DOT = 0x2e;
+export const ZERO = 0x30;
+export const NINE = 0x39;
+export const COLON = 0x3a;
+export const BRACKET = 0x5b;
+export const BACKSLASH = 0x5c;
+export const BRACKET_END = 0x5d;
+export const BRACE = 0x7b;
+export const BRACE_END = 0x7d;
+export const CAPITAL_E = 0x45;
+export const CAPITAL_I = 0x49;
+export const CAPITAL_N = 0x4e;
+export const SMALL_E = 0x65;

@@ -1,0 +1,25 @@
+/** The backends that the generated tests run on. */
+import { type Backend, backendNames, loadBackend, setBackend } from "nagare/backend";
+import "nagare";
+
+function load(name: string): Backend | undefined {
+  try {
+    return loadBackend(name);
+  } catch (error) {
+    console.log(`The backend "${name}" is not tested here: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+/** The names of the backends that work on this machine; what does not load is named once, with its reason. */
+export const testedBackends: readonly string[] = backendNames().filter((name) => load(name) !== undefined);
+
+/** Runs `body` on one backend and goes back to the reference, in which checks are written. */
+export function onBackend<R>(name: string, body: () => R): R {
+  setBackend(name);
+  try {
+    return body();
+  } finally {
+    setBackend("reference");
+  }
+}

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setBackend } from "nagare/backend";
+import { testedPrimitives } from "./cases.ts";
+import { assertNoticed, hasDerivative, mutationsOf } from "./mutation.ts";
+import "nagare";
+
+// Which mutations there are is found by computing.
+setBackend("reference");
+
+for (const op of testedPrimitives) {
+  describe(op.name, () => {
+    const mutations = mutationsOf(op);
+    for (const mutation of mutations) test(`${mutation.name} is noticed`, () => assertNoticed(op, mutation));
+    if (!hasDerivative(op)) return;
+    test("the mutations reach its derivative", () => {
+      assert.ok(mutations.some(({ name }) => name === "a jvp of zeros"), `${op.name}: its samples vary with no operand`);
+    });
+  });
+}

@@ -1,0 +1,348 @@
+import assert from "node:assert/strict";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, beforeEach, describe, test } from "node:test";
+import * as ng from "nagare";
+import { DTypeError, nn, ShapeError, type Tensor, ValueError } from "nagare";
+import { bindOne } from "../../packages/nagare/src/ops/index.ts";
+import { type Json, load, save } from "../../packages/nagare/src/saved/index.ts";
+import { onBackend, testedBackends } from "../generator/backends.ts";
+import { writeUntilKilled } from "./killedWriter.ts";
+import { floats } from "./tensors.ts";
+
+const root = mkdtempSync(join(tmpdir(), "nagare-model-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+let folder = "";
+let folders = 0;
+beforeEach(() => {
+  folder = join(root, String(folders++), "model", "1");
+});
+
+ng.setBackend("reference");
+
+/** A network with state that training changes, built for images of 6 × 6. */
+function network(): nn.Module {
+  const model = nn.sequential([
+    nn.conv2d({ filters: 3, kernelSize: 3, activation: "relu" }),
+    nn.batchNormalization(),
+    nn.dropout({ rate: 0.5 }),
+    nn.flatten(),
+    nn.dense({ units: 4 }),
+  ]);
+  model.call(ng.ones([2, 6, 6, 1]), { training: true });
+  return model;
+}
+
+const ramp = (shape: readonly number[]): Tensor => {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return floats(
+    Array.from({ length: size }, (_, i) => Math.sin(i)),
+    shape,
+  );
+};
+
+function assertClose(actual: Tensor | undefined, expected: Tensor, tolerance = 1e-5): void {
+  assert.ok(actual);
+  assert.deepEqual(actual.shape, expected.shape);
+  const [a, b] = [Array.from(actual.dataSync(), Number), Array.from(expected.dataSync(), Number)];
+  a.forEach((value, i) => {
+    assert.ok(Math.abs(value - (b[i] ?? 0)) <= tolerance, `element ${i}: ${value}, not ${b[i]}`);
+  });
+}
+
+describe("a saved model", () => {
+  for (const backend of testedBackends) {
+    test(`computes what the module does, for any batch size, on ${backend}`, async () => {
+      const model = network();
+      await save(model, folder);
+      const loaded = await load(folder);
+      assert.deepEqual(loaded.signatures, {
+        serving_default: {
+          inputs: { x: { dtype: "float32", shape: ["batch", 6, 6, 1] } },
+          outputs: { y: { dtype: "float32", shape: ["batch", 4] } },
+        },
+      });
+      for (const batch of [1, 2, 7]) {
+        const x = ramp([batch, 6, 6, 1]);
+        const expected = model.call(x);
+        onBackend(backend, () => assertClose(loaded.call({ x }).y, expected));
+      }
+      ng.setBackend(backend);
+      const { y } = await loaded.callAsync({ x: ramp([3, 6, 6, 1]) });
+      ng.setBackend("reference");
+      assertClose(y, model.call(ramp([3, 6, 6, 1])));
+    });
+  }
+
+  test("names weights by their paths in the module", async () => {
+    await save(network(), folder);
+    const { weights } = await load(folder);
+    assert.deepEqual([...weights.keys()].sort(), [
+      "layers.0.bias",
+      "layers.0.kernel",
+      "layers.1.beta",
+      "layers.1.gamma",
+      "layers.1.movingMean",
+      "layers.1.movingVariance",
+      "layers.4.bias",
+      "layers.4.kernel",
+    ]);
+  });
+
+  test("does not change when the module trains on", async () => {
+    const model = network();
+    const x = ramp([2, 6, 6, 1]);
+    const before = model.call(x);
+    await save(model, folder);
+    for (const variable of model.variables()) variable.assign(ng.zeros(variable.shape));
+    assertClose((await load(folder)).call({ x }).y, before, 0);
+  });
+
+  test("saved twice has the same bytes", async () => {
+    const model = network();
+    await save(model, folder);
+    await save(model, `${folder}b`);
+    for (const file of readdirSync(folder)) {
+      assert.deepEqual(readFileSync(join(`${folder}b`, file)), readFileSync(join(folder, file)), file);
+    }
+  });
+
+  test("keeps metadata and describes its graph", async () => {
+    const metadata = { labels: ["zero", "one"], trained: { epochs: 3 } };
+    await save((x) => ng.add(x, 1), folder, { inputs: { x: { shape: ["batch"] } }, metadata });
+    const loaded = await load(folder);
+    assert.deepEqual(loaded.metadata, metadata);
+    assert.match(loaded.describe(), /^graph\(%0: float32\[batch\]\) -> \(%2\)\n.*\n.*= add\(%0, %1\)$/);
+  });
+
+  test("may have several inputs, outputs and signatures, which share weights", async () => {
+    const w = ng.variable(ramp([3, 3]), { name: "w" });
+    const both = (a: Tensor, b: Tensor) => ({ sum: ng.add(a, b), product: ng.matmul(a, w.value) });
+    const shape = ["batch", 3];
+    await save(both, folder, {
+      inputs: { "1": { shape }, "0": { shape } },
+      signatures: {
+        twice: { call: (a) => ng.matmul(ng.matmul(a, w.value), w.value), inputs: { a: { shape } } },
+      },
+    });
+    const loaded = await load(folder);
+    assert.deepEqual([...loaded.weights.keys()], ["w"]);
+    const [a, b] = [ramp([2, 3]), ng.ones([2, 3])];
+    // Names that look like indices come first in any JavaScript object: here "0" is the first input.
+    const { sum, product } = loaded.call({ "0": a, "1": b });
+    assertClose(sum, ng.add(a, b));
+    assertClose(product, ng.matmul(a, w.value));
+    assertClose(loaded.call({ a }, "twice").y, ng.matmul(ng.matmul(a, w.value), w.value));
+  });
+
+  test("has sizes that are computed from free ones", async () => {
+    const rows = (x: Tensor) => ng.concat([ng.reshape(x, [-1, 2]), ng.ones([1, 2])], { axis: 0 });
+    await save(rows, folder, { inputs: { x: { shape: ["batch", "length", 4] } } });
+    const loaded = await load(folder);
+    assert.deepEqual(loaded.signatures.serving_default?.outputs, {
+      y: { dtype: "float32", shape: ["2*batch*length+1", 2] },
+    });
+    assert.deepEqual(loaded.call({ x: ramp([3, 5, 4]) }).y?.shape, [31, 2]);
+  });
+
+  const scalars: Readonly<Record<string, Tensor>> = {
+    "float32 NaN": ng.full([2], Number.NaN),
+    "float32 −∞": ng.full([2], Number.NEGATIVE_INFINITY),
+    "float32 −0": ng.full([2], -0),
+    "float32 0.1": ng.tensor(0.1),
+    "float64 0.1": ng.tensor(0.1, { dtype: "float64" }),
+    "float16 0.1": ng.tensor(0.1, { dtype: "float16" }),
+    "bfloat16 −∞": ng.tensor(Number.NEGATIVE_INFINITY, { dtype: "bfloat16" }),
+    "int64 2⁶² + 1": ng.tensor(2n ** 62n + 1n),
+    "bool true": ng.tensor(true),
+    "bool [false, true]": ng.tensor([false, true]),
+    "int8 −128": ng.tensor(-128, { dtype: "int8" }),
+  };
+  for (const [name, value] of Object.entries(scalars)) {
+    test(`returns a constant as it was: ${name}`, async () => {
+      await save(() => value, folder, { inputs: {} });
+      const { y } = (await load(folder)).call({});
+      assert.equal(y?.dtype, value.dtype);
+      assert.deepEqual(y?.toArray(), value.toArray());
+    });
+  }
+
+  test("may hold an infinity in a parameter", async () => {
+    const masked = (x: Tensor) => ng.pad(x, [[1, 0]], { value: Number.NEGATIVE_INFINITY });
+    await save(masked, folder, { inputs: { x: { shape: [2] } } });
+    assert.deepEqual((await load(folder)).call({ x: ng.ones([2]) }).y?.toArray(), [
+      Number.NEGATIVE_INFINITY,
+      1,
+      1,
+    ]);
+  });
+});
+
+describe("every primitive can be saved", () => {
+  for (const op of ng.primitives()) {
+    test(op.name, async () => {
+      for (const sample of op.samples()) {
+        const inputs = Object.fromEntries(
+          sample.inputs.map(({ shape, dtype }, i) => [
+            `x${i}`,
+            { shape, dtype: dtype ?? op.dtypes[0] ?? "float32" },
+          ]),
+        );
+        await save((...xs) => bindOne(op, xs, sample.params), folder, { inputs });
+        assert.match((await load(folder)).describe(), new RegExp(`= ${op.name}\\(`));
+      }
+    });
+  }
+});
+
+describe("save refuses", () => {
+  const inputs = { x: { shape: ["batch"] } };
+
+  test("a module whose inputs it does not know, with the remedy", async () => {
+    await assert.rejects(save(nn.sequential([nn.flatten()]), folder), /Call the module once.*inputs:/);
+  });
+
+  test("a function without inputs", async () => {
+    await assert.rejects(
+      save((x) => x, folder),
+      ValueError,
+    );
+  });
+
+  test("a function that changes a variable", async () => {
+    const count = ng.variable(ng.zeros([]), { name: "count" });
+    const counting = (x: Tensor) => {
+      count.assign(count.value.add(1));
+      return x;
+    };
+    await assert.rejects(save(counting, folder, { inputs }), /assigns to the variable count/);
+  });
+
+  test("shapes and dtypes that are none", async () => {
+    for (const shape of [[-1], [0.5], ["a b"], ["2**n"]]) {
+      await assert.rejects(
+        save((x) => x, folder, { inputs: { x: { shape } } }),
+        ShapeError,
+        String(shape),
+      );
+    }
+    const dtype = "float8" as ng.DType;
+    await assert.rejects(
+      save((x) => x, folder, { inputs: { x: { shape: [1], dtype } } }),
+      DTypeError,
+    );
+  });
+
+  test("metadata that is not JSON", async () => {
+    const metadata = { when: new Date() as unknown as Json };
+    await assert.rejects(
+      save((x) => x, folder, { inputs, metadata }),
+      /expected plain JSON.*metadata\.when/,
+    );
+  });
+
+  test("a folder with other files, and leaves them", async () => {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "thesis.txt"), "years of work");
+    await assert.rejects(
+      save((x) => x, folder, { inputs }),
+      /holds "thesis\.txt"/,
+    );
+    assert.deepEqual(readdirSync(folder), ["thesis.txt"]);
+    await assert.rejects(
+      save((x) => x, join(folder, "thesis.txt"), { inputs }),
+      ValueError,
+    );
+  });
+
+  test("nothing of an existing model when it fails", async () => {
+    await save((x) => ng.add(x, 1), folder, { inputs });
+    await assert.rejects(
+      save(
+        () => {
+          throw new RangeError("no");
+        },
+        folder,
+        { inputs },
+      ),
+    );
+    assert.deepEqual((await load(folder)).call({ x: ng.ones([1]) }).y?.toArray(), [2]);
+    assert.deepEqual(readdirSync(join(folder, "..")), ["1"]);
+  });
+});
+
+describe("calling a loaded model", () => {
+  test("checks names, dtypes and shapes, and says what it expected", async () => {
+    const shape = ["batch", 3];
+    await save((a, b) => ng.add(a, b), folder, { inputs: { a: { shape }, b: { shape } } });
+    const model = await load(folder);
+    const x = ng.ones([2, 3]);
+    const cases: readonly (readonly [Record<string, unknown>, new (message: string) => Error, RegExp])[] = [
+      [{ a: x }, ValueError, /float32\[batch, 3\] as b; received undefined/],
+      [{ a: x, b: x, c: x }, ValueError, /expected the inputs a, b; received "c" too/],
+      [{ a: x, b: [[1, 2, 3]] }, ValueError, /as b; received 1,2,3/],
+      [
+        { a: x, b: ng.ones([2, 3], { dtype: "int32" }) },
+        DTypeError,
+        /as b; received int32\[2, 3\].*astype\("float32"\)/,
+      ],
+      [{ a: x, b: ng.ones([3]) }, ShapeError, /as b; received float32\[3\]/],
+      [{ a: x, b: ng.ones([2, 4]) }, ShapeError, /as b, where batch = 2; received float32\[2, 4\]/],
+      [{ a: x, b: ng.ones([4, 3]) }, ShapeError, /as b, where batch = 2; received float32\[4, 3\]/],
+    ];
+    for (const [inputs, kind, message] of cases) {
+      const refused = (error: unknown) => error instanceof kind && message.test(error.message);
+      assert.throws(() => model.call(inputs as Record<string, Tensor>), refused);
+      await assert.rejects(model.callAsync(inputs as Record<string, Tensor>), refused);
+    }
+    assert.throws(
+      () => model.call({ a: x, b: x }, "train"),
+      /expected one of the signatures serving_default; received "train"/,
+    );
+    assert.throws(() => ng.jit((t: Tensor) => model.call({ a: t, b: t }).y as Tensor)(x), ng.TracerError);
+  });
+});
+
+describe("a writer of models that is killed", () => {
+  test("leaves a model that loads and is no older than the last one it reported", async () => {
+    let first = 0;
+    for (let round = 0; round < 10; round++) {
+      const reported = await writeUntilKilled(
+        "modelWriter.ts",
+        [folder, first, 30_000],
+        round % 3,
+        (round * 7) % 11,
+      );
+      if (reported < 0) continue;
+      const { weights, metadata } = await load(folder);
+      const number = Number(metadata.number);
+      assert.ok(number >= reported, `reported ${reported}, found ${number}`);
+      const [weight] = weights.values();
+      assert.ok(weight?.dataSync().every((value) => value === number));
+      first = number + 1;
+    }
+    await save((x) => x, folder, { inputs: { x: { shape: [1] } } });
+    assert.deepEqual(readdirSync(join(folder, "..")), ["1"]);
+  });
+
+  test("between its two renames leaves the old model to be read, and the next save tidies up", async () => {
+    const inputs = { x: { shape: [1] } };
+    await save((x) => ng.add(x, 1), folder, { inputs });
+    // What is on disk at that moment: the old folder under its other name, the new one under a dead writer's.
+    renameSync(folder, `${folder}.nagare-previous`);
+    mkdirSync(`${folder}.4194305-0.partial`);
+    assert.deepEqual((await load(folder)).call({ x: ng.ones([1]) }).y?.toArray(), [2]);
+    await save((x) => ng.add(x, 2), folder, { inputs });
+    assert.deepEqual((await load(folder)).call({ x: ng.ones([1]) }).y?.toArray(), [3]);
+    assert.deepEqual(readdirSync(join(folder, "..")), ["1"]);
+  });
+});
