@@ -358,4 +358,5 @@ def main():
         print(f"{subject}: {library} {module.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

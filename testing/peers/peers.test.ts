@@ -158,13 +158,14 @@ for (const backend of testedBackends) {
         const { outputs } = part<{ outputs: PeerTensor[][] }>("hessian");
         const [[dx, dw], pullback] = ng.vjp(gradient, left, right);
         [dx, dw].forEach((g, row) => {
-          const zeros = [dx, dw].map((like) => tensorOf([], like.shape as number[], "float64"));
           const units = tensorOf(
             Array.from({ length: g.size ** 2 }, (_, i) => (i % (g.size + 1) === 0 ? 1 : 0)),
             [g.size, ...(g.shape as number[])],
             "float64",
           );
-          const rows = ng.vmap((unit: Tensor) => pullback(zeros.with(row, unit as (typeof zeros)[number]) as [Tensor, Tensor]))(units);
+          const [zeroX, zeroW] = [dx, dw].map((like) => tensorOf([], like.shape as number[], "float64"));
+          if (!zeroX || !zeroW) return;
+          const rows = ng.vmap((unit: Tensor) => pullback(row === 0 ? [unit, zeroW] : [zeroX, unit]))(units);
           rows.forEach((block, column) => {
             const expected = outputs[row]?.[column] as PeerTensor;
             const flat = { shape: [g.size, ...expected.shape.slice(g.rank)], values: expected.values };

@@ -176,7 +176,7 @@ describe("a writer that is killed", () => {
 
   test("leaves a newest checkpoint that loads and is no older than the last one it reported", async () => {
     let first = 0;
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const reported = await writeUntilKilled(
         "checkpointWriter.ts",
         [folder, first, elements],

@@ -317,11 +317,12 @@ bool set_code(napi_env env, napi_value object, const char* name, int code) {
   return ok(env, napi_create_int32(env, code, &value)) && ok(env, napi_set_named_property(env, object, name, value));
 }
 
-// ops(): the codes of instructions, scalar operations and reductions, by name
+// ops(): the codes of instructions, scalar operations and reductions by name, and which scalar operations give bool
 napi_value ops(napi_env env, napi_callback_info) {
-  napi_value result, instructions, scalars, reductions;
+  napi_value result, instructions, scalars, reductions, givesBool, truth;
   if (!ok(env, napi_create_object(env, &result)) || !ok(env, napi_create_object(env, &instructions)) ||
-      !ok(env, napi_create_object(env, &scalars)) || !ok(env, napi_create_object(env, &reductions))) {
+      !ok(env, napi_create_object(env, &scalars)) || !ok(env, napi_create_object(env, &reductions)) ||
+      !ok(env, napi_create_object(env, &givesBool))) {
     return nullptr;
   }
   int code = 0;
@@ -329,7 +330,10 @@ napi_value ops(napi_env env, napi_callback_info) {
     if (!set_code(env, instructions, kind.name, code++)) return nullptr;
   }
   for (int i = 0; i < static_cast<int>(ScalarOp::count); i++) {
-    if (!set_code(env, scalars, scalar_op_name(static_cast<ScalarOp>(i)), i)) return nullptr;
+    const ScalarOp op = static_cast<ScalarOp>(i);
+    if (!set_code(env, scalars, scalar_op_name(op), i)) return nullptr;
+    napi_get_boolean(env, gives_bool(op), &truth);
+    if (!ok(env, napi_set_named_property(env, givesBool, scalar_op_name(op), truth))) return nullptr;
   }
   static constexpr const char* names[] = {"reduceSum", "reduceProd", "reduceMax", "reduceMin", "argMax", "argMin"};
   code = 0;
@@ -339,6 +343,7 @@ napi_value ops(napi_env env, napi_callback_info) {
   napi_set_named_property(env, result, "instructions", instructions);
   napi_set_named_property(env, result, "scalars", scalars);
   napi_set_named_property(env, result, "reductions", reductions);
+  napi_set_named_property(env, result, "givesBool", givesBool);
   return result;
 }
 
@@ -356,16 +361,28 @@ napi_value threads(napi_env env, napi_callback_info) {
   return result;
 }
 
-// setThreads(count)
-napi_value set_threads(napi_env env, napi_callback_info info) {
+// How many threads a call asks for; 0, with an exception, where that makes no sense.
+int32_t read_threads(napi_env env, napi_callback_info info) {
   napi_value argument;
   size_t count = 1;
   int32_t threads = 0;
-  if (!ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr))) return nullptr;
-  if (count < 1 || napi_get_value_int32(env, argument, &threads) != napi_ok || threads < 1 || threads > 1024) {
-    return type_error(env, "setThreads expects a whole number from 1 to 1024");
-  }
-  Engine::instance().set_threads(threads);
+  if (!ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr))) return 0;
+  if (count >= 1 && napi_get_value_int32(env, argument, &threads) == napi_ok && threads >= 1 && threads <= 1024) return threads;
+  type_error(env, "a number of threads is a whole number from 1 to 1024");
+  return 0;
+}
+
+// setThreads(count)
+napi_value set_threads(napi_env env, napi_callback_info info) {
+  const int32_t count = read_threads(env, info);
+  if (count) Engine::instance().set_threads(count, true);
+  return nullptr;
+}
+
+// setDefaultThreads(count): the same, unless the process has set it before
+napi_value set_default_threads(napi_env env, napi_callback_info info) {
+  const int32_t count = read_threads(env, info);
+  if (count) Engine::instance().set_threads(count, false);
   return nullptr;
 }
 
@@ -404,6 +421,7 @@ napi_value start(napi_env env, napi_value exports) {
     napi_callback function;
   } functions[] = {{"createProgram", create_program}, {"run", run},         {"runAsync", run_async},      {"wait", wait},
                    {"ops", ops},                      {"isa", isa},         {"threads", threads},         {"setThreads", set_threads},
+                   {"setDefaultThreads", set_default_threads},
                    {"workingBytes", working_bytes}};
   for (const auto& entry : functions) {
     napi_value function;

@@ -53,15 +53,16 @@ int Engine::threads() {
   return count;
 }
 
-void Engine::set_threads(int count) {
+void Engine::set_threads(int count, bool force) {
   std::unique_lock<std::mutex> lock(mutex_);
   const uint64_t turn = take_turn_locked();
   await_turn(lock, turn);
   lock.unlock();
-  if (count != pool_->threads()) {
+  if ((force || !threadsChosen_) && count != pool_->threads()) {
     pool_.reset();
     pool_ = std::make_unique<ThreadPool>(count);
   }
+  threadsChosen_ = true;
   end_turn();
 }
 

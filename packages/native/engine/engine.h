@@ -26,7 +26,8 @@ class Engine {
   const std::string& unavailable() const { return unavailable_; }
 
   int threads();
-  void set_threads(int count);
+  // Without `force`, only if nobody has chosen yet: environments of one process share the threads.
+  void set_threads(int count, bool force);
   size_t arena_bytes();
 
   // Runs at once on the calling thread, after everything that was submitted before. Returns an error or an empty string.
@@ -65,6 +66,7 @@ class Engine {
 
   // Touched only by whoever has the turn.
   std::unique_ptr<ThreadPool> pool_;
+  bool threadsChosen_ = false;
   char* arena_ = nullptr;
   size_t arenaBytes_ = 0;
   char* scratch_ = nullptr;

@@ -125,9 +125,6 @@ int64_t constant_bits(const ElementwiseChain::Constant& constant) {
   return bits;
 }
 
-bool is_comparison(ScalarOp op) {
-  return (op >= ScalarOp::equal && op <= ScalarOp::logicalOr) || op == ScalarOp::isNan || op == ScalarOp::logicalNot;
-}
 // Operations whose result may leave the range of int8 and uint8.
 bool may_overflow(ScalarOp op) {
   return op == ScalarOp::neg || op == ScalarOp::abs || (op >= ScalarOp::add && op <= ScalarOp::pow);
@@ -151,6 +148,10 @@ const char* scalar_op_name(ScalarOp op) {
 #undef NAGARE_NAME
   };
   return names[static_cast<int>(op)];
+}
+
+bool gives_bool(ScalarOp op) {
+  return (op >= ScalarOp::equal && op <= ScalarOp::logicalOr) || op == ScalarOp::isNan || op == ScalarOp::logicalNot;
 }
 
 TilePlan::TilePlan(const ElementwiseChain& given, const Kernels& kernels) {
@@ -212,7 +213,7 @@ TilePlan::TilePlan(const ElementwiseChain& given, const Kernels& kernels) {
       const int32_t value = instruction.values[k];
       if (value < 0 || static_cast<size_t>(value) >= values.size()) throw InvalidProgram("an operand that is not computed yet");
       const DType expected = k == 0 && instruction.op == ScalarOp::select ? DType::boolean
-                             : is_comparison(instruction.op) || instruction.op == ScalarOp::convert
+                             : gives_bool(instruction.op) || instruction.op == ScalarOp::convert
                                  ? values[static_cast<size_t>(instruction.values[0])].dtype
                                  : instruction.dtype;
       PlannedValue& operand = values[static_cast<size_t>(value)];
@@ -220,7 +221,7 @@ TilePlan::TilePlan(const ElementwiseChain& given, const Kernels& kernels) {
       if (operand.level > level) level = operand.level;
       operand.lastUse = static_cast<int32_t>(i);
     }
-    if (is_comparison(instruction.op) && instruction.dtype != DType::boolean) throw InvalidProgram("a comparison that is not bool");
+    if (gives_bool(instruction.op) && instruction.dtype != DType::boolean) throw InvalidProgram("a comparison that is not bool");
     if (level == eachTile) cost += cost_of(instruction.op);
     values.push_back({instruction.dtype, level});
   }

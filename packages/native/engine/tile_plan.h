@@ -33,6 +33,7 @@ struct ElementwiseChain {
 
 int32_t scalar_op_arity(ScalarOp op);
 const char* scalar_op_name(ScalarOp op);
+bool gives_bool(ScalarOp op);
 
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
 class TilePlan {

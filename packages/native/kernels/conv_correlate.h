@@ -58,7 +58,7 @@ struct CorrelationPlan {
     columns = padded_columns<T>(outputs);
     packedGroup = depth * columns;
     tapBytes = round_up(depth * static_cast<int64_t>(sizeof(int64_t)), 64);
-    tableBytes = round_up(blocks.largest.pixels() * static_cast<int64_t>(sizeof(int64_t)), 64);
+    tableBytes = round_up(blocks.largest.pixels() * static_cast<int64_t>(sizeof(T*)), 64);
     // The first and the last tap inside the image change at most once per tap along an axis.
     const int64_t rows = min64(blocks.largest.rows, 2 * shape.y.taps + 1), across = min64(blocks.largest.columns, 2 * shape.x.taps + 1);
     segmentBytes = round_up(rows * across * static_cast<int64_t>(sizeof(PixelSegment)), 64);
@@ -96,12 +96,15 @@ inline int64_t same_taps(const PatchAxis& axis, int64_t begin, int64_t end) {
   return i;
 }
 
-// Lists the pixels of a block segment by segment, with the source offset of their first tap and the offset of their result.
+// Lists the pixels of a block segment by segment, with the address of their first tap and that of their result. The first tap may lie
+// outside the image; it is then not among the taps of the segment.
 template <typename T>
-inline int64_t list_pixels(const Correlation<T>& task, const PatchBlock& block, int64_t* sources, int64_t* targets,
+inline int64_t list_pixels(const Correlation<T>& task, int64_t group, const PatchBlock& block, const T** sources, T** targets,
                            PixelSegment* segments) {
   const PatchShape& shape = task.patches;
   const PixelGrid<T>& grid = task.result;
+  const T* const source = task.source + group * shape.channels;
+  T* const result = grid.first + group * task.outputs;
   int64_t count = 0, listed = 0;
   for (int64_t y0 = block.y0, y1; y0 < block.y0 + block.rows; y0 = y1) {
     y1 = same_taps(shape.y, y0, block.y0 + block.rows);
@@ -113,8 +116,8 @@ inline int64_t list_pixels(const Correlation<T>& task, const PatchBlock& block, 
         for (int64_t y = y0; y < y1; y++) {
           const int64_t row = image * shape.image_stride() + (shape.y.origin + y * shape.y.step) * shape.row_stride();
           for (int64_t x = x0; x < x1; x++, listed++) {
-            sources[listed] = row + (shape.x.origin + x * shape.x.step) * shape.sourceChannels;
-            targets[listed] = image * grid.image + y * grid.row + x * grid.column;
+            sources[listed] = source + row + (shape.x.origin + x * shape.x.step) * shape.sourceChannels;
+            targets[listed] = result + image * grid.image + y * grid.row + x * grid.column;
           }
         }
       }
@@ -143,37 +146,41 @@ struct DepthRuns {
 // What one worker needs to correlate a block of pixels.
 template <typename T>
 struct BlockTables {
-  const T* source;
-  T* result;
+  const T* const* sources;
+  T* const* targets;
+  const int64_t* taps;
   const T* bias;
-  const int64_t *taps, *sources, *targets;
 };
 
-// Depth [k0, k1) of one segment × one panel of output channels [n, n + out.columns).
+// Depth [k0, k1) of one segment × output channels [n0, n1), whose packed panels begin at `packed`.
 template <typename T>
 inline void correlate_segment(const Correlation<T>& task, const BlockTables<T>& tables, const PixelSegment& segment, int64_t k0, int64_t k1,
-                              int64_t n, const T* panel, TileOutput<T>& out) {
+                              int64_t n0, int64_t n1, const T* packed) {
   const DepthRuns runs(task.patches, segment);
-  const int vectors = tile_vectors<T>(out.columns);
-  const int64_t width = vectors * kLanes<T>;
+  GatheredRows<T> a;
+  TileOutput<T> out;
   for (int64_t p = segment.first, end = p + segment.count; p < end;) {
     const int rows = next_tile_rows(end - p);
-    const TileFunction<T, GatheredRows<T>> compute = tile_function<T, GatheredRows<T>>(rows, vectors);
-    GatheredRows<T> a;
-    for (int i = 0; i < rows; i++) {
-      a.row[i] = tables.source + tables.sources[p + i];
-      out.rows[i] = tables.result + tables.targets[p + i] + n;
-    }
-    for (int64_t r = 0; r < runs.runs; r++) {
-      const int64_t run = runs.first + r * runs.step, begin = max64(run, k0), stop = min64(run + runs.length, k1);
-      // A pixel without any tap in the image still gets its bias: an empty run, at the first depth.
-      if (begin >= stop && !(runs.length == 0 && k0 == 0)) continue;
-      const bool last = stop == runs.end;
-      a.offset = tables.taps + begin;
-      out.accumulate = begin > runs.first;
-      out.bias = last && tables.bias ? tables.bias + n : nullptr;
-      out.activation = last ? task.activation : Activation::none;
-      compute(a, panel + (begin - k0) * width, width, stop - begin, out);
+    a.row = tables.sources + p;
+    out.rows = tables.targets + p;
+    for (int64_t n = n0; n < n1; n += kTileColumns<T>) {
+      out.columns = min64(kTileColumns<T>, n1 - n);
+      const int vectors = tile_vectors<T>(out.columns);
+      const int64_t width = vectors * kLanes<T>;
+      const T* const panel = packed + (n - n0) * (k1 - k0);
+      const TileFunction<T, GatheredRows<T>> compute = tile_function<T, GatheredRows<T>>(rows, vectors);
+      out.first = n;
+      for (int64_t r = 0; r < runs.runs; r++) {
+        const int64_t run = runs.first + r * runs.step, begin = max64(run, k0), stop = min64(run + runs.length, k1);
+        // A pixel without any tap in the image still gets its bias: an empty run, at the first depth.
+        if (begin >= stop && !(runs.length == 0 && k0 == 0)) continue;
+        const bool last = stop == runs.end;
+        a.offset = tables.taps + begin;
+        out.accumulate = begin > runs.first;
+        out.bias = last && tables.bias ? tables.bias + n : nullptr;
+        out.activation = last ? task.activation : Activation::none;
+        compute(a, panel + (begin - k0) * width, width, stop - begin, out);
+      }
     }
     p += rows;
   }
@@ -214,20 +221,22 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
     const int64_t group = index / tasksPerBlock % task.groups;
     const PatchBlock block = block_at(shape, plan.blocks, index / (tasksPerBlock * task.groups));
     char* const own = workers + worker * plan.worker();
-    int64_t* const sources = reinterpret_cast<int64_t*>(own);
-    int64_t* const targets = reinterpret_cast<int64_t*>(own + plan.tableBytes);
+    const T** const sources = reinterpret_cast<const T**>(own);
+    T** const targets = reinterpret_cast<T**>(own + plan.tableBytes);
     PixelSegment* const segments = reinterpret_cast<PixelSegment*>(own + 2 * plan.tableBytes);
-    const int64_t count = list_pixels(task, block, sources, targets, segments);
-    const BlockTables<T> tables = {task.source + group * shape.channels, task.result.first + group * task.outputs,
-                                   task.bias ? task.bias + group * task.outputs : nullptr, taps, sources, targets};
-    TileOutput<T> out;
+    const int64_t count = list_pixels(task, group, block, sources, targets, segments);
+    const BlockTables<T> tables = {sources, targets, taps, task.bias ? task.bias + group * task.outputs : nullptr};
+    // Small filters stay in L1 together, and a tile of pixels meets all of them at once; of large ones one panel stays there.
+    const bool small = plan.depthBlock * (n1 - n0) * static_cast<int64_t>(sizeof(T)) <= (1 << 14);
+    const int64_t atOnce = small ? n1 - n0 : width;
     int64_t k0 = 0;
     do {
       const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
       const T* const filters = packed + group * plan.packedGroup + k0 * plan.columns;
-      for (int64_t n = n0; n < n1; n += width) {
-        out.columns = min64(width, n1 - n);
-        for (int64_t s = 0; s < count; s++) correlate_segment(task, tables, segments[s], k0, k1, n, filters + n * (k1 - k0), out);
+      for (int64_t n = n0; n < n1; n += atOnce) {
+        for (int64_t s = 0; s < count; s++) {
+          correlate_segment(task, tables, segments[s], k0, k1, n, min64(n1, n + atOnce), filters + n * (k1 - k0));
+        }
       }
       k0 = k1;
     } while (k0 < plan.depth);

@@ -120,14 +120,17 @@ void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, cons
       for (int64_t k = rows0; k < rows1;) {
         const int rows = next_tile_rows(rows1 - k);
         GatheredRows<T> a;
-        a.offset = pixels;
-        for (int i = 0; i < rows; i++) a.row[i] = base + taps[k + i];
+        const T* sources[kTileRows];
+        T* targets[kTileRows];
+        for (int i = 0; i < rows; i++) sources[i] = base + taps[k + i], targets[i] = sum + (k + i) * p.outC;
+        a.row = sources, a.offset = pixels;
+        out.rows = targets;
         for (int64_t n = 0; n < plan.columns; n += kTileColumns<T>) {
           out.columns = min64(kTileColumns<T>, plan.columns - n);
           const int vectors = tile_vectors<T>(out.columns);
           const T* const panel = plan.readsInPlace ? cotangent + firstPixel * p.outC + n : packed + n * count;
           const int64_t stride = plan.readsInPlace ? p.outC : vectors * kLanes<T>;
-          for (int i = 0; i < rows; i++) out.rows[i] = sum + (k + i) * p.outC + n;
+          out.first = n;
           tile_function<T, GatheredRows<T>>(rows, vectors)(a, panel, stride, count, out);
         }
         k += rows;

@@ -6,6 +6,7 @@
 //         for each panel of B (kDepth × kTileColumns)                    in L1
 //           for each tile of rows                                        in registers
 //
+// With one block of rows it is A that is packed first, and the panels of B just before their only use.
 // Every element of C is a sum over depth blocks in ascending order, whatever the number of threads.
 #include "gemm.h"
 
@@ -23,6 +24,8 @@ constexpr int64_t kSuperColumns = 3072;
 constexpr int64_t kSuperElements = int64_t(3) << 19;
 // Rows of A packed at a time: 144 · 256 floats are 144 KiB, a third of a common L2.
 constexpr int64_t kRows = 144;
+// Panels of B packed together where each is used once: rows of B are then read in runs of several cache lines.
+constexpr int64_t kPanelsAtOnce = 4;
 // A batch of matrices below this many multiply-adds each is split by matrix and not inside the matrix.
 constexpr int64_t kSmallProduct = int64_t(1) << 24;
 // Below this many multiply-adds waking a second thread costs more than it brings.
@@ -95,13 +98,13 @@ void pack_a(const Product<T>& product, int64_t k0, int64_t depth, int64_t m0, in
   }
 }
 
-// Rows [m0, m1) × columns [n0, n1) of C += depth [k0, k0 + depth), given the packed panels of those columns.
+// Rows [m0, m1) × columns [n0, n1) of C += depth [k0, k0 + depth), given the packed panels of those columns and, unless A is read in
+// place, of those rows.
 template <typename T>
 void multiply_block(const Product<T>& product, int64_t k0, int64_t depth, int64_t m0, int64_t m1, int64_t n0, int64_t n1, const T* packedB,
-                    T* packedA) {
+                    const T* packedA) {
   const GemmParams& p = *product.params;
   const bool inPlace = reads_a_in_place<T>(p);
-  if (!inPlace) pack_a(product, k0, depth, m0, m1, packedA);
   const bool last = k0 + depth == p.k;
   TileOutput<T> out;
   out.accumulate = k0 > 0 || p.accumulate;
@@ -114,11 +117,13 @@ void multiply_block(const Product<T>& product, int64_t k0, int64_t depth, int64_
     const int64_t panelWidth = vectors * kLanes<T>;
     for (int64_t m = m0; m < m1;) {
       const int rows = next_tile_rows(m1 - m);
-      for (int i = 0; i < rows; i++) out.rows[i] = product.c + (m + i) * p.ldc + n;
+      T* targets[kTileRows];
+      for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
+      out.rows = targets, out.first = n;
       if (inPlace && !p.transposeA) {
-        UnitRows<T> a;
-        for (int i = 0; i < rows; i++) a.row[i] = product.a + (m + i) * p.lda + k0;
-        tile_function<T, UnitRows<T>>(rows, vectors)(a, panel, panelWidth, depth, out);
+        const T* sources[kTileRows];
+        for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k0;
+        tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, panelWidth, depth, out);
       } else {
         const PackedRows<T> a = inPlace ? PackedRows<T>{product.a + k0 * p.lda + m, p.lda} : PackedRows<T>{packedA + (m - m0) * depth, rows};
         tile_function<T, PackedRows<T>>(rows, vectors)(a, panel, panelWidth, depth, out);
@@ -135,10 +140,9 @@ struct FewRowsForm {
 };
 
 inline FewRowsForm few_rows_form(const GemmParams& p) {
-  if (p.m <= kFewRows) return {true, false, p.transposeA && p.lda != 1};
+  if (p.m <= (p.transposeB ? kFewRowsDotted : kFewRowsSummed)) return {true, false, p.transposeA && p.lda != 1};
   // Cᵀ = op(B)ᵀ · op(A)ᵀ. Its rows are columns of C, which suits dot products always, and sums of rows only where C is one column wide.
-  const bool dots = !p.transposeA;
-  if (p.n <= kFewRows && (dots || (p.n == 1 && p.ldc == 1))) return {true, true, !p.transposeB && p.ldb != 1};
+  if (p.transposeA ? p.n == 1 && p.ldc == 1 : p.n <= kFewRowsDotted) return {true, true, !p.transposeB && p.ldb != 1};
   return {false, false, false};
 }
 
@@ -176,44 +180,58 @@ FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scrat
   return f;
 }
 
-// The blocking of one product; depends on the shape and, for the size of tasks, on the number of threads.
+// The blocking of one product. The division of the sums depends on the shape alone; `packsAFirst` and the sizes that follow from it may
+// depend on the number of threads.
 template <typename T>
 struct Blocking {
-  int64_t superDepth, superColumns, depth;
-  int64_t packedB, packedA;  // elements
+  int64_t depth, superDepth, superColumns;
+  bool packsAFirst;
+  int64_t shared, worker;  // elements of scratch
 
-  explicit Blocking(const GemmParams& p) {
+  Blocking(const GemmParams& p, int threads) {
     const FewRowsForm few = few_rows_form(p);
     if (few.applies) {
-      packedB = few.copiesA ? round_up((few.swapped ? p.n : p.m) * p.k, 64) : 0;
-      packedA = 0;
+      shared = few.copiesA ? round_up((few.swapped ? p.n : p.m) * p.k, 64) : 0;
+      worker = 0;
       return;
     }
     depth = even_block(p.k, kDepth, 8);
     superColumns = even_block(p.n, kSuperColumns, kTileColumns<T>);
     superDepth = min64(p.k, depth * max64(1, kSuperElements / (depth * superColumns)));
-    packedB = round_up(superDepth * padded_columns<T>(superColumns), 64);
-    packedA = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows) * depth, 64);
+    const bool packsA = !reads_a_in_place<T>(p);
+    packsAFirst = p.m <= kRows && p.n >= 2 * threads * kTileColumns<T>;
+    const int64_t a = packsA ? min64(p.m, kRows) : 0;
+    shared = round_up(packsAFirst ? a * p.k : superDepth * padded_columns<T>(superColumns), 64);
+    worker = round_up(packsAFirst ? depth * kPanelsAtOnce * kTileColumns<T> : a * depth, 64);
   }
 };
 
 template <typename T>
-void multiply_serial(const Product<T>& product, const Blocking<T>& blocking, T* packedB, T* packedA) {
+void multiply_wide(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const GemmParams& p = *product.params;
-  for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
-    const int64_t n1 = min64(p.n, n0 + blocking.superColumns);
+  constexpr int64_t width = kTileColumns<T>;
+  if (!reads_a_in_place<T>(p)) {
+    parallel_for(parallel, divide_up(p.k, blocking.depth), [&](int64_t index, int) {
+      const int64_t k0 = index * blocking.depth;
+      pack_a(product, k0, min64(blocking.depth, p.k - k0), 0, p.m, shared + p.m * k0);
+    });
+  }
+  const int64_t panels = divide_up(p.n, width), columns = divide_up(panels, min64(panels, 4 * int64_t(parallel.threads))) * width;
+  parallel_for(parallel, divide_up(p.n, columns), [&](int64_t index, int worker) {
+    T* const panel = workers + worker * blocking.worker;
     for (int64_t k0 = 0; k0 < p.k; k0 += blocking.depth) {
       const int64_t depth = min64(blocking.depth, p.k - k0);
-      pack_b(product, k0, depth, n0, n1, packedB);
-      for (int64_t m0 = 0; m0 < p.m; m0 += kRows) {
-        multiply_block(product, k0, depth, m0, min64(p.m, m0 + kRows), n0, n1, packedB, packedA);
+      for (int64_t n = index * columns, end = min64(p.n, n + columns); n < end; n += kPanelsAtOnce * width) {
+        const int64_t n1 = min64(end, n + kPanelsAtOnce * width);
+        pack_b(product, k0, depth, n, n1, panel);
+        multiply_block(product, k0, depth, 0, p.m, n, n1, panel, shared + p.m * k0);
       }
     }
-  }
+  });
 }
 
 template <typename T>
-void multiply_parallel(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* packedB, T* packedA) {
+void multiply_large(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const GemmParams& p = *product.params;
   constexpr int64_t width = kTileColumns<T>;
   constexpr int64_t panelsPerPack = 8;
@@ -221,7 +239,7 @@ void multiply_parallel(const Product<T>& product, const Blocking<T>& blocking, c
     const int64_t n1 = min64(p.n, n0 + blocking.superColumns);
     const int64_t columns = padded_columns<T>(n1 - n0);
     // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
-    const int64_t wanted = 4 * int64_t(parallel.threads);
+    const int64_t wanted = parallel.threads == 1 ? 1 : 4 * int64_t(parallel.threads);
     const int64_t tileRows = divide_up(p.m, kTileRows);
     const int64_t rowTasks = max64(divide_up(p.m, kRows), min64(wanted, divide_up(tileRows, 4)));
     const int64_t rowsPerTask = divide_up(tileRows, rowTasks) * kTileRows;
@@ -238,19 +256,29 @@ void multiply_parallel(const Product<T>& product, const Blocking<T>& blocking, c
         const int64_t depth = min64(blocking.depth, s1 - k0);
         const int64_t j0 = n0 + index % packsPerBlock * panelsPerPack * width;
         const int64_t j1 = min64(n1, j0 + panelsPerPack * width);
-        pack_b(product, k0, depth, j0, j1, packedB + (k0 - s0) * columns + (j0 - n0) * depth);
+        pack_b(product, k0, depth, j0, j1, shared + (k0 - s0) * columns + (j0 - n0) * depth);
       });
       parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
         const int64_t m0 = index / columnCount * rowsPerTask, m1 = min64(p.m, m0 + rowsPerTask);
         const int64_t j0 = n0 + index % columnCount * columnsPerTask, j1 = min64(n1, j0 + columnsPerTask);
+        T* const packedA = workers + worker * blocking.worker;
         for (int64_t k0 = s0; k0 < s1; k0 += blocking.depth) {
           const int64_t depth = min64(blocking.depth, s1 - k0);
-          multiply_block(product, k0, depth, m0, m1, j0, j1, packedB + (k0 - s0) * columns + (j0 - n0) * depth,
-                         packedA + worker * blocking.packedA);
+          if (!reads_a_in_place<T>(p)) pack_a(product, k0, depth, m0, m1, packedA);
+          multiply_block(product, k0, depth, m0, m1, j0, j1, shared + (k0 - s0) * columns + (j0 - n0) * depth, packedA);
         }
       });
     }
   }
+}
+
+// One product, on as many threads as `parallel` has.
+template <typename T>
+void multiply_one(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
+  const FewRowsForm few = few_rows_form(*product.params);
+  if (few.applies) multiply_few_rows(few_rows(product, few, shared), parallel);
+  else if (blocking.packsAFirst) multiply_wide(product, blocking, parallel, shared, workers);
+  else multiply_large(product, blocking, parallel, shared, workers);
 }
 
 // C without a product: k = 0.
@@ -307,29 +335,23 @@ void multiply(const GemmParams& params, const T* a, const T* b, T* c, const T* b
     for (int64_t i = 0; i < matrices; i++) finish_empty(product_at(p, i, a, b, c, bias));
     return;
   }
-  const Blocking<T> blocking(p);
+  const bool byMatrix = splits_by_matrix(p, parallel.threads);
+  const int threads = byMatrix || p.m * p.n * p.k <= kSerialProduct ? 1 : parallel.threads;
+  const Parallel inner = {parallel.run, parallel.pool, threads};
+  const Blocking<T> blocking(p, threads);
   T* const buffer = static_cast<T*>(scratch);
-  const FewRowsForm few = few_rows_form(p);
-  if (splits_by_matrix(p, parallel.threads)) {
-    // Enough small matrices per task to pay for handing the task over.
-    const int64_t perTask = max64(1, min64(matrices / (2 * parallel.threads), kSerialProduct / (p.m * p.n * p.k)));
-    parallel_for(parallel, divide_up(matrices, perTask), [&](int64_t index, int worker) {
-      T* const packedB = buffer + worker * (blocking.packedB + blocking.packedA);
-      for (int64_t i = index * perTask; i < min64(matrices, (index + 1) * perTask); i++) {
-        const Product<T> product = product_at(p, i, a, b, c, bias);
-        if (few.applies) multiply_few_rows(few_rows(product, few, packedB), Parallel{nullptr, nullptr, 1}, INT64_MAX);
-        else multiply_serial(product, blocking, packedB, packedB + blocking.packedB);
-      }
-    });
+  if (!byMatrix) {
+    for (int64_t i = 0; i < matrices; i++) multiply_one(product_at(p, i, a, b, c, bias), blocking, inner, buffer, buffer + blocking.shared);
     return;
   }
-  const bool serial = parallel.threads <= 1 || p.m * p.n * p.k <= kSerialProduct;
-  for (int64_t i = 0; i < matrices; i++) {
-    const Product<T> product = product_at(p, i, a, b, c, bias);
-    if (few.applies) multiply_few_rows(few_rows(product, few, buffer), parallel, kSerialProduct);
-    else if (serial) multiply_serial(product, blocking, buffer, buffer + blocking.packedB);
-    else multiply_parallel(product, blocking, parallel, buffer, buffer + blocking.packedB);
-  }
+  // Enough small matrices per task to pay for handing the task over.
+  const int64_t perTask = max64(1, min64(matrices / (2 * parallel.threads), kSerialProduct / (p.m * p.n * p.k)));
+  parallel_for(parallel, divide_up(matrices, perTask), [&](int64_t index, int worker) {
+    T* const shared = buffer + worker * (blocking.shared + blocking.worker);
+    for (int64_t i = index * perTask; i < min64(matrices, (index + 1) * perTask); i++) {
+      multiply_one(product_at(p, i, a, b, c, bias), blocking, inner, shared, shared + blocking.shared);
+    }
+  });
 }
 
 }  // namespace
@@ -338,9 +360,10 @@ template <typename T>
 size_t gemm_scratch_bytes(const GemmParams& params, int threads) {
   const GemmParams p = merge_batches(params);
   if (p.m == 0 || p.n == 0 || p.k == 0 || p.batch == 0 || p.outerBatch == 0) return 0;
-  const Blocking<T> blocking(p);
-  const int64_t elements = splits_by_matrix(p, threads) ? threads * (blocking.packedB + blocking.packedA)
-                                                        : blocking.packedB + threads * blocking.packedA;
+  const bool byMatrix = splits_by_matrix(p, threads);
+  const int inner = byMatrix || p.m * p.n * p.k <= kSerialProduct ? 1 : threads;
+  const Blocking<T> blocking(p, inner);
+  const int64_t elements = byMatrix ? threads * (blocking.shared + blocking.worker) : blocking.shared + inner * blocking.worker;
   return static_cast<size_t>(elements) * sizeof(T);
 }
 

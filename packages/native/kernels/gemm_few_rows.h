@@ -7,9 +7,11 @@
 
 namespace nagare::NAGARE_ISA {
 
-constexpr int kFewRows = 6;
+// Up to here reading the large matrix in place is faster than packing it (measured on Zen 3): sums of its rows, and dot products with them.
+constexpr int kFewRowsSummed = 4;
+constexpr int kFewRowsDotted = 12;
 
-// c(i, j) = activation((accumulate ? c : 0) + Σ a[i·aRow + k] · b(k, j) + bias), i < rows ≤ kFewRows, j < columns, k < depth.
+// c(i, j) = activation((accumulate ? c : 0) + Σ a[i·aRow + k] · b(k, j) + bias), i < rows, j < columns, k < depth.
 // b(k, j) is b[k·ldb + j], or b[j·ldb + k] when `transposed`. The result may lie transposed: c(i, j) is c[i·cRow + j·cColumn].
 template <typename T>
 struct FewRows {
@@ -33,44 +35,63 @@ NAGARE_INLINE T finish_element(const FewRows<T>& p, int64_t i, int64_t j, T valu
   return p.activation == Activation::relu ? relu_scalar(value) : value;
 }
 
-// R rows × columns [j0, j1) of a row-major b: a few rows of b at a time are added to rows of c that stay in L1. cColumn is 1.
+// The sums of a chunk of columns, 16 KiB. They are kept apart from c because rows of c a power of two apart evict each other from L1.
+constexpr int64_t kSumBytes = int64_t(1) << 14;
+
+// R rows × columns [j0, j1) of the sums += rows [k0, k0 + depth) of a row-major b.
 template <typename T, int R>
-void add_rows(const FewRows<T>& p, int64_t j0, int64_t j1) {
-  constexpr int64_t step = 8;
-  for (int64_t k0 = 0; k0 < p.depth; k0 += step) {
-    const int64_t depth = min64(step, p.depth - k0);
-    const bool add = k0 > 0 || p.accumulate;
-    for_lanes<T, 2>(j1 - j0, [&](auto block, int64_t offset) {
-      constexpr int V = block.vectors, L = block.lanes;
-      typename VectorOf<T, L>::type acc[R][V] = {};
-      const int64_t j = j0 + offset;
-      if (add) {
-#pragma GCC unroll 8
-        for (int i = 0; i < R; i++) {
-#pragma GCC unroll 2
-          for (int v = 0; v < V; v++) acc[i][v] = load<T, L>(p.c + i * p.cRow + j + v * L);
-        }
-      }
-      const T* row = p.b + k0 * p.ldb + j;
-      const T* a = p.a + k0;
-      for (int64_t k = 0; k < depth; k++, row += p.ldb) {
-#pragma GCC unroll 2
-        for (int v = 0; v < V; v++) {
-          const auto column = load<T, L>(row + v * L);
-#pragma GCC unroll 8
-          for (int i = 0; i < R; i++) acc[i][v] += splat<T, L>(a[i * p.aRow + k]) * column;
-        }
-      }
+NAGARE_NOINLINE void add_rows(const FewRows<T>& p, int64_t k0, int64_t depth, int64_t j0, int64_t j1, T* sums) {
+  for_lanes<T, 2>(j1 - j0, [&](auto block, int64_t offset) {
+    constexpr int V = block.vectors, L = block.lanes;
+    typename VectorOf<T, L>::type acc[R][V] = {};
+    T* const sum = sums + offset * R;
+    if (k0 > 0) {
 #pragma GCC unroll 8
       for (int i = 0; i < R; i++) {
 #pragma GCC unroll 2
-        for (int v = 0; v < V; v++) store<T, L>(p.c + i * p.cRow + j + v * L, acc[i][v]);
+        for (int v = 0; v < V; v++) acc[i][v] = load<T, L>(sum + (i * V + v) * L);
       }
-    });
+    }
+    const T* row = p.b + k0 * p.ldb + j0 + offset;
+    const T* a = p.a + k0;
+    for (int64_t k = 0; k < depth; k++, row += p.ldb) {
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) {
+        const auto column = load<T, L>(row + v * L);
+#pragma GCC unroll 8
+        for (int i = 0; i < R; i++) acc[i][v] += splat<T, L>(a[i * p.aRow + k]) * column;
+      }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) store<T, L>(sum + (i * V + v) * L, acc[i][v]);
+    }
+    if (k0 + depth < p.depth) return;
+    for (int i = 0; i < R; i++) {
+      T* const c = p.c + i * p.cRow + j0 + offset;
+      for (int l = 0; l < V * L; l++) {
+        const T value = sum[i * V * L + l];
+        c[l] = finish_element(p, i, j0 + offset + l, p.accumulate ? c[l] + value : value);
+      }
+    }
+  });
+}
+
+// Columns [j0, j1) of a row-major b. Eight rows of b are read side by side, in long runs.
+template <typename T>
+void multiply_rows(const FewRows<T>& p, int64_t j0, int64_t j1) {
+  alignas(64) T sums[kSumBytes / static_cast<int64_t>(sizeof(T))];
+  constexpr int64_t step = 8;
+  for (int64_t k0 = 0; k0 < p.depth; k0 += step) {
+    const int64_t depth = min64(step, p.depth - k0);
+    switch (p.rows) {
+      case 1: add_rows<T, 1>(p, k0, depth, j0, j1, sums); break;
+      case 2: add_rows<T, 2>(p, k0, depth, j0, j1, sums); break;
+      case 3: add_rows<T, 3>(p, k0, depth, j0, j1, sums); break;
+      default: add_rows<T, kFewRowsSummed>(p, k0, depth, j0, j1, sums); break;
+    }
   }
-  if (!p.bias && p.activation == Activation::none) return;
-  for (int64_t i = 0; i < R; i++)
-    for (int64_t j = j0; j < j1; j++) p.c[i * p.cRow + j] = finish_element(p, i, j, p.c[i * p.cRow + j]);
 }
 
 // Rows [i, i + R) × columns [j, j + C): dot products along the rows of a transposed b.
@@ -118,16 +139,7 @@ NAGARE_NOINLINE void dot_rows(const FewRows<T>& p, int64_t i, int64_t j0, int64_
 
 template <typename T>
 void multiply_columns(const FewRows<T>& p, int64_t j0, int64_t j1) {
-  if (!p.transposed) {
-    switch (p.rows) {
-      case 1: return add_rows<T, 1>(p, j0, j1);
-      case 2: return add_rows<T, 2>(p, j0, j1);
-      case 3: return add_rows<T, 3>(p, j0, j1);
-      case 4: return add_rows<T, 4>(p, j0, j1);
-      case 5: return add_rows<T, 5>(p, j0, j1);
-      default: return add_rows<T, 6>(p, j0, j1);
-    }
-  }
+  if (!p.transposed) return multiply_rows(p, j0, j1);
   // Four rows of b stay in the cache while the rows of a pass over them, up to three at a time (12 sums in registers).
   for (int64_t j = j0; j < j1; j += 4) {
     const int64_t end = min64(j1, j + 4);
@@ -139,12 +151,12 @@ void multiply_columns(const FewRows<T>& p, int64_t j0, int64_t j1) {
 }
 
 template <typename T>
-void multiply_few_rows(const FewRows<T>& p, const Parallel& parallel, int64_t serialProduct) {
-  // The rows of c that add_rows works on are at most 16 KiB.
-  int64_t columns = p.transposed ? p.columns : min64(p.columns, round_up((1 << 14) / static_cast<int64_t>(sizeof(T)) / p.rows, 64));
-  if (p.rows * p.columns * p.depth > serialProduct) {
-    columns = max64(p.transposed ? 4 : 64, min64(columns, round_up(divide_up(p.columns, 2 * int64_t(parallel.threads)), 64)));
-  }
+void multiply_few_rows(const FewRows<T>& p, const Parallel& parallel) {
+  // Row-major: the sums of a task fit their buffer. Every thread gets two tasks.
+  constexpr int64_t sums = kSumBytes / static_cast<int64_t>(sizeof(T));
+  const int64_t limit = p.transposed ? p.columns : sums / p.rows / 16 * 16;
+  const int64_t share = parallel.threads == 1 ? p.columns : round_up(divide_up(p.columns, 2 * int64_t(parallel.threads)), p.transposed ? 4 : 16);
+  const int64_t columns = max64(1, min64(limit, share));
   parallel_for(parallel, divide_up(p.columns, columns),
                [&](int64_t index, int) { multiply_columns(p, index * columns, min64(p.columns, (index + 1) * columns)); });
 }

@@ -9,7 +9,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -22,13 +22,30 @@ const instructionSets: Readonly<Record<string, Readonly<Record<string, readonly 
   x64: {
     sse4: ["-march=x86-64-v2"],
     avx2: ["-march=x86-64-v2", "-mavx2", "-mfma", "-mf16c"],
-    avx512: ["-march=x86-64-v2", "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx2", "-mfma", "-mf16c"],
+    avx512: [
+      "-march=x86-64-v2",
+      "-mavx512f",
+      "-mavx512vl",
+      "-mavx512bw",
+      "-mavx512dq",
+      "-mavx2",
+      "-mfma",
+      "-mf16c",
+    ],
   },
   arm64: { neon: [] },
 };
 const baseline: Readonly<Record<string, readonly string[]>> = { x64: ["-march=x86-64-v2"], arm64: [] };
 
-const common = ["-std=gnu++17", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"];
+const common = [
+  "-std=gnu++17",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-fPIC",
+  "-fvisibility=hidden",
+  "-fvisibility-inlines-hidden",
+];
 // No -ffast-math: NaN and infinities keep their meaning; a·b + c may become one rounding.
 const kernelFlags = ["-O3", "-fno-math-errno", "-ffp-contract=fast", "-fno-exceptions", "-fno-rtti"];
 const engineFlags = ["-O2"];
@@ -72,7 +89,8 @@ function filesIn(folder: string, ending: string): string[] {
 function units(arch: string, headers: string): Unit[] {
   const sets = instructionSets[arch];
   const base = baseline[arch];
-  if (!sets || !base) fail(`native engine: there are no kernels for ${arch} yet; Nagare runs on the reference backend there.`);
+  if (!sets || !base)
+    fail(`native engine: there are no kernels for ${arch} yet; Nagare runs on the reference backend there.`);
   const kernels = Object.entries(sets).flatMap(([isa, flags]) =>
     filesIn("kernels", ".cpp").map((source) => ({
       source,
@@ -119,7 +137,9 @@ async function build(sanitize: string | undefined): Promise<void> {
   const started = performance.now();
   const compiler = findCompiler();
   const version = spawnSync(compiler, ["--version"], { encoding: "utf8" }).stdout;
-  const sanitizing = sanitize ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g"] : [];
+  const sanitizing = sanitize
+    ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g"]
+    : [];
   const platform = `${process.platform}-${process.arch}`;
   const folder = join(home, "build", sanitize ? `${platform}-${sanitize.replaceAll(",", "-")}` : platform);
   const objects = join(folder, "objects");
@@ -139,11 +159,18 @@ async function build(sanitize: string | undefined): Promise<void> {
   });
   const target = join(folder, "nagare.node");
   const missing = planned.filter(({ object }) => !existsSync(object));
-  const stamp = join(objects, `link-${createHash("sha256").update(planned.map(({ object }) => object).join("\0")).digest("hex").slice(0, 16)}`);
+  const stamp = join(
+    objects,
+    `link-${createHash("sha256")
+      .update(planned.map(({ object }) => object).join("\0"))
+      .digest("hex")
+      .slice(0, 16)}`,
+  );
   if (missing.length === 0 && existsSync(stamp) && existsSync(target)) return;
 
   // The largest sources first, so that no long one is left to the end.
-  const size = (source: string): number => [...dependencies(source)].reduce((sum, file) => sum + (contents.get(file)?.length ?? 0), 0);
+  const size = (source: string): number =>
+    [...dependencies(source)].reduce((sum, file) => sum + (contents.get(file)?.length ?? 0), 0);
   const queue = missing.toSorted((a, b) => size(b.source) - size(a.source));
   let done = 0;
   const work = async (): Promise<void> => {
@@ -153,13 +180,23 @@ async function build(sanitize: string | undefined): Promise<void> {
       await run(compiler, [...unit.flags, "-c", unit.source, "-o", partial]);
       renameSync(partial, unit.object);
       done += 1;
-      console.log(`[${String(done).padStart(String(missing.length).length)}/${missing.length}] ${unit.label}`);
+      console.log(
+        `[${String(done).padStart(String(missing.length).length)}/${missing.length}] ${unit.label}`,
+      );
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
   const shared = process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];
   const strip = sanitize ? [] : ["-s"];
-  await run(compiler, [...shared, ...sanitizing, ...strip, "-pthread", ...planned.map(({ object }) => object), "-o", `${target}.part`]);
+  await run(compiler, [
+    ...shared,
+    ...sanitizing,
+    ...strip,
+    "-pthread",
+    ...planned.map(({ object }) => object),
+    "-o",
+    `${target}.part`,
+  ]);
   renameSync(`${target}.part`, target);
   const current = new Set([...planned.map(({ object }) => object), stamp]);
   for (const name of readdirSync(objects)) if (!current.has(join(objects, name))) rmSync(join(objects, name));

@@ -24,10 +24,14 @@ export interface Addon {
     readonly instructions: Readonly<Record<string, number>>;
     readonly scalars: Readonly<Record<string, number>>;
     readonly reductions: Readonly<Record<string, number>>;
+    /** Which scalar operations give bool whatever they read. */
+    readonly givesBool: Readonly<Record<string, boolean>>;
   };
   isa(): string;
   threads(): number;
   setThreads(count: number): void;
+  /** The same, unless the number of threads of this process was set before. */
+  setDefaultThreads(count: number): void;
   workingBytes(): number;
 }
 

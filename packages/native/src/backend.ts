@@ -1,11 +1,12 @@
 /** The native backend: graphs become programs of the engine; eager operations are programs of one instruction, kept. */
+import { availableParallelism } from "node:os";
 import {
-  allocateStorage,
   type Aval,
+  allocateStorage,
   type Backend,
   type ConcreteTensor,
-  concreteSize,
   CpuStorage,
+  concreteSize,
   type DType,
   type Executable,
   type Graph,
@@ -16,8 +17,10 @@ import {
   type Pending,
   type Primitive,
   type RunResult,
+  type Shape,
   type Storage,
   type TypedArray,
+  ValueError,
 } from "nagare/backend";
 import { type Addon, loadAddon, type ProgramHandle } from "./addon.ts";
 import { compileProgram, type EngineCodes } from "./compile.ts";
@@ -27,9 +30,48 @@ const maximalEagerPrograms = 4096;
 
 function cpuArray(storage: Storage | undefined): TypedArray {
   if (!(storage instanceof CpuStorage)) {
-    throw new NagareError(`The native backend computes on the CPU; received ${storage?.device ?? "no storage"}.`);
+    throw new NagareError(
+      `The native backend computes on the CPU; received ${storage?.device ?? "no storage"}.`,
+    );
   }
   return storage.array;
+}
+
+/** Values that an operation cannot take, such as an index out of range, are the engine's range errors. */
+function asValueError(error: unknown): unknown {
+  return error instanceof RangeError ? new ValueError(error.message, { cause: error }) : error;
+}
+
+/** A run on the engine's own thread. */
+class EngineRun implements Pending {
+  readonly done: Promise<void>;
+  readonly #addon: Addon;
+  readonly #number: number;
+  #over = false;
+  #failure: unknown;
+
+  constructor(addon: Addon, number: number, done: Promise<void>) {
+    this.#addon = addon;
+    this.#number = number;
+    const end = (failure?: unknown) => {
+      this.#over = true;
+      this.#failure = failure;
+    };
+    this.done = done.then(end, (error) => {
+      end(asValueError(error));
+      throw this.#failure;
+    });
+  }
+
+  wait(): void {
+    try {
+      // A failure is told once through the promise; later readers learn it from here.
+      if (!this.#over) this.#addon.wait(this.#number);
+    } catch (error) {
+      throw asValueError(error);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
 }
 
 interface OutputSpec {
@@ -43,32 +85,65 @@ class NativeExecutable implements Executable {
   readonly #addon: Addon;
   readonly #program: ProgramHandle;
   readonly #outputs: readonly OutputSpec[];
+  readonly #shared: readonly TypedArray[];
   readonly #listing: readonly string[];
 
   constructor(addon: Addon, graph: Graph, codes: EngineCodes) {
     const compiled = compileProgram(graph, codes);
     this.#addon = addon;
-    this.#program = addon.createProgram(compiled.code, compiled.constants, compiled.externals, compiled.arenaBytes);
-    this.#outputs = graph.outputs.map((output) => ({ dtype: output.dtype, size: concreteSize(output.shape) }));
+    this.#program = addon.createProgram(
+      compiled.code,
+      compiled.constants,
+      compiled.externals,
+      compiled.arenaBytes,
+    );
+    this.#outputs = graph.outputs.map((output) => ({
+      dtype: output.dtype,
+      size: concreteSize(output.shape),
+    }));
+    this.#shared = compiled.shared;
     this.#listing = compiled.listing;
     this.arenaBytes = compiled.arenaBytes;
   }
 
   run(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Storage[] {
     const outputs = this.#allocate(reuse);
-    this.#addon.run(this.#program, ...this.#memories(inputs, outputs));
+    try {
+      this.#addon.run(this.#program, ...this.#memories(inputs, outputs));
+    } catch (error) {
+      throw asValueError(error);
+    }
     return outputs;
   }
 
   runAsync(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Required<RunResult> {
     const outputs = this.#allocate(reuse);
     const [number, done] = this.#addon.runAsync(this.#program, this.#memories(inputs, outputs));
-    const pending: Pending = { done, wait: () => this.#addon.wait(number) };
-    return { outputs, pending };
+    return { outputs, pending: new EngineRun(this.#addon, number, done) };
   }
 
   describe(): string {
     return this.#listing.join("\n");
+  }
+
+  /** One operation at once: `run` without what only programs with state need. */
+  runEagerly(operands: readonly ConcreteTensor[]): Storage[] {
+    const memories = new Array<TypedArray>(operands.length + this.#outputs.length);
+    for (let i = 0; i < operands.length; i++) memories[i] = cpuArray(operands[i]?.storage);
+    const outputs = new Array<Storage>(this.#outputs.length);
+    for (let i = 0; i < outputs.length; i++) {
+      const spec = this.#outputs[i];
+      if (!spec) continue;
+      const storage = allocateStorage(spec.dtype, spec.size);
+      outputs[i] = storage;
+      memories[operands.length + i] = storage.array;
+    }
+    try {
+      this.#addon.run(this.#program, ...memories);
+    } catch (error) {
+      throw asValueError(error);
+    }
+    return outputs;
   }
 
   #allocate(reuse: readonly (Storage | undefined)[]): Storage[] {
@@ -76,9 +151,10 @@ class NativeExecutable implements Executable {
   }
 
   #memories(inputs: readonly Storage[], outputs: readonly Storage[]): TypedArray[] {
-    const memories = new Array<TypedArray>(inputs.length + outputs.length);
-    for (let i = 0; i < inputs.length; i++) memories[i] = cpuArray(inputs[i]);
-    for (let i = 0; i < outputs.length; i++) memories[inputs.length + i] = cpuArray(outputs[i]);
+    const memories: TypedArray[] = [];
+    for (let i = 0; i < inputs.length; i++) memories.push(cpuArray(inputs[i]));
+    for (let i = 0; i < outputs.length; i++) memories.push(cpuArray(outputs[i]));
+    for (const array of this.#shared) memories.push(array);
     return memories;
   }
 }
@@ -91,6 +167,22 @@ function paramKey(param: Param): string {
       .join(";");
   }
   return Object.is(param, -0) ? "-0" : String(param);
+}
+
+/** The program an operation ran last: the next one of a loop is nearly always the same, and is known by its very objects. */
+interface Recent {
+  readonly inputs: readonly { readonly shape: Shape; readonly dtype: DType }[];
+  readonly params: Params;
+  readonly executable: NativeExecutable;
+}
+
+function isSameCall(recent: Recent, inputs: readonly ConcreteTensor[], params: Params): boolean {
+  if (recent.params !== params || recent.inputs.length !== inputs.length) return false;
+  for (let i = 0; i < inputs.length; i++) {
+    const [known, input] = [recent.inputs[i], inputs[i]];
+    if (known?.shape !== input?.shape || known?.dtype !== input?.dtype) return false;
+  }
+  return true;
 }
 
 /** What decides which program an eager operation runs. */
@@ -114,13 +206,15 @@ export class NativeBackend implements Backend {
   readonly #addon: Addon;
   readonly #codes: EngineCodes;
   readonly #eager = new Map<string, NativeExecutable>();
+  readonly #recent = new Map<Primitive, Recent>();
 
   constructor(addon: Addon) {
     this.#addon = addon;
-    const { instructions, scalars, reductions } = addon.ops();
+    const { instructions, scalars, reductions, givesBool } = addon.ops();
     this.#codes = {
       instructions: new Map(Object.entries(instructions)),
       scalars: new Map(Object.entries(scalars)),
+      givesBool: new Set(Object.keys(givesBool).filter((name) => givesBool[name])),
       reductions: new Map(Object.entries(reductions)),
     };
     this.threads = { get: () => addon.threads(), set: (count) => addon.setThreads(count) };
@@ -139,6 +233,15 @@ export class NativeBackend implements Backend {
     // The same elements under another shape: nothing to compute, and storage may be shared because it never changes.
     const [x] = inputs;
     if ((op.name === "reshape" || op.name === "stopGradient") && x) return [x.storage];
+    const recent = this.#recent.get(op);
+    if (recent && isSameCall(recent, inputs, params)) return recent.executable.runEagerly(inputs);
+    const executable = this.#eagerProgram(op, inputs, params);
+    const seen = inputs.map(({ shape, dtype }) => ({ shape, dtype }));
+    this.#recent.set(op, { inputs: seen, params, executable });
+    return executable.runEagerly(inputs);
+  }
+
+  #eagerProgram(op: Primitive, inputs: readonly ConcreteTensor[], params: Params): NativeExecutable {
     const key = eagerKey(op, inputs, params);
     let executable = this.#eager.get(key);
     if (!executable) {
@@ -146,10 +249,7 @@ export class NativeBackend implements Backend {
       if (this.#eager.size >= maximalEagerPrograms) this.#eager.delete(this.#eager.keys().next().value ?? "");
       this.#eager.set(key, executable);
     }
-    return executable.run(
-      inputs.map((input) => input.storage),
-      [],
-    );
+    return executable;
   }
 
   compile(graph: Graph): Executable {
@@ -157,7 +257,20 @@ export class NativeBackend implements Backend {
   }
 }
 
+/** NAGARE_THREADS, or as many threads as the process may use processors. Throws ValueError for a count below 1. */
+function wantedThreads(): number {
+  const wanted = process.env.NAGARE_THREADS;
+  if (wanted === undefined || wanted === "") return availableParallelism();
+  const count = Number(wanted);
+  if (Number.isSafeInteger(count) && count >= 1 && count <= 1024) return count;
+  throw new ValueError(
+    `NAGARE_THREADS: expected a whole number from 1 to 1024; received ${JSON.stringify(wanted)}.`,
+  );
+}
+
 /** Loads the engine. Throws NagareError with the reason when it cannot work here. */
 export function createBackend(): Backend {
-  return new NativeBackend(loadAddon());
+  const addon = loadAddon();
+  addon.setDefaultThreads(wantedThreads());
+  return new NativeBackend(addon);
 }

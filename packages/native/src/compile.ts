@@ -1,11 +1,11 @@
 /** From a graph to a program: where every value lives, and the instructions in order. */
 import {
-  type ConcreteTensor,
   concreteSize,
   type Graph,
   type Node,
   planMemory,
   required,
+  sameShape,
   type TypedArray,
   UnsupportedError,
   type Value,
@@ -17,10 +17,15 @@ import { type Lowering, type LoweringContext, scalarElement } from "./lower/lowe
 import { movement, writeDenseCopy } from "./lower/movement.ts";
 import { sums } from "./lower/sums.ts";
 
-/** A compiled graph, ready for the engine. Memories of a run: the inputs, then the outputs. */
+/** Constants up to this size are copied into the program; larger ones stay where they are and are given to each run. */
+const maximalCopiedBytes = 4096;
+
+/** A compiled graph, ready for the engine. Memories of a run: the inputs, the outputs, then `shared`. */
 export interface CompiledProgram {
   readonly code: Int32Array;
   readonly constants: readonly TypedArray[];
+  /** Large constants. */
+  readonly shared: readonly TypedArray[];
   readonly externals: number;
   readonly arenaBytes: number;
   /** The instructions by name, in order. */
@@ -31,6 +36,7 @@ export interface CompiledProgram {
 export interface EngineCodes {
   readonly instructions: ReadonlyMap<string, number>;
   readonly scalars: ReadonlyMap<string, number>;
+  readonly givesBool: ReadonlySet<string>;
   readonly reductions: ReadonlyMap<string, number>;
 }
 
@@ -68,29 +74,36 @@ function viewRoots(graph: Graph): (value: Value) => Value {
 }
 
 /**
- * Which outputs are written in place, where the graph's aliases let them: nothing may read the overwritten input after
- * the output is made. The node that makes it may, if it is elementwise and reads each element before it writes it.
+ * Which outputs are computed where they belong; the others are copied there at the end. An output's memory may be that
+ * of the input it is an alias of: then nothing may read that input after the output is made. The node that makes it
+ * may, if it is elementwise and reads each element before it writes it.
  */
 function outputHolders(graph: Graph, root: (value: Value) => Value): Map<Value, number> {
   const madeAt = new Map<Value, number>();
   const lastRead = new Map<Value, number>();
   graph.nodes.forEach((node, time) => {
+    if (isView(node)) return;
     for (const input of node.inputs) lastRead.set(root(input), time);
-    for (const output of node.outputs) if (!isView(node)) madeAt.set(output, time);
+    for (const output of node.outputs) madeAt.set(output, time);
   });
+  // An output in another's memory, such as a reshaped input, is copied at the end.
+  for (const output of graph.outputs) lastRead.set(root(output), graph.nodes.length);
   const aliases = new Map(graph.aliases.map(({ output, input }) => [output, input]));
   const holders = new Map<Value, number>();
   graph.outputs.forEach((value, index) => {
-    const made = madeAt.get(value);
-    if (made === undefined || holders.has(value)) return;
+    const memory = root(value);
+    const made = madeAt.get(memory);
+    if (made === undefined || holders.has(memory)) return;
     const alias = aliases.get(index);
     const overwritten = alias === undefined ? undefined : graph.inputs[alias];
     const read = overwritten && lastRead.get(overwritten);
     const node = graph.nodes[made];
     const elementwise = node !== undefined && (node.body !== undefined || node.op.scalar !== undefined);
-    const sameLayout = !node?.inputs.some((input) => root(input) === overwritten && input !== overwritten);
+    const sameLayout = !node?.inputs.some(
+      (input) => root(input) === overwritten && !sameShape(input.shape, memory.shape),
+    );
     const free = read === undefined || read < made || (read === made && elementwise && sameLayout);
-    if (free) holders.set(value, index);
+    if (free) holders.set(memory, index);
   });
   return holders;
 }
@@ -101,9 +114,20 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
   const root = viewRoots(graph);
   const holders = outputHolders(graph, root);
   const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
-  const constantIndex = new Map([...graph.constants.keys()].map((value, i) => [value, i]));
-  const firstInput = 1 + graph.constants.size;
+  const constants = [...graph.constants].map(([value, tensor]) => ({
+    value,
+    array: tensor.storage.readSync(),
+  }));
+  const [copied, shared] = [false, true].map((large) =>
+    constants.filter(({ array }) => array.byteLength > maximalCopiedBytes === large),
+  ) as [typeof constants, typeof constants];
+  const firstInput = 1 + copied.length;
   const firstOutput = firstInput + graph.inputs.length;
+  const firstShared = firstOutput + graph.outputs.length;
+  const constantBase = new Map([
+    ...copied.map(({ value }, i) => [value, 1 + i] as const),
+    ...shared.map(({ value }, i) => [value, firstShared + i] as const),
+  ]);
 
   const inArena = (value: Value): boolean => !holders.has(value);
   const plan = planMemory(graph, inArena, (node) => (isView(node) ? node.inputs[0] : undefined));
@@ -113,8 +137,8 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
     if (output !== undefined) return { base: firstOutput + output, offset: 0 };
     const input = inputIndex.get(memory);
     if (input !== undefined) return { base: firstInput + input, offset: 0 };
-    const constant = constantIndex.get(memory);
-    if (constant !== undefined) return { base: 1 + constant, offset: 0 };
+    const constant = constantBase.get(memory);
+    if (constant !== undefined) return { base: constant, offset: 0 };
     return { base: 0, offset: required(plan.offsets, memory) };
   };
 
@@ -122,6 +146,7 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
   const context: LoweringContext = {
     writer,
     scalarOps: codes.scalars,
+    givesBool: codes.givesBool,
     reductions: codes.reductions,
     place,
     scalarOf: (value) => {
@@ -136,15 +161,16 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
     if (writer.count > before) listing.push(listingLine(node));
   }
   graph.outputs.forEach((value, index) => {
-    if (holders.get(value) === index) return;
+    if (holders.get(root(value)) === index) return;
     const to = { base: firstOutput + index, offset: 0 };
     writeDenseCopy(context, value.dtype, concreteSize(value.shape), place(value), to);
     listing.push("copy");
   });
   return {
     code: writer.finish(),
-    constants: [...graph.constants.values()].map((tensor: ConcreteTensor) => tensor.storage.readSync()),
-    externals: graph.inputs.length + graph.outputs.length,
+    constants: copied.map(({ array }) => array),
+    shared: shared.map(({ array }) => array),
+    externals: graph.inputs.length + graph.outputs.length + shared.length,
     arenaBytes: plan.arenaBytes,
     listing,
   };

@@ -31,7 +31,8 @@ export class InstructionWriter {
   /** Starts an instruction; `body` writes its numbers. */
   instruction(kind: string, body: () => void): void {
     const code = this.#kinds.get(kind);
-    if (code === undefined) throw new TypeError(`The native engine has no instruction ${JSON.stringify(kind)}.`);
+    if (code === undefined)
+      throw new TypeError(`The native engine has no instruction ${JSON.stringify(kind)}.`);
     this.#numbers.push(code, 0);
     this.#start = this.#numbers.length;
     body();

@@ -3,11 +3,11 @@
  * int64; reductions run over adjacent axes.
  */
 import {
-  builder as ops,
   type DType,
   type Graph,
   GraphBuilder,
   type Node,
+  builder as ops,
   type Params,
   type Primitive,
   type Value,
@@ -59,11 +59,15 @@ function adjacentRuns(axes: readonly number[]): number[][] {
   return runs.reverse();
 }
 
-/** Reductions of reductions: sums, products and extremes do not mind. */
+/** Reductions of reductions: sums, products and extremes do not mind, but what is between them must not be rounded. */
 function reduceInTurns(node: Node, runs: readonly number[][], builder: GraphBuilder): Value | undefined {
-  let [value] = node.inputs;
+  const [x] = node.inputs;
+  const own = x?.dtype ?? "float32";
+  const wide = widened[own];
+  const convert = (value: Value, dtype: DType) => emit(builder, ops.convert, [value], { dtype });
+  let value = x && wide ? convert(x, wide) : x;
   for (const axes of runs) value = value && emit(builder, node.op, [value], { ...node.params, axes });
-  return value;
+  return value && wide ? convert(value, own) : value;
 }
 
 /** The graph in the engine's operations. */

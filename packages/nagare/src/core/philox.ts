@@ -1,14 +1,15 @@
 /** The counter-based random generator: every word follows from a key and a position alone, in any order. */
 
-/** The upper and lower 32 bits of a product of two 32-bit numbers. */
-function wideProduct(a: number, b: number): [high: number, low: number] {
-  const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
-  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 0x10000);
-  const carried = aLow * bHigh + (middle % 0x10000);
-  return [
-    aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carried / 0x10000),
-    Math.imul(a, b) >>> 0,
-  ];
+/** The upper 32 bits of a product of two 32-bit numbers; Math.imul gives the lower ones. */
+function upperProduct(a: number, b: number): number {
+  const aHigh = a >>> 16;
+  const aLow = a & 0xffff;
+  const bHigh = b >>> 16;
+  const bLow = b & 0xffff;
+  // Every sum stays below 2³², so that shifts and masks see it whole.
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
+  const carried = aLow * bHigh + (middle & 0xffff);
+  return aHigh * bHigh + (middle >>> 16) + (carried >>> 16);
 }
 
 /**
@@ -22,9 +23,12 @@ export function philox(
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
-    const [high0, low0] = wideProduct(0xd2511f53, c0);
-    const [high1, low1] = wideProduct(0xcd9e8d57, c2);
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
+    const next0 = (upperProduct(0xcd9e8d57, c2) ^ c1 ^ k0) >>> 0;
+    const next2 = (upperProduct(0xd2511f53, c0) ^ c3 ^ k1) >>> 0;
+    c1 = Math.imul(0xcd9e8d57, c2) >>> 0;
+    c3 = Math.imul(0xd2511f53, c0) >>> 0;
+    c0 = next0;
+    c2 = next2;
     k0 = (k0 + 0x9e3779b9) >>> 0;
     k1 = (k1 + 0xbb67ae85) >>> 0;
   }

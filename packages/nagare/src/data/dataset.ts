@@ -118,7 +118,7 @@ export class Dataset<T> implements AsyncIterable<T> {
    * @param tree A tensor, a typed array, or nested arrays and records of them.
    * Throws ShapeError when the first axes differ, ValueError when there is no example.
    */
-  static fromTensors<T extends TensorTree>(tree: T): Dataset<ExampleOf<T>> {
+  static fromTensors<const T extends TensorTree>(tree: T): Dataset<ExampleOf<T>> {
     return new Dataset(RowSource.of(tree) as unknown as Source<ExampleOf<T>>);
   }
 

@@ -4,18 +4,17 @@ import {
   type Dim,
   type DType,
   DTypeError,
-  integerRanges,
   isFloat,
   type Shape,
 } from "../core/index.ts";
-import { type Op1, op1, type SourceOp, source } from "./define/index.ts";
+import { convertElement, type Op1, op1, type SourceOp, source } from "./define/index.ts";
 
 type Family = typeof import("./creation.ts");
 declare module "../trace/primitive.ts" {
   interface OpBuilder extends Family {}
 }
 
-/** A tensor with every element equal to `value` (int64 values may be bigint). */
+/** A tensor with every element equal to `value`, converted to the dtype as `convert` does (int64 values may be bigint). */
 export const full: SourceOp<{ shape: Shape; dtype: DType; value: number | bigint }> = source("full", {
   dtypes: "any",
   abstract: (_, { shape, dtype }) => ({ shape: checkShape(shape, "full"), dtype }),
@@ -78,20 +77,6 @@ export const convert: Op1<{ dtype: DType }> = op1("convert", {
       }),
     ),
 });
-
-function convertElement(value: number | bigint, from: DType, to: DType): number | bigint {
-  if (to === "bool") return Number(value) === 0 ? 0 : 1;
-  if (isFloat(to)) return Number(value);
-  if (typeof value === "bigint") return to === "int64" ? value : Number(BigInt.asIntN(32, value));
-  if (to === "int64") {
-    if (Number.isNaN(value)) return 0n;
-    if (value >= 2 ** 63) return 2n ** 63n - 1n;
-    return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
-  }
-  const [low, high] = integerRanges[to] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  if (!isFloat(from)) return value;
-  return Number.isNaN(value) ? 0 : Math.min(Math.max(Math.trunc(value), low), high);
-}
 
 /** x, through which no derivative passes. */
 export const stopGradient: Op1<Record<never, never>> = op1("stopGradient", {

@@ -18,6 +18,7 @@ export {
   asTensor,
   bindOne,
   builder,
+  convertElement,
   linearOperands,
   primitiveByName,
   primitives,

@@ -14,7 +14,7 @@ import {
   sizeOf,
   subDims,
 } from "../core/index.ts";
-import { broadcastMapped, type ListOp, listOp, type Op1, op1, sumTo } from "./define/index.ts";
+import { broadcastMapped, convertElement, type ListOp, listOp, type Op1, op1, sumTo } from "./define/index.ts";
 
 type Family = typeof import("./movement.ts");
 declare module "../trace/primitive.ts" {
@@ -240,7 +240,7 @@ export const pad: Op1<{ low: readonly number[]; high: Shape; interior: readonly 
       o.pad(x, { low: [0, ...low], high: [0, ...high], interior: [0, ...interior], value }),
     reference: ([x], { low, interior, value }, { shape }) => {
       const result = new Array<number | bigint>(shape.reduce((a, b) => a * b, 1)).fill(
-        typeof x.data[0] === "bigint" ? BigInt(value) : value,
+        convertElement(value, "float64", x.dtype),
       );
       const own = rowMajorStrides(x.shape);
       const target = rowMajorStrides(shape);
@@ -271,6 +271,9 @@ export const pad: Op1<{ low: readonly number[]; high: Shape; interior: readonly 
 export const flip: Op1<{ axes: readonly number[] }> = op1("flip", {
   dtypes: "any",
   abstract: ([x], { axes }) => {
+    if (axes.some((axis, i) => axis < 0 || axes.indexOf(axis) !== i)) {
+      throw new ShapeError(`flip: expected axes from 0 up, each once; received [${axes.join(", ")}].`);
+    }
     for (const axis of axes) normalizeAxis(axis, x.shape.length, "flip");
     return x;
   },
@@ -299,7 +302,9 @@ export const concat: ListOp<{ axis: number }> = listOp("concat", {
   abstract: (inputs, { axis }) => {
     const [first] = inputs;
     if (!first) throw new ShapeError("concat: expected at least one tensor; received none.");
-    normalizeAxis(axis, first.shape.length, "concat");
+    if (normalizeAxis(axis, first.shape.length, "concat") !== axis) {
+      throw new ShapeError(`concat: expected an axis from 0 up; received ${axis}.`);
+    }
     let size: Dim = 0;
     for (const input of inputs) {
       const same =

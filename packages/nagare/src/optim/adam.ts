@@ -20,9 +20,9 @@ export interface AdamwOptions extends AdamOptions {
   readonly weightDecay?: number;
 }
 
-/** 1 − βᵗ, without the digits that 1 − pow(β, t) loses while it is small. */
-function oneMinusPower(beta: number, step: Tensor): Tensor | number {
-  return beta === 0 ? 1 : neg(expm1(mul(step, Math.log(beta))));
+/** 1 − βᵗ as −expm1(t·ln β), which keeps the digits that 1 − pow(β, t) loses while it is small. */
+function oneMinusPower(beta: number, step: Tensor): Tensor {
+  return neg(expm1(mul(step, Math.log(beta))));
 }
 
 /**

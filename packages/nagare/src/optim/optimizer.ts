@@ -20,14 +20,14 @@ export type Schedule = (step: Tensor) => Tensor;
 /** A learning rate, or a schedule of it. */
 export type LearningRate = number | Schedule;
 
-/** What one update of one variable is computed from, all in float32 (float64 for float64 variables). */
+/** What one update of one variable is computed from: all of it float32, or float64 for a float64 variable. */
 export interface Update {
   /** The variable's present value. */
   readonly value: Tensor;
   readonly gradient: Tensor;
   /** The learning rate, a scalar. */
   readonly rate: Tensor;
-  /** The number of updates with this one, a float32 scalar: 1 at the first. */
+  /** The number of updates with this one, a scalar: 1 at the first. */
   readonly step: Tensor;
   /** The state kept under one of `slotNames` for this variable: zeros of its shape at first. */
   slot(name: string): Variable;
@@ -101,8 +101,8 @@ export abstract class Optimizer {
       const next = this.update({
         value: astype(parameter, dtype),
         gradient: astype(gradient, dtype),
-        rate,
-        step,
+        rate: astype(rate, dtype),
+        step: astype(step, dtype),
         slot: (name) => this.#slot(name, parameter),
       });
       parameter.assign(astype(next, parameter.dtype));

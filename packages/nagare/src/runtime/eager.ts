@@ -4,28 +4,28 @@ import type { Params, Primitive } from "../ops/index.ts";
 import { setEvaluator } from "../trace/index.ts";
 import { currentBackend } from "./devices.ts";
 
-function concrete(op: Primitive, inputs: readonly Tensor[]): readonly ConcreteTensor[] {
-  for (const input of inputs) {
-    if (!(input instanceof ConcreteTensor))
-      throw new NagareError(`${op.name}: an operand has no values to compute with.`);
-  }
-  return inputs as readonly ConcreteTensor[];
-}
-
 /** Runs one operation on concrete tensors. */
 export function evaluateEagerly<P extends Params>(
   op: Primitive<P>,
   inputs: readonly Tensor[],
   params: P,
 ): Tensor[] {
-  const record = op as unknown as Primitive;
+  for (const input of inputs) {
+    if (!(input instanceof ConcreteTensor)) {
+      throw new NagareError(`${op.name}: an operand has no values to compute with.`);
+    }
+  }
   const avals = op.abstract(inputs, params);
-  const storages = currentBackend().execute(record, concrete(record, inputs), params, avals);
-  return avals.map((aval, i) => {
+  const operands = inputs as readonly ConcreteTensor[];
+  const storages = currentBackend().execute(op as unknown as Primitive, operands, params, avals);
+  const outputs = new Array<Tensor>(avals.length);
+  for (let i = 0; i < avals.length; i++) {
+    const aval = avals[i];
     const storage = storages[i];
-    if (!storage) throw new NagareError(`${op.name}: the backend returned no result.`);
-    return new ConcreteTensor(aval.shape, aval.dtype, storage);
-  });
+    if (!aval || !storage) throw new NagareError(`${op.name}: the backend returned no result.`);
+    outputs[i] = new ConcreteTensor(aval.shape, aval.dtype, storage);
+  }
+  return outputs;
 }
 
 setEvaluator(evaluateEagerly);

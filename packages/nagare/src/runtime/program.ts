@@ -26,6 +26,9 @@ type Origin =
   | { readonly kind: "input"; readonly input: number }
   | { readonly kind: "constant"; readonly storage: Storage };
 
+/** How many combinations of symbolic sizes stay compiled: a server meets few, and a hostile client must not fill memory. */
+const maximalSpecializations = 64;
+
 interface Compiled {
   readonly executable: Executable;
   readonly origins: readonly Origin[];
@@ -169,7 +172,17 @@ export class Program {
       ? `${backend.name}:${shapes.map((shape) => shape.join(",")).join(";")}`
       : backend.name;
     const known = this.#compiled.get(key);
-    if (known) return known;
+    if (known) {
+      // Only symbolic graphs have several: the most recently used stay.
+      if (this.#symbolic) {
+        this.#compiled.delete(key);
+        this.#compiled.set(key, known);
+      }
+      return known;
+    }
+    if (this.#compiled.size >= maximalSpecializations) {
+      this.#compiled.delete(this.#compiled.keys().next().value ?? "");
+    }
     const bound = bindDims(this.graph, bindInputs(this.graph, shapes));
     const compiled = this.#build(optimize(bound), backend.compile.bind(backend));
     if (compiled.executable.arenaBytes) {

@@ -18,6 +18,12 @@ import { asTensor } from "../ops/index.ts";
 import { currentDynamicTrace, lowerTo, type StateCell } from "../trace/index.ts";
 
 let variableCount = 0;
+let boundCount = 0;
+
+/** Whether some variable now reads as a value of a transform, as it does while its gradient is taken. */
+export function variablesAreBound(): boolean {
+  return boundCount > 0;
+}
 
 /**
  * A tensor that can be replaced. Under `jit`, reads become inputs of the graph and assignments outputs that are
@@ -91,10 +97,12 @@ export class Variable<D extends DType = DType> implements TensorHolder, StateCel
   /** Runs `body` while reads of this variable give `value`: how gradients with respect to variables are taken. */
   withValue<R>(value: Tensor, body: () => R): R {
     this.#bound.push(value);
+    boundCount++;
     try {
       return body();
     } finally {
       this.#bound.pop();
+      boundCount--;
     }
   }
 
@@ -137,7 +145,8 @@ export function variable<D extends DType>(
   initial: Tensor<D> | TensorLike,
   options?: VariableOptions,
 ): Variable<D> {
-  const tensor = lowerTo(0, asTensor(initial, "variable"), "A variable");
+  const given = asTensor(initial, "variable");
+  const tensor = currentDynamicTrace() ? given : lowerTo(0, given, "A variable");
   if (!(tensor instanceof ConcreteTensor)) {
     throw new TracerError(
       "variable: variables cannot be created while jit traces, because they outlive the call. Create them before it.",

@@ -9,7 +9,7 @@ export {
   saveCheckpoint,
 } from "./checkpoint.ts";
 export { readWhole } from "./files.ts";
-export type { Json } from "./json.ts";
+export { Field, type Json } from "./json.ts";
 export { LoadedModel, type Signature, type TensorSpec } from "./loadedModel.ts";
 export {
   readSafetensors,

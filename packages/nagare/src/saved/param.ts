@@ -137,7 +137,8 @@ export function paramFromJson(field: Field): Param {
 /** Reads what `paramsToJson` wrote. Throws FormatError. */
 export function paramsFromJson(field: Field): Params {
   const members = field.members();
-  if (members.some(([name]) => name.startsWith("$"))) return field.fail("parameters, whose names begin with letters");
+  if (members.some(([name]) => name.startsWith("$")))
+    return field.fail("parameters, whose names begin with letters");
   return Object.fromEntries(members.map(([name, member]) => [name, paramFromJson(member)]));
 }
 

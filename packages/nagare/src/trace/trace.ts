@@ -92,20 +92,22 @@ export function withTrace<T extends Trace, R>(make: (level: number) => T, body: 
   const outer = dynamic;
   if (trace instanceof DynamicTrace) dynamic = trace;
   try {
-    const result = body(trace);
-    if (result instanceof Promise) {
-      result.catch(() => {});
-      throw new TracerError(
-        `${trace.transform}: the function must not be async: tracing runs it to its end at once. ` +
-          `Await data before the call and pass it as an argument.`,
-      );
-    }
-    return result;
+    return body(trace);
   } finally {
     dynamic = outer;
     trace.open = false;
     depth -= 1;
   }
+}
+
+/** What a traced function returned. Throws TracerError for a promise: the function has then not run to its end. */
+export function returned<R>(result: R, transform: string): R {
+  if (!(result instanceof Promise)) return result;
+  result.catch(() => {});
+  throw new TracerError(
+    `${transform}: the function must not be async: tracing runs it to its end at once. ` +
+      `Await data before the call and pass it as an argument.`,
+  );
 }
 
 /** Runs `body` with no dynamic trace: operations on concrete tensors run at once. */

@@ -3,6 +3,12 @@
 /** Figures by name, such as `{ loss: 0.31, accuracy: 0.9 }`. */
 export type Logs = Readonly<Record<string, number>>;
 
+/** What running means are made of. */
+export interface AverageState {
+  readonly examples: number;
+  readonly sums: Logs;
+}
+
 /** Sums weighted by the number of examples, so that a smaller last batch counts for less. */
 export class Averages {
   #examples = 0;
@@ -10,8 +16,9 @@ export class Averages {
 
   add(logs: Logs, examples: number): void {
     this.#examples += examples;
-    for (const [name, value] of Object.entries(logs))
+    for (const [name, value] of Object.entries(logs)) {
       this.#sums.set(name, (this.#sums.get(name) ?? 0) + value * examples);
+    }
   }
 
   get examples(): number {
@@ -24,13 +31,17 @@ export class Averages {
   }
 
   /** What `restore` needs to go on. */
-  state(): { readonly examples: number; readonly sums: Logs } {
+  state(): AverageState {
     return { examples: this.#examples, sums: Object.fromEntries(this.#sums) };
   }
 
-  restore({ examples, sums }: { readonly examples: number; readonly sums: Logs }): void {
+  restore({ examples, sums }: AverageState): void {
     this.#examples = examples;
     this.#sums.clear();
     for (const [name, sum] of Object.entries(sums)) this.#sums.set(name, sum);
+  }
+
+  clear(): void {
+    this.restore({ examples: 0, sums: {} });
   }
 }

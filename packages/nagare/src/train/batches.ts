@@ -1,5 +1,5 @@
 /** What `fit`, `evaluate` and `predict` accept as data. */
-import { formatShape, ShapeError, Tensor, ValueError } from "../core/index.ts";
+import { concreteSize, formatAval, formatShape, ShapeError, Tensor, ValueError } from "../core/index.ts";
 import { Dataset } from "../data/index.ts";
 
 /** A batch of inputs and labels, as `[x, y]` or `{ x, y }`. */
@@ -8,8 +8,19 @@ export type LabeledBatch = readonly [Tensor, Tensor] | { readonly x: Tensor; rea
 /** A dataset of labeled batches, or all inputs and labels as tensors, which are then cut into batches. */
 export type LabeledData = Dataset<LabeledBatch> | LabeledBatch;
 
-/** Batches of at most `batchSize` examples. Throws ShapeError or ValueError for data that are no inputs and labels. */
-export function labeledBatches(data: LabeledData, batchSize: number, where: string): Dataset<LabeledBatch> {
+/** Inputs for `predict`: all of them as a tensor, or a dataset of batches, whose labels are left aside. */
+export type InputData = Tensor | Dataset<Tensor | LabeledBatch>;
+
+/**
+ * Batches of at most `batchSize` examples; tensors are shuffled with a seed where one is given.
+ * Throws ShapeError or ValueError for data that are no inputs and labels.
+ */
+export function labeledBatches(
+  data: LabeledData,
+  batchSize: number,
+  where: string,
+  seed?: number,
+): Dataset<LabeledBatch> {
   if (data instanceof Dataset) return data;
   const [x, y] = splitBatch(data, where);
   if (x.rank === 0 || y.rank === 0 || x.shape[0] !== y.shape[0]) {
@@ -17,23 +28,49 @@ export function labeledBatches(data: LabeledData, batchSize: number, where: stri
       `${where}: inputs ${formatShape(x.shape)} and labels ${formatShape(y.shape)} must have the same number of examples in front.`,
     );
   }
-  return Dataset.fromTensors([x, y] as const).batch(batchSize) as unknown as Dataset<LabeledBatch>;
+  checkExamples(x, where);
+  const examples = Dataset.fromTensors([x, y] as const);
+  const ordered = seed === undefined ? examples : examples.shuffle({ seed });
+  return ordered.batch(batchSize) as unknown as Dataset<LabeledBatch>;
+}
+
+/** Batches of inputs. Throws ShapeError or ValueError for data that are no inputs. */
+export function inputBatches(data: InputData, batchSize: number, where: string): Dataset<Tensor> {
+  if (data instanceof Dataset) {
+    return data.map((batch) => (batch instanceof Tensor ? batch : splitBatch(batch, where)[0]));
+  }
+  if (!(data instanceof Tensor)) {
+    throw new ValueError(
+      `${where}: expected a tensor of inputs or a dataset of batches; received ${describe(data)}.`,
+    );
+  }
+  checkExamples(data, where);
+  return Dataset.fromTensors(data).batch(batchSize) as unknown as Dataset<Tensor>;
+}
+
+/** Throws unless a tensor has a first axis with something in it. */
+export function checkExamples(x: Tensor, where: string): void {
+  if (x.rank > 0 && concreteSize(x.shape.slice(0, 1)) > 0) return;
+  throw new ValueError(
+    `${where}: expected inputs [examples, …] with at least one example; received ${formatAval(x)}.`,
+  );
 }
 
 /** The inputs and the labels of a batch. Throws ValueError for anything else. */
 export function splitBatch(batch: LabeledBatch, where: string): readonly [Tensor, Tensor] {
-  const [x, y] = Array.isArray(batch)
-    ? (batch as readonly [Tensor, Tensor])
-    : [(batch as { x?: Tensor }).x, (batch as { y?: Tensor }).y];
+  const given: unknown = batch;
+  const isPair = Array.isArray(given) && given.length === 2;
+  const { x, y } = (isPair ? { x: given[0], y: given[1] } : (given ?? {})) as { x?: unknown; y?: unknown };
   if (x instanceof Tensor && y instanceof Tensor) return [x, y];
   throw new ValueError(
-    `${where}: expected batches [x, y] or { x, y } of two tensors; received ${describe(batch)}.`,
+    `${where}: expected batches [x, y] or { x, y } of two tensors; received ${describe(given)}.`,
   );
 }
 
-function describe(batch: unknown): string {
-  if (Array.isArray(batch)) return `an array of ${batch.length}`;
-  return typeof batch === "object" && batch !== null
-    ? `an object with ${Object.keys(batch).join(", ") || "no fields"}`
-    : String(batch);
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (value instanceof Tensor) return formatAval(value);
+  return typeof value === "object" && value !== null
+    ? `an object with ${Object.keys(value).join(", ") || "no fields"}`
+    : String(value);
 }

@@ -1,6 +1,6 @@
 /** Stopping when the figures no longer improve. */
 import { checkCount, type Tensor, ValueError } from "../core/index.ts";
-import type { Json } from "../saved/index.ts";
+import { Field, type Json } from "../saved/index.ts";
 import type { Logs } from "./averages.ts";
 import type { Callback, Progress, TrainingControl } from "./callback.ts";
 
@@ -8,9 +8,9 @@ import type { Callback, Progress, TrainingControl } from "./callback.ts";
 export interface EarlyStoppingOptions {
   /** The figure to watch; default "valLoss". */
   readonly monitor?: string;
-  /** Epochs without improvement before training stops; default 0: the first one. */
+  /** Training stops after this many epochs in a row without improvement; default 0, which means the same as 1. */
   readonly patience?: number;
-  /** The least change that counts; default 0. */
+  /** Changes up to this size do not count; default 0. */
   readonly minDelta?: number;
   /** Whether less is better; default: "max" for figures whose name ends in "accuracy", else "min". */
   readonly mode?: "min" | "max";
@@ -22,39 +22,46 @@ export interface EarlyStoppingOptions {
 export class EarlyStopping implements Callback {
   readonly name = "earlyStopping";
   readonly #options: Required<EarlyStoppingOptions>;
-  #best: number;
+  /** The best figure so far; undefined before the first. */
+  #best: number | undefined;
   #waited = 0;
-  #weights: Map<string, Tensor> | undefined;
-  /** The epoch with the best figure, counted from 0; -1 before the first. */
-  bestEpoch = -1;
+  #weights: ReadonlyMap<string, Tensor> | undefined;
+  /** The epoch with the best figure, counted from 0; undefined before the first. */
+  bestEpoch: number | undefined;
 
+  /** Throws ValueError for impossible options. */
   constructor(options: EarlyStoppingOptions = {}) {
     const { monitor = "valLoss", patience = 0, minDelta = 0, restoreBestWeights = true } = options;
     const mode = options.mode ?? (/accuracy$/i.test(monitor) ? "max" : "min");
     checkCount(patience, 0, "earlyStopping: patience");
+    if (!(minDelta >= 0)) {
+      throw new ValueError(`earlyStopping: expected a minDelta from 0 up; received ${minDelta}.`);
+    }
+    if (mode !== "min" && mode !== "max") {
+      throw new ValueError(
+        `earlyStopping: expected the mode "min" or "max"; received ${JSON.stringify(mode)}.`,
+      );
+    }
     this.#options = { monitor, patience, minDelta, mode, restoreBestWeights };
-    this.#best = mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
 
   onTrainBegin(): void {
-    const { mode } = this.#options;
-    this.#best = mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    this.#best = undefined;
     this.#waited = 0;
     this.#weights = undefined;
-    this.bestEpoch = -1;
+    this.bestEpoch = undefined;
   }
 
   onEpochEnd({ epoch }: Progress, logs: Logs, control: TrainingControl): void {
-    const { monitor, patience, minDelta, mode, restoreBestWeights } = this.#options;
+    const { monitor, patience, restoreBestWeights } = this.#options;
     const value = logs[monitor];
     if (value === undefined) {
       throw new ValueError(
         `earlyStopping: expected the figure ${JSON.stringify(monitor)}; this run has ${Object.keys(logs).join(", ")}. ` +
-          `Figures of validation need validationData.`,
+          `Choose one with monitor; figures of validation need validationData.`,
       );
     }
-    const improved = mode === "min" ? value < this.#best - minDelta : value > this.#best + minDelta;
-    if (improved) {
+    if (this.#improves(value)) {
       this.#best = value;
       this.#waited = 0;
       this.bestEpoch = epoch;
@@ -62,15 +69,26 @@ export class EarlyStopping implements Callback {
       return;
     }
     this.#waited += 1;
-    if (this.#waited > patience) control.stop();
+    if (this.#waited >= patience) control.stop();
+  }
+
+  /** NaN is no improvement on anything. */
+  #improves(value: number): boolean {
+    const { minDelta, mode } = this.#options;
+    if (this.#best === undefined) return !Number.isNaN(value);
+    return mode === "min" ? value < this.#best - minDelta : value > this.#best + minDelta;
+  }
+
+  onTrainEnd(_history: readonly Logs[], control: TrainingControl): void {
+    if (this.#weights) control.module.loadStateDict(this.#weights);
   }
 
   state(): Json {
-    // JSON has no infinity: before the first epoch there is no best figure.
+    // As text, because JSON has no infinity.
     return {
-      best: Number.isFinite(this.#best) ? this.#best : null,
+      best: this.#best === undefined ? null : String(this.#best),
       waited: this.#waited,
-      bestEpoch: this.bestEpoch,
+      bestEpoch: this.bestEpoch ?? null,
     };
   }
 
@@ -79,19 +97,22 @@ export class EarlyStopping implements Callback {
   }
 
   restore(state: Json, tensors: ReadonlyMap<string, Tensor>): void {
-    const { best, waited, bestEpoch } = state as { best: number | null; waited: number; bestEpoch: number };
-    if (best !== null) this.#best = best;
-    this.#waited = waited;
+    const field = new Field(state, "earlyStopping: state");
+    const isFirst = field.get("best").value === null;
+    const best = isFirst ? undefined : Number(field.get("best").string());
+    const bestEpoch = isFirst ? undefined : field.get("bestEpoch").count();
+    this.#waited = field.get("waited").count();
+    this.#best = best;
     this.bestEpoch = bestEpoch;
-    if (tensors.size > 0) this.#weights = new Map(tensors);
-  }
-
-  onTrainEnd(_history: readonly Logs[], control: TrainingControl): void {
-    if (this.#weights) control.module.loadStateDict(this.#weights);
+    this.#weights = tensors.size > 0 ? tensors : undefined;
   }
 }
 
-/** A new `EarlyStopping` callback. */
+/**
+ * A new `EarlyStopping` callback.
+ * @example
+ * await model.fit(data, { epochs: 50, validationData, callbacks: [train.earlyStopping({ patience: 3 })] });
+ */
 export function earlyStopping(options: EarlyStoppingOptions = {}): EarlyStopping {
   return new EarlyStopping(options);
 }

@@ -29,15 +29,15 @@ export interface CompileOptions {
 
 type Step = Jitted<[Tensor, Tensor], Tensor[]>;
 
-/** Whether a value is neither NaN nor infinite. */
-function isFinite(x: Tensor): Tensor {
+/** Whether a value is neither NaN nor infinite, as a bool tensor. */
+function whetherFinite(x: Tensor): Tensor {
   return less(abs(x), Number.POSITIVE_INFINITY);
 }
 
 /** Whether no element of any tensor is NaN or infinite: 0·x is 0 unless x is one of those. */
 function allFinite(tensors: readonly Tensor[]): Tensor {
   const zeros = tensors.map((tensor) => sum(mul(tensor, 0)));
-  return isFinite(zeros.reduce((total, zero) => add(total, zero)));
+  return whetherFinite(zeros.reduce((total, zero) => add(total, zero)));
 }
 
 /** A module with everything that training it needs; the steps are compiled on first use. */
@@ -82,6 +82,11 @@ export class CompiledModel {
   /** Forward, backward and update; a batch whose loss or gradients are not finite changes nothing. */
   #train(x: Tensor, y: Tensor): Tensor[] {
     const variables = this.module.trainableVariables();
+    if (variables.length === 0) {
+      throw new ValueError(
+        `fit: expected a model with trainable variables; ${this.module.constructor.name} has none.`,
+      );
+    }
     const state = [...this.stateVariables().values()];
     const before = state.map((variable) => variable.value);
     const forward = (_: readonly Variable[]): readonly [Tensor, Tensor] => {
@@ -89,8 +94,8 @@ export class CompiledModel {
       return [this.#loss.compute(y, predictions), predictions];
     };
     const [[loss, predictions], gradients] = valueAndGrad(forward, { hasAux: true })(variables);
+    const finite = logicalAnd(whetherFinite(loss), allFinite(gradients));
     this.optimizer.apply(variables, gradients);
-    const finite = logicalAnd(isFinite(loss), allFinite(gradients));
     state.forEach((variable, i) => {
       const [old, now] = [before[i], variable.value];
       if (old && now !== old) variable.assign(where(finite, now, old));
@@ -102,14 +107,10 @@ export class CompiledModel {
    * One update from one batch; returns the loss and metrics before the update. Throws ValueError, ShapeError or
    * DTypeError for a batch that does not fit, and ValueError when the loss or a gradient is not finite: in each case
    * weights and state are what they were before the batch.
+   * @param place Which batch it is, for messages.
    */
-  async trainBatch(x: Tensor, y: Tensor): Promise<Logs> {
-    this.#check(x, y, "fit");
-    if (this.module.trainableVariables().length === 0) {
-      throw new ValueError(
-        `fit: expected a model with trainable variables; ${this.module.constructor.name} has none.`,
-      );
-    }
+  async trainBatch(x: Tensor, y: Tensor, place: string): Promise<Logs> {
+    this.#check(x, y, place);
     const [finite, ...figures] = await this.#trainStep.runAsync(x, y);
     const logs = this.#figures(figures);
     if (finite?.item()) return logs;
@@ -117,7 +118,7 @@ export class CompiledModel {
       ? `the loss is ${logs.loss}, but a gradient is NaN or infinite`
       : `the loss is ${logs.loss}`;
     throw new ValueError(
-      `fit: expected a finite loss and gradients; ${what}. The weights are those before this batch. Check the inputs ` +
+      `${place}: expected a finite loss and gradients; ${what}. The weights are those before this batch. Check the inputs ` +
         "for NaN and infinity, and try a smaller learning rate.",
     );
   }
@@ -146,11 +147,11 @@ export class CompiledModel {
     return aval;
   }
 
-  #check(x: Tensor, y: Tensor, where: string): void {
+  #check(x: Tensor, y: Tensor, place: string): void {
     if (x.rank === 0 || concreteSize(x.shape.slice(0, 1)) === 0) {
-      throw new ValueError(`${where}: expected a batch of at least one example; received ${formatAval(x)}.`);
+      throw new ValueError(`${place}: expected a batch of at least one example; received ${formatAval(x)}.`);
     }
-    checkLabels(this.#loss.name, y, this.outputFor(x), where);
+    checkLabels(this.#loss.name, y, this.outputFor(x), place);
   }
 
   #figures(values: readonly Tensor[]): Logs {

@@ -2,15 +2,29 @@
 import type { Logs } from "./averages.ts";
 import type { Callback, Progress } from "./callback.ts";
 
+/** What progress is drawn on: a terminal, a file, or anything else that text can be written to. */
+export interface TextStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  /** The width of the terminal. */
+  readonly columns?: number;
+}
+
 /** Options of `progressBar`. */
 export interface ProgressBarOptions {
   /** Where to draw; default: standard error. Lines are redrawn only on a terminal. */
-  readonly stream?: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stream?: TextStream;
   /** Least milliseconds between two drawings; default 100. */
   readonly everyMs?: number;
 }
 
 const barWidth = 24;
+const clearToEnd = "\u001b[K";
+
+/** The process's standard error, where there is one. */
+export function standardError(): TextStream | undefined {
+  return (globalThis as { process?: { stderr?: TextStream } }).process?.stderr;
+}
 
 function figures(logs: Logs): string {
   return Object.entries(logs)
@@ -22,33 +36,42 @@ function figures(logs: Logs): string {
 export function formatProgress(progress: Progress, logs: Logs): string {
   const { epoch, epochs, batch, batches, examplesPerSecond } = progress;
   const filled = batches ? Math.round((barWidth * batch) / batches) : 0;
-  const bar = batches ? ` [${"█".repeat(filled)}${"─".repeat(Math.max(0, barWidth - filled))}]` : "";
+  const bar = batches ? ` [${"█".repeat(filled)}${"─".repeat(barWidth - filled)}]` : "";
   const rate = Math.round(examplesPerSecond).toLocaleString("en-US");
   return `epoch ${epoch + 1}/${epochs}${bar} ${batch}${batches ? `/${batches}` : ""}  ${figures(logs)}  ${rate} examples/s`;
 }
 
 /**
  * Draws a bar with the loss, the metrics and the examples per second, and a line for each finished epoch.
+ * @example
+ * await model.fit(data, { callbacks: [train.progressBar({ stream: process.stdout })] });
  */
-export function progressBar({ stream, everyMs = 100 }: ProgressBarOptions = {}): Callback {
-  const standard = (
-    globalThis as { process?: { stderr?: { write(text: string): unknown; isTTY?: boolean } } }
-  ).process?.stderr;
-  const out = stream ?? standard;
+export function progressBar({ stream = standardError(), everyMs = 100 }: ProgressBarOptions = {}): Callback {
   let last = Number.NEGATIVE_INFINITY;
-  let rate = 0;
+  let isOpen = false;
+  /** Writes over the line the cursor is in. A line wider than the terminal would leave its first part behind. */
+  const draw = (line: string): void => {
+    const width = stream?.columns ? stream.columns - 1 : line.length;
+    stream?.write(stream.isTTY ? `\r${line.slice(0, width)}${clearToEnd}` : line);
+    isOpen = true;
+  };
+  const endLine = (): void => {
+    if (isOpen) stream?.write("\n");
+    isOpen = false;
+  };
   return {
     onBatchEnd(progress, logs) {
-      rate = progress.examplesPerSecond;
       const now = performance.now();
-      if (!out?.isTTY || (now - last < everyMs && progress.batch !== progress.batches)) return;
+      if (!stream?.isTTY || (now - last < everyMs && progress.batch !== progress.batches)) return;
       last = now;
-      out.write(`\r${formatProgress(progress, logs)}\u001b[K`);
+      draw(formatProgress(progress, logs));
     },
     onEpochEnd(progress, logs) {
-      out?.write(
-        `${out.isTTY ? "\r" : ""}${formatProgress({ ...progress, examplesPerSecond: rate }, logs)}${out.isTTY ? "\u001b[K" : ""}\n`,
-      );
+      draw(formatProgress(progress, logs));
+      endLine();
+    },
+    onTrainError() {
+      endLine();
     },
   };
 }

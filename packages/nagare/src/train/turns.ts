@@ -4,7 +4,10 @@
 const longestMs = 20;
 
 type Schedule = (callback: () => void) => unknown;
-const { setImmediate, setTimeout } = globalThis as unknown as { setImmediate?: Schedule; setTimeout: Schedule };
+const { setImmediate, setTimeout } = globalThis as unknown as {
+  setImmediate?: Schedule;
+  setTimeout: Schedule;
+};
 
 /**
  * A function to await between pieces of work. It gives the event loop a turn when the last one is some time ago:

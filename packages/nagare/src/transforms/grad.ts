@@ -16,6 +16,7 @@ import {
 } from "../core/index.ts";
 import { asTensor, builder } from "../ops/index.ts";
 import { Variable } from "../runtime/index.ts";
+import { returned } from "../trace/index.ts";
 import { checkTangents, tensorLeaves } from "./jvp.ts";
 import { type Linearized, linearizeAt } from "./linearize.ts";
 import { materialize } from "./zeros.ts";
@@ -98,7 +99,7 @@ function run(f: Differentiable, args: readonly unknown[], options: GradOptions, 
         wanted.forEach((k, i) => {
           all[k] = rebuilt[i];
         });
-        const result = f(...(all as never[]));
+        const result = returned(f(...(all as never[])), where);
         const loss = hasAux && Array.isArray(result) ? result[0] : result;
         return { result, outputs: [checkLoss(loss, where)] };
       }),
@@ -178,7 +179,7 @@ function linearizeTree<A extends readonly unknown[], R>(f: (...args: A) => R, pr
     points,
     (inputs) =>
       callWith([argument], inputs, ([args]) => {
-        const result = f(...(args as A));
+        const result = returned(f(...(args as A)), where);
         const { leaves, def } = flatten(result);
         structure = def;
         return { result, outputs: tensorLeaves(leaves, where) };

@@ -12,8 +12,8 @@ import {
 } from "../core/index.ts";
 import { printGraph as printGraphText } from "../ir/index.ts";
 import { asTensor } from "../ops/index.ts";
-import { optimize, Program, Variable } from "../runtime/index.ts";
-import { currentDynamicTrace, Tracer } from "../trace/index.ts";
+import { optimize, Program, Variable, variablesAreBound } from "../runtime/index.ts";
+import { currentDynamicTrace, returned, Tracer } from "../trace/index.ts";
 import { type Traced, traceGraph } from "./graphTrace.ts";
 
 /** Options of `jit`. */
@@ -105,7 +105,8 @@ function traceCall(f: (...args: never[]) => unknown, call: Call): Traced<TreeDef
     let next = 0;
     const leaves = call.leaves.map((leaf) => (isInput(leaf) ? inputs[next++] : leaf));
     const args = unflatten(call.def, leaves, { keepObjects: true }) as unknown[];
-    const result = f(...(args.map((arg) => (arg instanceof Static ? arg.value : arg)) as never[]));
+    const given = args.map((arg) => (arg instanceof Static ? arg.value : arg));
+    const result = returned(f(...(given as never[])), "jit");
     const flat = flatten(result);
     return { outputs: flat.leaves.map((leaf) => asTensor(leaf, "jit")), result: flat.def };
   });
@@ -144,8 +145,11 @@ export function jit<A extends readonly unknown[], R>(
     specializations.set(call.key, made);
     return made;
   };
+  // A variable whose gradient is being taken is no state to compile over: its tangent would be lost.
   const isTraced = (call: Call): boolean =>
-    currentDynamicTrace() !== undefined || call.inputs.some((input) => input instanceof Tracer);
+    currentDynamicTrace() !== undefined ||
+    variablesAreBound() ||
+    call.inputs.some((input) => input instanceof Tracer);
 
   const jitted = (...args: A): R => {
     const call = readCall(args, statics);

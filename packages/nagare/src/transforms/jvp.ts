@@ -12,7 +12,7 @@ import {
   unflatten,
 } from "../core/index.ts";
 import { asTensor, builder, type Params, type Primitive } from "../ops/index.ts";
-import { bind, Trace, Tracer, withTrace } from "../trace/index.ts";
+import { bind, returned, Trace, Tracer, withTrace } from "../trace/index.ts";
 import { materialize, ZeroTangent } from "./zeros.ts";
 
 /** A value together with its tangent. */
@@ -104,7 +104,7 @@ export function jvp<A extends readonly unknown[], R>(f: (...args: A) => R, prima
       const tracers = points.map(
         (point, i) => new JvpTracer(trace, point, rates[i] ?? new ZeroTangent(point)),
       );
-      const result = flatten(f(...(unflatten(def, tracers) as A)));
+      const result = flatten(returned(f(...(unflatten(def, tracers) as A)), "jvp"));
       const outputs = tensorLeaves(result.leaves, "jvp");
       return [
         unflatten(

@@ -13,7 +13,7 @@ import {
   ValueError,
 } from "../core/index.ts";
 import { asTensor, builder, type Params, type Primitive } from "../ops/index.ts";
-import { bind, Trace, Tracer, withTrace } from "../trace/index.ts";
+import { bind, returned, Trace, Tracer, withTrace } from "../trace/index.ts";
 
 /** A batch of values behind the face of one of them: the mapped axis comes first and is not part of the shape. */
 class BatchTracer extends Tracer {
@@ -78,13 +78,10 @@ function leafAxes(tree: unknown, axes: Axes | undefined, where: string): (number
   }
   // Records flatten by sorted key, so that their axes are read in the same order.
   const keys = Array.isArray(tree) ? Object.keys(tree) : Object.keys(tree).sort();
-  return keys.flatMap((key) =>
-    leafAxes(
-      (tree as Record<string, unknown>)[key],
-      (axes as Record<string, Axes> | undefined)?.[key] ?? 0,
-      where,
-    ),
-  );
+  return keys.flatMap((key) => {
+    const own = (axes as Record<string, Axes> | undefined)?.[key];
+    return leafAxes((tree as Record<string, unknown>)[key], own === undefined ? 0 : own, where);
+  });
 }
 
 /**
@@ -131,7 +128,7 @@ export function vmap<A extends readonly unknown[], R>(
         const inputs = tensors.map(({ tensor, mapped }) =>
           mapped ? new BatchTracer(trace, tensor) : tensor,
         );
-        const result = flatten(f(...(unflatten(def, inputs) as A)));
+        const result = flatten(returned(f(...(unflatten(def, inputs) as A)), "vmap"));
         const outputs = result.leaves.map((leaf) => {
           const output = asTensor(leaf, "vmap");
           const batch =

@@ -3,11 +3,11 @@ import {
   type DType,
   type Graph,
   type Node,
+  required,
+  rowMajorStrides,
   type ScalarBuilder,
   type ScalarRule,
   type Value,
-  required,
-  rowMajorStrides,
 } from "nagare/backend";
 import { type LoweringContext, product, scalarElement, sizes } from "./lowering.ts";
 
@@ -26,26 +26,18 @@ interface Instruction {
   readonly operands: readonly ChainValue[];
 }
 
-/** Comparisons and logic give bools whatever they read. */
-const boolResults: ReadonlySet<string> = new Set([
-  "equal",
-  "notEqual",
-  "less",
-  "lessEqual",
-  "greater",
-  "greaterEqual",
-  "isNan",
-  "logicalNot",
-  "logicalAnd",
-  "logicalOr",
-] satisfies (keyof ScalarBuilder<ChainValue>)[]);
-
 /** Collects the loads, constants and instructions of one chain. */
 class Chain {
   readonly loads: Value[] = [];
   readonly constants: { readonly dtype: DType; readonly value: number | bigint }[] = [];
   readonly instructions: Instruction[] = [];
   readonly #constantKeys = new Map<string, ChainValue>();
+  readonly #givesBool: ReadonlySet<string>;
+
+  /** `givesBool` names the operations that give bool whatever they read. */
+  constructor(givesBool: ReadonlySet<string>) {
+    this.#givesBool = givesBool;
+  }
 
   load(value: Value): ChainValue {
     const index = this.loads.push(value) - 1;
@@ -74,7 +66,11 @@ class Chain {
       get: (_, name: string) => {
         if (name === "constant") return (value: number) => this.constant(computed, value);
         return (...operands: ChainValue[]) =>
-          this.instruction(name, boolResults.has(name) ? "bool" : (operands.at(-1)?.dtype ?? computed), operands);
+          this.instruction(
+            name,
+            this.#givesBool.has(name) ? "bool" : (operands.at(-1)?.dtype ?? computed),
+            operands,
+          );
       },
     });
   }
@@ -98,7 +94,9 @@ function applyNode(chain: Chain, node: Node, operands: readonly ChainValue[]): C
 function broadcastStrides(operand: readonly number[], result: readonly number[]): number[] {
   const own = rowMajorStrides(operand);
   const added = result.length - operand.length;
-  return result.map((_, axis) => (axis < added || operand[axis - added] === 1 ? 0 : (own[axis - added] ?? 0)));
+  return result.map((_, axis) =>
+    axis < added || operand[axis - added] === 1 ? 0 : (own[axis - added] ?? 0),
+  );
 }
 
 /** Writes a fused node, or a single elementwise one, as one instruction. */
@@ -107,15 +105,13 @@ export function lowerElementwise(node: Node, context: LoweringContext): void {
   if (!first) return;
   const shape = sizes(first);
   if (product(shape) === 0) return;
-  const chain = new Chain();
+  const chain = new Chain(context.givesBool);
   const value = (outer: Value): ChainValue => {
     const known = context.scalarOf(outer);
     return known === undefined ? chain.load(outer) : chain.constant(outer.dtype, known);
   };
   const inputs = node.inputs.map(value);
-  const outputs = node.body
-    ? applyBody(chain, node.body, inputs)
-    : [applyNode(chain, node, inputs)];
+  const outputs = node.body ? applyBody(chain, node.body, inputs) : [applyNode(chain, node, inputs)];
   writeChain(chain, outputs, node, shape, context);
 }
 
@@ -169,7 +165,8 @@ function writeChain(
     writer.int(chain.instructions.length);
     for (const { op, dtype, operands } of chain.instructions) {
       const code = scalarOps.get(op);
-      if (code === undefined) throw new TypeError(`The native engine has no elementwise operation ${JSON.stringify(op)}.`);
+      if (code === undefined)
+        throw new TypeError(`The native engine has no elementwise operation ${JSON.stringify(op)}.`);
       writer.int(code);
       writer.dtype(dtype);
       for (let k = 0; k < 3; k++) {

@@ -1,5 +1,12 @@
 /** What a lowering is: it writes the instructions that carry out one node. */
-import { type ConcreteTensor, type Node, type Value, bfloat16ToNumber, concreteShape, float16ToNumber } from "nagare/backend";
+import {
+  bfloat16ToNumber,
+  type ConcreteTensor,
+  concreteShape,
+  float16ToNumber,
+  type Node,
+  type Value,
+} from "nagare/backend";
 import type { InstructionWriter, Place } from "../instructions.ts";
 
 /** What lowerings write with. */
@@ -7,6 +14,8 @@ export interface LoweringContext {
   readonly writer: InstructionWriter;
   /** The codes of the tile interpreter's operations by name. */
   readonly scalarOps: ReadonlyMap<string, number>;
+  /** Those of them that give bool whatever they read. */
+  readonly givesBool: ReadonlySet<string>;
   /** The codes of the reductions by name. */
   readonly reductions: ReadonlyMap<string, number>;
   /** Where a value lives. */

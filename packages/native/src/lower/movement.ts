@@ -1,7 +1,14 @@
 /** Operations that move elements, or make them out of nothing. */
-import { bytesPerElement, concreteShape, type Dim, type DType, type Node, rowMajorStrides } from "nagare/backend";
-import { type Lowering, type LoweringContext, operandOf, product, resultOf, sizes } from "./lowering.ts";
+import {
+  bytesPerElement,
+  concreteShape,
+  type Dim,
+  type DType,
+  type Node,
+  rowMajorStrides,
+} from "nagare/backend";
 import type { Place } from "../instructions.ts";
+import { type Lowering, type LoweringContext, operandOf, product, resultOf, sizes } from "./lowering.ts";
 
 /** A walk through two tensors at once: where it starts, in elements, and how each axis steps in either. */
 interface Walk {
@@ -29,7 +36,13 @@ function writeCopy({ writer }: LoweringContext, { dtype, dims, from, to }: Walk)
   });
 }
 
-function writeFill({ writer }: LoweringContext, dtype: DType, count: number, value: number | bigint, to: Place): void {
+function writeFill(
+  { writer }: LoweringContext,
+  dtype: DType,
+  count: number,
+  value: number | bigint,
+  to: Place,
+): void {
   writer.instruction("fill", () => {
     writer.dtype(dtype);
     writer.wide(count);
@@ -51,7 +64,13 @@ function gatherStrided(node: Node, context: LoweringContext, strides: readonly n
 }
 
 /** A dense copy: for results that would otherwise share memory with what they must not. */
-export function writeDenseCopy(context: LoweringContext, dtype: DType, count: number, from: Place, to: Place): void {
+export function writeDenseCopy(
+  context: LoweringContext,
+  dtype: DType,
+  count: number,
+  from: Place,
+  to: Place,
+): void {
   writeCopy(context, {
     dtype,
     dims: [count],

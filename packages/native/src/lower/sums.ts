@@ -75,7 +75,14 @@ function lowerMatmul(node: Node, { writer, place }: LoweringContext): void {
       writer.wides([m, n, k]);
       writer.flag(transposeA);
       writer.flag(transposeB);
-      writer.wides([inner.size, inner.a * m * k, inner.b * k * n, outer.size, outer.a * m * k, outer.b * k * n]);
+      writer.wides([
+        inner.size,
+        inner.a * m * k,
+        inner.b * k * n,
+        outer.size,
+        outer.a * m * k,
+        outer.b * k * n,
+      ]);
       writer.int(0);
       writer.flag(false);
       const at = (value: Value, elements: number) => {
@@ -110,7 +117,9 @@ const roles: { readonly [K in Convolved]: readonly ["x" | "w" | "y", "x" | "w" |
 
 function lowerConvolution(node: Node, { writer, place }: LoweringContext): void {
   const values = [operandOf(node, 0), operandOf(node, 1), resultOf(node)] as const;
-  const shapes = Object.fromEntries(roles[node.op.name as Convolved].map((role, i) => [role, sizes(values[i] ?? values[2])]));
+  const shapes = Object.fromEntries(
+    roles[node.op.name as Convolved].map((role, i) => [role, sizes(values[i] ?? values[2])]),
+  );
   const { x = [], w = [], y = [] } = shapes as Record<"x" | "w" | "y", readonly number[]>;
   const { strides, padding, dilation, groups } = node.params as {
     strides: readonly number[];
@@ -124,7 +133,22 @@ function lowerConvolution(node: Node, { writer, place }: LoweringContext): void 
   const [kH = 0, kW = 0] = w;
   writer.instruction(node.op.name, () => {
     writer.dtype(values[2].dtype);
-    writer.wides([batch, inH, inW, inC, outH, outW, outC, kH, kW, ...strides, top, left, ...dilation, groups]);
+    writer.wides([
+      batch,
+      inH,
+      inW,
+      inC,
+      outH,
+      outW,
+      outC,
+      kH,
+      kW,
+      ...strides,
+      top,
+      left,
+      ...dilation,
+      groups,
+    ]);
     writer.int(0);
     writer.flag(false);
     for (const value of values) writer.place(place(value));

@@ -74,7 +74,8 @@ const rules: { readonly [name: string]: Rule } = {
     if (sameAval(output, x)) return x;
     const made = rewriter.producer(x);
     const [source] = made?.op.name === "reshape" ? made.inputs : [];
-    return source && rewriter.emit(node.op, [source], node.params);
+    if (!source) return undefined;
+    return sameAval(output, source) ? source : rewriter.emit(node.op, [source], node.params);
   },
   transpose: (node, rewriter) => {
     const [x] = node.inputs;
@@ -85,7 +86,9 @@ const rules: { readonly [name: string]: Rule } = {
     const [source] = made?.op.name === "transpose" ? made.inputs : [];
     if (!made || !source) return undefined;
     const inner = made.params.permutation as readonly number[];
-    return rewriter.emit(node.op, [source], { permutation: permutation.map((axis) => inner[axis] ?? 0) });
+    const both = permutation.map((axis) => inner[axis] ?? 0);
+    if (both.every((axis, i) => axis === i)) return source;
+    return rewriter.emit(node.op, [source], { permutation: both });
   },
   matmul: (node, rewriter) => foldTransposes(node, rewriter),
 };
@@ -168,7 +171,11 @@ export function foldConstants(graph: Graph, evaluate: Evaluate): Graph {
     const simpler = node.body ? undefined : rules[node.op.name]?.(node, rewriter, constant);
     if (simpler) return [simpler];
     const narrower = node.op.scalar && readBroadcastSources(node, rewriter);
-    if (narrower) return [narrower];
+    if (narrower) {
+      // A repeated number has become that number, which may be the identity of the operation.
+      const made = rewriter.producer(narrower);
+      return [(made && rules[made.op.name]?.(made, rewriter, constant)) ?? narrower];
+    }
     const operands = node.inputs.map((input) => constants.get(input));
     const known = operands.filter((operand) => operand !== undefined);
     // What makes elements out of nothing, or repeats them, costs less to run than to store.

@@ -5,6 +5,8 @@ import {
   CpuStorage,
   type DType,
   DTypeError,
+  integerRanges,
+  isFloat,
   isHolder,
   numberToBfloat16,
   numberToFloat16,
@@ -24,6 +26,24 @@ export function writeElement(array: TypedArray, dtype: DType, index: number, val
   else if (dtype === "bfloat16") array[index] = numberToBfloat16(Number(value));
   else if (dtype === "bool") array[index] = Number(value) === 0 ? 0 : 1;
   else array[index] = Number(value);
+}
+
+/**
+ * A value of one dtype as a value of another. Floats to integers drop the fraction; what does not fit saturates, NaN
+ * becomes 0; integers to narrower ones wrap when they are stored; to bool: ≠ 0.
+ */
+export function convertElement(value: number | bigint, from: DType, to: DType): number | bigint {
+  if (to === "bool") return Number(value) === 0 ? 0 : 1;
+  if (isFloat(to)) return Number(value);
+  if (typeof value === "bigint") return to === "int64" ? value : Number(BigInt.asIntN(32, value));
+  if (to === "int64") {
+    if (Number.isNaN(value)) return 0n;
+    if (value >= 2 ** 63) return 2n ** 63n - 1n;
+    return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
+  }
+  const [low, high] = integerRanges[to] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  if (!isFloat(from)) return value;
+  return Number.isNaN(value) ? 0 : Math.min(Math.max(Math.trunc(value), low), high);
 }
 
 /** A scalar tensor. Equal scalars are the same handle, so that traces see one constant. */

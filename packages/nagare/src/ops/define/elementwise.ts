@@ -171,18 +171,25 @@ function elementwise<T extends readonly Tensor[]>(
     abstract(inputs) {
       const dtype = computedDType(inputs);
       checkOperandDType(name, dtype, accepted);
-      inputs.forEach((input, i) => {
+      const first = inputs[0]?.shape ?? [];
+      let alike = true;
+      for (let i = 0; i < inputs.length; i++) {
+        const input = inputs[i];
         const expected = firstIsCondition && i === 0 ? "bool" : dtype;
-        if (input.dtype !== expected) {
+        if (input && input.dtype !== expected) {
           throw new DTypeError(
             `${name}: expected operand ${i} to be ${expected}; received ${input.dtype}. Convert it with .astype("${expected}").`,
           );
         }
-      });
-      const shape = broadcastShapes(
-        inputs.map((input) => input.shape),
-        name,
-      );
+        if (input && input.shape !== first) alike = false;
+      }
+      // Every eager operation comes through here: equal shapes, the usual case, make no garbage.
+      const shape = alike
+        ? first
+        : broadcastShapes(
+            inputs.map((input) => input.shape),
+            name,
+          );
       return [{ shape, dtype: rules.result === "bool" ? "bool" : dtype }];
     },
     jvp(o, primals, tangents, _params, outputs) {

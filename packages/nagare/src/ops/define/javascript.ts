@@ -41,7 +41,8 @@ const floats: ScalarBuilder<number> = {
   sin: Math.sin,
   cos: Math.cos,
   tanh: Math.tanh,
-  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  // Each side takes the exponential that cannot overflow.
+  sigmoid: (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x))),
   erf,
   floor: Math.floor,
   ceil: Math.ceil,

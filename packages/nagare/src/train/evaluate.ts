@@ -1,0 +1,69 @@
+/** Passing over data without changing anything: figures and predictions. */
+import { concat } from "../array/index.ts";
+import { checkCount, type Tensor } from "../core/index.ts";
+import type { Module } from "../nn/index.ts";
+import { type Jitted, jit } from "../transforms/index.ts";
+import { Averages } from "./averages.ts";
+import {
+  checkExamples,
+  type InputData,
+  inputBatches,
+  type LabeledData,
+  labeledBatches,
+  splitBatch,
+} from "./batches.ts";
+import type { CompiledModel } from "./model.ts";
+import { turns } from "./turns.ts";
+
+/** Options of `evaluate` and `predict`. */
+export interface PassOptions {
+  /** Examples at a time, when the data are tensors; default 256. */
+  readonly batchSize?: number;
+}
+
+/** Loss and metrics over all data; see `Module.evaluate`. */
+export async function evaluateModel(
+  model: CompiledModel,
+  data: LabeledData,
+  { batchSize = 256 }: PassOptions,
+): Promise<Record<string, number>> {
+  checkCount(batchSize, 1, "evaluate: batchSize");
+  const averages = new Averages();
+  const turn = turns();
+  for await (const element of labeledBatches(data, batchSize, "evaluate").iterate()) {
+    const [x, y] = splitBatch(element, "evaluate");
+    averages.add(await model.evaluateBatch(x, y), Number(x.shape[0]));
+    await turn();
+  }
+  return averages.means();
+}
+
+const predictors = new WeakMap<Module, Jitted<[Tensor], Tensor>>();
+
+/** The compiled forward pass of a module, which needs neither loss nor optimizer. */
+function predictor(module: Module): Jitted<[Tensor], Tensor> {
+  let forward = predictors.get(module);
+  if (!forward) {
+    forward = jit((x: Tensor) => module.call(x, { training: false }));
+    predictors.set(module, forward);
+  }
+  return forward;
+}
+
+/** The outputs for all inputs; see `Module.predict`. */
+export async function predictAll(
+  module: Module,
+  data: InputData,
+  { batchSize = 256 }: PassOptions,
+): Promise<Tensor> {
+  checkCount(batchSize, 1, "predict: batchSize");
+  const parts: Tensor[] = [];
+  const turn = turns();
+  for await (const x of inputBatches(data, batchSize, "predict").iterate()) {
+    checkExamples(x, "predict");
+    parts.push(await predictor(module).runAsync(x));
+    await turn();
+  }
+  const [only] = parts;
+  return parts.length === 1 && only ? only : concat(parts, { axis: 0 });
+}

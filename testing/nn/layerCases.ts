@@ -1,0 +1,144 @@
+/** Every layer, with options that matter, as the generated tests use it. */
+import * as ng from "nagare";
+
+const { nn } = ng;
+
+/** A layer to be checked. */
+export interface LayerCase {
+  readonly label: string;
+  /** A new layer. Weights are float64 where they are asked for, so that gradients can be compared with differences. */
+  readonly make: (dtype: "float32" | "float64") => ng.nn.Module;
+  /** Shape of the input without the batch axis. */
+  readonly input: readonly number[];
+  /** Shape of the output without the batch axis. */
+  readonly output: readonly number[];
+  /** Paths and shapes of the variables, those that are not trained marked by a *. */
+  readonly variables?: Readonly<Record<string, readonly number[]>>;
+  /** Whether the output differs while training. */
+  readonly trainsDifferently?: boolean;
+}
+
+const image = [6, 5, 4] as const;
+
+export const layerCases: readonly LayerCase[] = [
+  {
+    label: "Dense",
+    make: (dtype) => new nn.Dense(3, { dtype, biasInitializer: "heNormal" }),
+    input: [4],
+    output: [3],
+    variables: { kernel: [4, 3], bias: [3] },
+  },
+  {
+    label: "Dense without bias, over more axes",
+    make: (dtype) => nn.dense({ units: 2, useBias: false, activation: "tanh", dtype }),
+    input: [3, 4],
+    output: [3, 2],
+    variables: { kernel: [4, 2] },
+  },
+  {
+    label: "Conv2d",
+    make: (dtype) => nn.conv2d({ filters: 3, kernelSize: 3, dtype, biasInitializer: "heNormal" }),
+    input: image,
+    output: [4, 3, 3],
+    variables: { kernel: [3, 3, 4, 3], bias: [3] },
+  },
+  {
+    label: "Conv2d with same padding and strides",
+    make: (dtype) =>
+      nn.conv2d({ filters: 2, kernelSize: [3, 2], strides: [2, 1], padding: "same", useBias: false, dtype }),
+    input: image,
+    output: [3, 5, 2],
+    variables: { kernel: [3, 2, 4, 2] },
+  },
+  {
+    label: "Conv2d with groups, dilation and padding in cells",
+    make: (dtype) =>
+      nn.conv2d({
+        filters: 4,
+        kernelSize: 2,
+        dilation: 2,
+        groups: 2,
+        padding: [1, 0, 2, 1],
+        activation: "gelu",
+        kernelInitializer: "heUniform",
+        dtype,
+      }),
+    input: image,
+    output: [5, 6, 4],
+    variables: { kernel: [2, 2, 2, 4], bias: [4] },
+  },
+  {
+    label: "MaxPool2d",
+    make: () => nn.maxPooling2d(),
+    input: image,
+    output: [3, 2, 4],
+  },
+  {
+    label: "MaxPool2d with overlapping windows and same padding",
+    make: () => nn.maxPooling2d({ poolSize: 3, strides: 2, padding: "same" }),
+    input: image,
+    output: [3, 3, 4],
+  },
+  {
+    label: "AvgPool2d",
+    make: () => nn.averagePooling2d({ poolSize: [2, 3], strides: 1, padding: "same" }),
+    input: image,
+    output: [6, 5, 4],
+  },
+  { label: "GlobalAvgPool2d", make: () => nn.globalAveragePooling2d(), input: image, output: [4] },
+  { label: "Flatten", make: () => nn.flatten(), input: image, output: [120] },
+  {
+    label: "Dropout",
+    make: () => nn.dropout({ rate: 0.3 }),
+    input: [40],
+    output: [40],
+    trainsDifferently: true,
+  },
+  {
+    label: "BatchNorm",
+    make: () => nn.batchNormalization({ momentum: 0.9 }),
+    input: [3, 4],
+    output: [3, 4],
+    variables: { gamma: [4], beta: [4], "movingMean*": [4], "movingVariance*": [4] },
+    trainsDifferently: true,
+  },
+  {
+    label: "BatchNorm without center and scale",
+    make: () => nn.batchNormalization({ center: false, scale: false }),
+    input: [4],
+    output: [4],
+    variables: { "movingMean*": [4], "movingVariance*": [4] },
+    trainsDifferently: true,
+  },
+  ...nn.activationNames.map((name) => ({
+    label: `ActivationLayer of ${name}`,
+    make: () => nn.activationLayer(name),
+    input: [5],
+    output: [5],
+  })),
+  {
+    label: "Sequential",
+    make: (dtype) =>
+      nn.sequential([
+        nn.conv2d({ filters: 3, kernelSize: 2, dtype }),
+        nn.batchNormalization(),
+        nn.activationLayer("silu"),
+        nn.dropout({ rate: 0.2 }),
+        nn.flatten(),
+        nn.dense({ units: 2, dtype }),
+      ]),
+    input: image,
+    output: [2],
+    variables: {
+      "layers.0.kernel": [2, 2, 4, 3],
+      "layers.0.bias": [3],
+      "layers.1.gamma": [3],
+      "layers.1.beta": [3],
+      "layers.1.movingMean*": [3],
+      "layers.1.movingVariance*": [3],
+      "layers.5.kernel": [60, 2],
+      "layers.5.bias": [2],
+    },
+    trainsDifferently: true,
+  },
+];
