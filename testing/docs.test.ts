@@ -9,7 +9,9 @@ const root = join(import.meta.dirname, "..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
 
 function codeBlocks(markdown: string, language: string): string[] {
-  return [...markdown.matchAll(/```(\w+)\n([\s\S]*?)```/g)].filter(([, name]) => name === language).map(([, , code]) => code ?? "");
+  return [...markdown.matchAll(/```(\w+)\n([\s\S]*?)```/g)]
+    .filter(([, name]) => name === language)
+    .map(([, , code]) => code ?? "");
 }
 
 const withoutComments = (code: string): string => code.replaceAll(/\s*\/\/.*$/gm, "");
@@ -25,7 +27,10 @@ test("the English and the Japanese README have the same programs, headings and l
   const levels = (text: string) => [...text.matchAll(/^(#+) /gm)].map(([, hashes]) => hashes);
   assert.deepEqual(levels(english), levels(japanese));
   const links = (text: string) =>
-    [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target).filter((target) => !target?.startsWith("README")).sort();
+    [...text.matchAll(/\]\(([^)]+)\)/g)]
+      .map(([, target]) => target)
+      .filter((target) => !target?.startsWith("README"))
+      .sort();
   assert.deepEqual(links(english), links(japanese));
 });
 
@@ -37,7 +42,12 @@ test("the programs in the README compile", () => {
     const blocks = others.map((code) => `{\n${code}\n}`).join("\n");
     const names = "declare const validation: ng.train.LabeledData;";
     writeFileSync(join(folder, "program.ts"), `${opening}\n${names}\n${blocks}\n`);
-    const config = { extends: "../../tsconfig.json", include: ["program.ts"], exclude: [], compilerOptions: { noUnusedLocals: false } };
+    const config = {
+      extends: "../../tsconfig.json",
+      include: ["program.ts"],
+      exclude: [],
+      compilerOptions: { noUnusedLocals: false },
+    };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
     const tsc = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" });
     assert.equal(tsc.status, 0, tsc.stdout);
@@ -47,7 +57,13 @@ test("the programs in the README compile", () => {
 });
 
 test("the relative links of the documents lead somewhere", () => {
-  for (const document of ["README.md", "README.ja.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]) {
+  for (const document of [
+    "README.md",
+    "README.ja.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+  ]) {
     for (const [, target = ""] of read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
       assert.ok(read(target).length > 0, `${document} → ${target}`);
     }

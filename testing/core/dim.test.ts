@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
-  type Dim,
-  ShapeError,
   addDims,
+  type Dim,
   dim,
   dimName,
   evaluateDim,
@@ -13,6 +12,7 @@ import {
   formatDim,
   mulDims,
   parseDim,
+  ShapeError,
   subDims,
 } from "nagare/backend";
 import { assertProperty } from "../property.ts";
@@ -43,9 +43,15 @@ const { expression } = fc.letrec<{ expression: Pair; leaf: Pair }>((tie) => ({
   expression: fc.oneof(
     { maxDepth: 3 },
     tie("leaf"),
-    fc.tuple(tie("expression"), tie("expression")).map(([a, b]) => ({ d: addDims(a.d, b.d), value: a.value + b.value })),
-    fc.tuple(tie("expression"), tie("expression")).map(([a, b]) => ({ d: subDims(a.d, b.d), value: a.value - b.value })),
-    fc.tuple(tie("expression"), tie("expression")).map(([a, b]) => ({ d: mulDims(a.d, b.d), value: a.value * b.value })),
+    fc
+      .tuple(tie("expression"), tie("expression"))
+      .map(([a, b]) => ({ d: addDims(a.d, b.d), value: a.value + b.value })),
+    fc
+      .tuple(tie("expression"), tie("expression"))
+      .map(([a, b]) => ({ d: subDims(a.d, b.d), value: a.value - b.value })),
+    fc
+      .tuple(tie("expression"), tie("expression"))
+      .map(([a, b]) => ({ d: mulDims(a.d, b.d), value: a.value * b.value })),
     fc
       .tuple(tie("expression"), fc.integer({ min: 1, max: 4 }))
       .map(([a, divisor]) => ({ d: floorDivDim(a.d, divisor), value: Math.floor(a.value / divisor) })),
@@ -121,9 +127,12 @@ describe("symbolic dimensions", () => {
   });
 
   test("a name without a size is named in the error", () => {
-    assert.throws(() => evaluateDim(addDims(dim("width"), 1), bindings), (error: unknown) => {
-      return error instanceof ShapeError && /"width"/.test(error.message);
-    });
+    assert.throws(
+      () => evaluateDim(addDims(dim("width"), 1), bindings),
+      (error: unknown) => {
+        return error instanceof ShapeError && /"width"/.test(error.message);
+      },
+    );
   });
 
   test("names that are no identifiers and foreign symbols are refused", () => {
@@ -132,8 +141,26 @@ describe("symbolic dimensions", () => {
   });
 
   test("any text either parses to a dimension that formats and parses again, or is a ShapeError", () => {
-    const piece = fc.constantFrom("batch", "n", "*", "+", "-", "floor((", ")/", ")", "2", "0", "-3", " ", "1e9", "9".repeat(15));
-    const text = fc.oneof(fc.string(), fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join("")));
+    const piece = fc.constantFrom(
+      "batch",
+      "n",
+      "*",
+      "+",
+      "-",
+      "floor((",
+      ")/",
+      ")",
+      "2",
+      "0",
+      "-3",
+      " ",
+      "1e9",
+      "9".repeat(15),
+    );
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join("")),
+    );
     assertProperty(
       fc.property(text, (input) => {
         let d: Dim;
@@ -150,7 +177,12 @@ describe("symbolic dimensions", () => {
   });
 
   test("numbers that JavaScript cannot count with are refused", () => {
-    for (const text of ["9007199254740993", "9".repeat(20), "999999999999999*999999999999999", "9007199254740991*n+n"]) {
+    for (const text of [
+      "9007199254740993",
+      "9".repeat(20),
+      "999999999999999*999999999999999",
+      "9007199254740991*n+n",
+    ]) {
       assert.throws(() => parseDim(text), ShapeError, text);
     }
     assertSame(parseDim("9007199254740991"), Number.MAX_SAFE_INTEGER);

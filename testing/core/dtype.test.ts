@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
-  type DType,
-  DTypeError,
   allocate,
   bytesPerElement,
   checkDType,
+  type DType,
+  DTypeError,
   dtypes,
   isDType,
   isFloat,
@@ -47,7 +47,9 @@ describe("promotion", () => {
         if (cells[i] !== "-") assert.equal(combine(), cells[i], `${name} and ${column}`);
         else
           assert.throws(combine, (error: unknown) => {
-            return error instanceof DTypeError && /^add: /.test(error.message) && /\.astype\("/.test(error.message);
+            return (
+              error instanceof DTypeError && /^add: /.test(error.message) && /\.astype\("/.test(error.message)
+            );
           });
       });
     });
@@ -107,13 +109,21 @@ describe("dtypes", () => {
 
   test("any other name is refused with the list", () => {
     assertProperty(
-      fc.property(fc.oneof(fc.string(), fc.constantFrom("constructor", "__proto__", "toString"), fc.anything()), (name) => {
-        if (dtypes.includes(name as DType)) return;
-        assert.equal(isDType(name), false);
-        assert.throws(() => checkDType(name, "tensor"), (error: unknown) => {
-          return error instanceof DTypeError && error.message.includes("expected one of float32, float64");
-        });
-      }),
+      fc.property(
+        fc.oneof(fc.string(), fc.constantFrom("constructor", "__proto__", "toString"), fc.anything()),
+        (name) => {
+          if (dtypes.includes(name as DType)) return;
+          assert.equal(isDType(name), false);
+          assert.throws(
+            () => checkDType(name, "tensor"),
+            (error: unknown) => {
+              return (
+                error instanceof DTypeError && error.message.includes("expected one of float32, float64")
+              );
+            },
+          );
+        },
+      ),
       200,
     );
   });

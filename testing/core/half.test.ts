@@ -21,7 +21,13 @@ interface HalfFormat {
 
 const formats: readonly HalfFormat[] = [
   { name: "float16", decode: float16ToNumber, encode: numberToFloat16, infinity: 0x7c00, first: (x) => x },
-  { name: "bfloat16", decode: bfloat16ToNumber, encode: numberToBfloat16, infinity: 0x7f80, first: Math.fround },
+  {
+    name: "bfloat16",
+    decode: bfloat16ToNumber,
+    encode: numberToBfloat16,
+    infinity: 0x7f80,
+    first: Math.fround,
+  },
 ];
 
 /**
@@ -31,16 +37,16 @@ const formats: readonly HalfFormat[] = [
 function nearest({ decode, infinity }: HalfFormat, value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
-  const valueOf = (bits: number): number =>
+  const numberAt = (bits: number): number =>
     bits < infinity ? decode(bits) : 2 * decode(infinity - 1) - decode(infinity - 2);
   let [low, high] = [0, infinity];
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (valueOf(middle) <= magnitude) low = middle;
+    if (numberAt(middle) <= magnitude) low = middle;
     else high = middle;
   }
-  if (magnitude >= valueOf(high)) return sign | high;
-  const [below, above] = [magnitude - valueOf(low), valueOf(high) - magnitude];
+  if (magnitude >= numberAt(high)) return sign | high;
+  const [below, above] = [magnitude - numberAt(low), numberAt(high) - magnitude];
   if (below === above) return sign | (low % 2 === 0 ? low : high);
   return sign | (below < above ? low : high);
 }
@@ -52,9 +58,9 @@ for (const format of formats) {
     test("all 65,536 bit patterns survive the way to a number and back", () => {
       for (let bits = 0; bits < 0x10000; bits++) {
         const value = decode(bits);
-        const isNaN = (bits & 0x7fff) > infinity;
-        assert.equal(Number.isNaN(value), isNaN, `bits ${bits.toString(16)}`);
-        if (isNaN) assert.ok((encode(value) & 0x7fff) > infinity);
+        const noNumber = (bits & 0x7fff) > infinity;
+        assert.equal(Number.isNaN(value), noNumber, `bits ${bits.toString(16)}`);
+        if (noNumber) assert.ok((encode(value) & 0x7fff) > infinity);
         else assert.equal(encode(value), bits, `bits ${bits.toString(16)} are ${value}`);
       }
     });

@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import {
-  type Shape,
-  ShapeError,
   broadcastAxes,
   broadcastShapes,
   checkShape,
@@ -14,6 +12,8 @@ import {
   normalizeAxis,
   resolveReshape,
   rowMajorStrides,
+  type Shape,
+  ShapeError,
   sizeOf,
 } from "nagare/backend";
 import { assertProperty } from "../property.ts";
@@ -40,9 +40,14 @@ describe("broadcasting", () => {
         const expected = broadcastModel(shapes);
         if (expected) assert.deepEqual([...broadcastShapes(shapes, "add")], expected);
         else
-          assert.throws(() => broadcastShapes(shapes, "add"), (error: unknown) => {
-            return error instanceof ShapeError && shapes.every((s) => error.message.includes(formatShape(s)));
-          });
+          assert.throws(
+            () => broadcastShapes(shapes, "add"),
+            (error: unknown) => {
+              return (
+                error instanceof ShapeError && shapes.every((s) => error.message.includes(formatShape(s)))
+              );
+            },
+          );
       }),
       1000,
     );
@@ -74,11 +79,15 @@ describe("broadcasting", () => {
 describe("reshape", () => {
   test("-1 takes what is left, for every way to split a size", () => {
     assertProperty(
-      fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 }), fc.nat(), (to, at) => {
-        const hole = at % to.length;
-        const total = to.reduce((a, b) => a * b, 1);
-        assert.deepEqual(resolveReshape([total], to.with(hole, -1), "reshape"), to);
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 }),
+        fc.nat(),
+        (to, at) => {
+          const hole = at % to.length;
+          const total = to.reduce((a, b) => a * b, 1);
+          assert.deepEqual(resolveReshape([total], to.with(hole, -1), "reshape"), to);
+        },
+      ),
     );
   });
 
@@ -86,12 +95,22 @@ describe("reshape", () => {
     for (const [from, to] of [
       [[6], [4, -1]],
       [[6], [5]],
-      [[2, 3], [7, 1]],
+      [
+        [2, 3],
+        [7, 1],
+      ],
       [[5], [0, -1]],
     ] as const) {
-      assert.throws(() => resolveReshape(from, to, "reshape"), (error: unknown) => {
-        return error instanceof ShapeError && error.message.includes(formatShape(from)) && error.message.includes(formatShape(to));
-      });
+      assert.throws(
+        () => resolveReshape(from, to, "reshape"),
+        (error: unknown) => {
+          return (
+            error instanceof ShapeError &&
+            error.message.includes(formatShape(from)) &&
+            error.message.includes(formatShape(to))
+          );
+        },
+      );
     }
   });
 
@@ -120,7 +139,8 @@ describe("axes and strides", () => {
   test("negative axes count from the back", () => {
     assertProperty(
       fc.property(fc.integer({ min: 1, max: 6 }), fc.integer({ min: -8, max: 8 }), (rank, axis) => {
-        if (axis >= -rank && axis < rank) assert.equal(normalizeAxis(axis, rank, "sum"), axis < 0 ? axis + rank : axis);
+        if (axis >= -rank && axis < rank)
+          assert.equal(normalizeAxis(axis, rank, "sum"), axis < 0 ? axis + rank : axis);
         else assert.throws(() => normalizeAxis(axis, rank, "sum"), ShapeError);
       }),
     );

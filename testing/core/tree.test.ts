@@ -4,13 +4,13 @@ import fc from "fast-check";
 import {
   ConcreteTensor,
   CpuStorage,
-  ValueError,
   checkSameStructure,
   flatten,
   mapTree,
   treeChildren,
   treeKey,
   unflatten,
+  ValueError,
 } from "nagare/backend";
 import { assertProperty } from "../property.ts";
 
@@ -67,13 +67,31 @@ describe("trees", () => {
         let count = 0;
         const mapped = mapTree(original, () => ++count);
         assert.equal(count, flatten(original).leaves.length);
-        assert.deepEqual(mapTree(mapped, () => 0), mapTree(original, () => 0));
+        assert.deepEqual(
+          mapTree(mapped, () => 0),
+          mapTree(original, () => 0),
+        );
       }),
     );
   });
 
   test("keys differ for different structures", () => {
-    const structures: unknown[] = [0, [], [0], [[0]], {}, { a: 0 }, { b: 0 }, "a", "b", null, undefined, [0, 0], { a: "0" }, '{"a":*}'];
+    const structures: unknown[] = [
+      0,
+      [],
+      [0],
+      [[0]],
+      {},
+      { a: 0 },
+      { b: 0 },
+      "a",
+      "b",
+      null,
+      undefined,
+      [0, 0],
+      { a: "0" },
+      '{"a":*}',
+    ];
     const keys = structures.map((structure) => treeKey(flatten(structure).def));
     assert.equal(new Set(keys).size, structures.length);
   });
@@ -102,15 +120,20 @@ describe("trees", () => {
 
   test("too many leaves are an error with both numbers", () => {
     const { def } = flatten([1, 2]);
-    assert.throws(() => unflatten(def, [1, 2, 3]), (error: unknown) => {
-      return error instanceof ValueError && /2 leaves; received 3/.test(error.message);
-    });
+    assert.throws(
+      () => unflatten(def, [1, 2, 3]),
+      (error: unknown) => {
+        return error instanceof ValueError && /2 leaves; received 3/.test(error.message);
+      },
+    );
   });
 
   test("different structures are refused, with both of them", () => {
     assert.throws(
       () => checkSameStructure(flatten([1]).def, flatten({ a: 1 }).def, "jvp"),
-      (error: unknown) => error instanceof ValueError && /jvp: expected the structure \[\*\]; received \{"a":\*\}/.test(error.message),
+      (error: unknown) =>
+        error instanceof ValueError &&
+        /jvp: expected the structure \[\*\]; received \{"a":\*\}/.test(error.message),
     );
   });
 });

@@ -6,7 +6,9 @@ function load(name: string): Backend | undefined {
   try {
     return loadBackend(name);
   } catch (error) {
-    console.log(`The backend "${name}" is not tested here: ${error instanceof Error ? error.message : String(error)}`);
+    console.log(
+      `The backend "${name}" is not tested here: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return undefined;
   }
 }

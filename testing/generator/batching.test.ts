@@ -1,7 +1,13 @@
 import { before, describe, test } from "node:test";
 import { isFloat, verifyPasses } from "nagare/backend";
 import { onBackend, testedBackends } from "./backends.ts";
-import { checkJvpOfVmap, checkNestedVmap, checkSymbolicBatch, checkVmap, checkVmapOfGrad } from "./batching.ts";
+import {
+  checkJvpOfVmap,
+  checkNestedVmap,
+  checkSymbolicBatch,
+  checkVmap,
+  checkVmapOfGrad,
+} from "./batching.ts";
 import { type Case, casesOf, differentiableOperands, testedPrimitives } from "./cases.ts";
 
 before(() => {

@@ -1,8 +1,16 @@
 /** Checks of batching rules: a mapped operation equals the operation in a loop. */
 import assert from "node:assert/strict";
 import * as ng from "nagare";
-import { type ConcreteTensor, Program, ShapeError, type Tensor, builder, concreteShape, dim } from "nagare/backend";
-import { type Case, apply, asFunctionOf, differentiableOperands, nonEmptySubsets } from "./cases.ts";
+import {
+  builder,
+  type ConcreteTensor,
+  concreteShape,
+  dim,
+  Program,
+  ShapeError,
+  type Tensor,
+} from "nagare/backend";
+import { apply, asFunctionOf, type Case, differentiableOperands, nonEmptySubsets } from "./cases.ts";
 import { assertClose, assertNear, toleranceOf } from "./compare.ts";
 import { curvedLoss } from "./derivatives.ts";
 import { randomTensor, seededRandom, tensorOf } from "./draw.ts";
@@ -11,7 +19,9 @@ const size = 3;
 
 /** One more axis at `axis`, along which the given tensors of one shape follow each other. */
 function stack(tensors: readonly Tensor[], axis: number): Tensor {
-  const rows = tensors.map((tensor) => builder.reshape(tensor, { shape: tensor.shape.toSpliced(axis, 0, 1) }));
+  const rows = tensors.map((tensor) =>
+    builder.reshape(tensor, { shape: tensor.shape.toSpliced(axis, 0, 1) }),
+  );
   return builder.concat(rows, { axis });
 }
 
@@ -30,11 +40,21 @@ function stackExamples(
   axes: readonly number[],
 ): Tensor[] {
   return test.inputs.map((input, i) =>
-    mapped[i] ? stack(examples.map((example) => example[i] ?? input), axes[i] ?? 0) : input,
+    mapped[i]
+      ? stack(
+          examples.map((example) => example[i] ?? input),
+          axes[i] ?? 0,
+        )
+      : input,
   );
 }
 
-function compareWithLoop(test: Case, batch: readonly Tensor[], examples: readonly Tensor[][], label: string): void {
+function compareWithLoop(
+  test: Case,
+  batch: readonly Tensor[],
+  examples: readonly Tensor[][],
+  label: string,
+): void {
   const loop = examples.map((example) => apply(test, example));
   batch.forEach((actual, k) => {
     const expected = stack(
@@ -112,7 +132,16 @@ export function checkVmapOfGrad(test: Case): void {
     ...xs: Tensor[]
   ) => Tensor[];
   const pick = (list: readonly Tensor[]): Tensor[] => positions.map((i) => list[i] as Tensor);
-  const batch = ng.vmap(gradient)(...pick(stackExamples(test, examples, mapped, test.inputs.map(() => 0))));
+  const batch = ng.vmap(gradient)(
+    ...pick(
+      stackExamples(
+        test,
+        examples,
+        mapped,
+        test.inputs.map(() => 0),
+      ),
+    ),
+  );
   const loop = examples.map((example) => gradient(...pick(example)));
   batch.forEach((actual, k) => {
     const expected = stack(
@@ -129,7 +158,9 @@ export function checkJvpOfVmap(test: Case): void {
   const mapped = test.inputs.map((_, i) => positions.includes(i));
   const examples = examplesOf(test, mapped).map((example) => positions.map((i) => example[i] as Tensor));
   const random = seededRandom(`tangents ${test.label}`);
-  const tangents = examples.map((example) => example.map((x) => randomTensor(random, concreteShape(x.shape), x.dtype)));
+  const tangents = examples.map((example) =>
+    example.map((x) => randomTensor(random, concreteShape(x.shape), x.dtype)),
+  );
   const f = asFunctionOf(test, positions);
   const across = (lists: readonly (readonly Tensor[])[]): Tensor[] =>
     positions.map((_, k) =>
@@ -158,7 +189,9 @@ export function checkSymbolicBatch(test: Case): string | undefined {
   const [first] = test.inputs;
   if (!first) return undefined;
   const mapped = test.inputs.map((_, i) => i === 0);
-  const avals = test.inputs.map((input, i) => (i === 0 ? { ...input, shape: [dim("batch"), ...input.shape] } : input));
+  const avals = test.inputs.map((input, i) =>
+    i === 0 ? { ...input, shape: [dim("batch"), ...input.shape] } : input,
+  );
   const inAxes = mapped.map((isMapped) => (isMapped ? 0 : null));
   const trace = () =>
     ng.traceGraph(avals, (inputs) => ({
@@ -174,7 +207,12 @@ export function checkSymbolicBatch(test: Case): string | undefined {
   }
   for (const count of [size, 1, 5]) {
     const examples = examplesOf(test, mapped, count);
-    const operands = stackExamples(test, examples, mapped, inAxes.map((axis) => axis ?? 0));
+    const operands = stackExamples(
+      test,
+      examples,
+      mapped,
+      inAxes.map((axis) => axis ?? 0),
+    );
     const results = program.run(operands as ConcreteTensor[]);
     compareWithLoop(test, results, examples, `${test.label}, symbolic batch of ${count}`);
   }

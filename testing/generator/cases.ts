@@ -2,12 +2,12 @@
 import {
   type ConcreteTensor,
   type DType,
-  type Params,
-  type Primitive,
-  type Tensor,
   formatAval,
   isDifferentiable,
+  type Params,
+  type Primitive,
   primitives,
+  type Tensor,
 } from "nagare/backend";
 import { bind } from "../../packages/nagare/src/trace/index.ts";
 import { drawOperands, seededRandom } from "./draw.ts";
@@ -29,11 +29,14 @@ export const testedPrimitives: readonly Primitive[] = primitives();
 /** Every sample of an operation in one dtype. A source has no operand: its dtype is a parameter. */
 export function casesOf(op: Primitive, dtype: DType): Case[] {
   return op.samples().map((sample, index) => {
-    const params = sample.inputs.length === 0 && "dtype" in sample.params ? { ...sample.params, dtype } : sample.params;
+    const params =
+      sample.inputs.length === 0 && "dtype" in sample.params ? { ...sample.params, dtype } : sample.params;
     const redraw = (seed: string) =>
       drawOperands(sample.inputs, dtype, seededRandom(`${op.name} ${dtype} ${index} ${seed}`));
     const inputs = redraw("");
-    const shown = JSON.stringify(params, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+    const shown = JSON.stringify(params, (_, value: unknown) =>
+      typeof value === "bigint" ? `${value}n` : value,
+    );
     const label = `${op.name}(${inputs.map(formatAval).join(", ")}) ${shown} (sample ${index})`;
     return { op, inputs, params, label, redraw };
   });

@@ -1,6 +1,14 @@
 /** How close two results must be, for each dtype and kind of operation. */
 import assert from "node:assert/strict";
-import { type DType, type Primitive, type Tensor, formatAval, formatShape, isFloat, sameShape } from "nagare/backend";
+import {
+  type DType,
+  formatAval,
+  formatShape,
+  isFloat,
+  type Primitive,
+  sameShape,
+  type Tensor,
+} from "nagare/backend";
 
 /** Half the distance from 1 to the next number: the relative error of one rounding. */
 export const roundingError: { readonly [D in DType]?: number } = {

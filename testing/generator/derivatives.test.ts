@@ -29,7 +29,10 @@ for (const op of testedPrimitives) {
         onBackend(backend, () => casesOf(op, dtype).forEach(check));
       for (const dtype of differentiable) {
         test(`jvp's and vjp's primals equal eager, ${dtype} on ${backend}`, forEachCase(dtype, checkPrimals));
-        test(`derivatives have their primals' dtypes, ${dtype} on ${backend}`, forEachCase(dtype, checkTangentAvals));
+        test(
+          `derivatives have their primals' dtypes, ${dtype} on ${backend}`,
+          forEachCase(dtype, checkTangentAvals),
+        );
         test(`jit of grad equals grad, ${dtype} on ${backend}`, forEachCase(dtype, checkJitOfGrad));
       }
       if (!differentiable.includes("float64")) continue;

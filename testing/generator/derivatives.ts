@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import * as ng from "nagare";
 import {
-  type ConcreteTensor,
-  type DType,
-  type Tensor,
   builder,
+  type ConcreteTensor,
   concreteShape,
+  type DType,
   formatAval,
   isDifferentiable,
+  type Tensor,
 } from "nagare/backend";
 import { stopGradient } from "../../packages/nagare/src/ops/index.ts";
-import { type Case, apply, asFunctionOf, differentiableOperands, nonEmptySubsets } from "./cases.ts";
+import { apply, asFunctionOf, type Case, differentiableOperands, nonEmptySubsets } from "./cases.ts";
 import { assertClose, assertNear, roundingError } from "./compare.ts";
 import { type Random, randomTensor, seededRandom, tensorOf } from "./draw.ts";
 
@@ -61,7 +61,8 @@ export function isNonzero(tensors: readonly Tensor[]): boolean {
 
 function maximum(tensor: Tensor): number {
   let largest = 0;
-  for (const element of tensor.dataSync() as Float64Array) largest = Math.max(largest, Math.abs(Number(element)));
+  for (const element of tensor.dataSync() as Float64Array)
+    largest = Math.max(largest, Math.abs(Number(element)));
   return largest;
 }
 
@@ -69,7 +70,12 @@ function maximum(tensor: Tensor): number {
 function setting(test: Case, positions: readonly number[]) {
   const points = positions.map((i) => test.inputs[i] as ConcreteTensor);
   const random = seededRandom(test.label);
-  return { points, random, directions: directionsFor(random, points), f: floatResults(asFunctionOf(test, positions)) };
+  return {
+    points,
+    random,
+    directions: directionsFor(random, points),
+    f: floatResults(asFunctionOf(test, positions)),
+  };
 }
 
 /** The primal results of jvp and vjp are the eager ones, bit for bit. */
@@ -106,7 +112,10 @@ export function checkFirstOrder(test: Case): void {
     const { points, directions, f } = setting(test, positions);
     const [outputs, tangents] = derivative(f, points, directions);
     const fine = outputs.every(({ dtype }) => dtype === "float64");
-    assert.ok(fine || test.op.linear, `${test.label}: a nonlinear operation needs float64 results to be checked`);
+    assert.ok(
+      fine || test.op.linear,
+      `${test.label}: a nonlinear operation needs float64 results to be checked`,
+    );
     outputs.forEach((output, i) => {
       const tangent = tangents[i] ?? output;
       const label = `${test.label}, derivative in operands [${positions.join(", ")}]`;
@@ -116,7 +125,8 @@ export function checkFirstOrder(test: Case): void {
       }
       const expected = centralDifference(f, points, directions, fine ? step : 1)[i] ?? output;
       if (fine) assertNear(tangent, expected, tolerance, label);
-      else assertClose(tangent, expected, { kind: "relative", roundings: 2 + 2 * (1 + maximum(output)) }, label);
+      else
+        assertClose(tangent, expected, { kind: "relative", roundings: 2 + 2 * (1 + maximum(output)) }, label);
     });
   }
 }
@@ -213,7 +223,11 @@ export function checkMatrix(test: Case): void {
 function unitVectors(like: Tensor): ConcreteTensor[] {
   const shape = concreteShape(like.shape);
   return Array.from({ length: like.size }, (_, i) =>
-    tensorOf(Array.from({ length: like.size }, (_unused, k) => (k === i ? 1 : 0)), shape, like.dtype),
+    tensorOf(
+      Array.from({ length: like.size }, (_unused, k) => (k === i ? 1 : 0)),
+      shape,
+      like.dtype,
+    ),
   );
 }
 
@@ -222,9 +236,16 @@ function elements(tensors: readonly Tensor[]): number[] {
 }
 
 /** A loss that is curved even where the operation is linear: Σ ct · f(x)². */
-export function curvedLoss(test: Case, positions: readonly number[], dtype: DType): (...xs: Tensor[]) => Tensor {
+export function curvedLoss(
+  test: Case,
+  positions: readonly number[],
+  dtype: DType,
+): (...xs: Tensor[]) => Tensor {
   const f = floatResults(asFunctionOf(test, positions));
-  const weights = directionsFor(seededRandom(`loss ${test.label}`), apply(test, test.inputs).filter(isDifferentiable));
+  const weights = directionsFor(
+    seededRandom(`loss ${test.label}`),
+    apply(test, test.inputs).filter(isDifferentiable),
+  );
   return (...xs) => {
     const terms = f(...xs).map((y, i) => {
       const weighted = builder.mul(builder.square(y), weights[i] ?? y);
@@ -244,7 +265,9 @@ export function checkGradOfGrad(test: Case): void {
   const gradient = ng.grad(curvedLoss(test, positions, "float64"), { argnums }) as unknown as TensorFunction;
   const along = (...xs: Tensor[]): Tensor =>
     gradient(...xs)
-      .map((g, i) => builder.reduceSum(builder.mul(g, directions[i] ?? g), { axes: g.shape.map((_, axis) => axis) }))
+      .map((g, i) =>
+        builder.reduceSum(builder.mul(g, directions[i] ?? g), { axes: g.shape.map((_, axis) => axis) }),
+      )
       .reduce((a, b) => builder.add(a, b));
   const hessianRow = (ng.grad(along, { argnums }) as unknown as TensorFunction)(...points);
   const others = directionsFor(random, points);

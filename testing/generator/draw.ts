@@ -1,11 +1,11 @@
 /** Operands for generated cases, drawn from what a sample says; the same seed gives the same values. */
 import {
+  allocate,
   ConcreteTensor,
   CpuStorage,
   type DType,
-  type SampleInput,
-  allocate,
   isFloat,
+  type SampleInput,
   writeElement,
 } from "nagare/backend";
 
@@ -30,7 +30,10 @@ export function tensorOf(
   shape: readonly number[],
   dtype: DType,
 ): ConcreteTensor {
-  const array = allocate(dtype, shape.reduce((a, b) => a * b, 1));
+  const array = allocate(
+    dtype,
+    shape.reduce((a, b) => a * b, 1),
+  );
   for (let i = 0; i < array.length; i++) writeElement(array, dtype, i, values[i] ?? 0);
   return new ConcreteTensor(shape, dtype, new CpuStorage(array));
 }
@@ -71,7 +74,11 @@ function integerRange(low: number, high: number, dtype: DType): [number, number]
  * The operands of one sample. Values that a sample wants distinct lie on one shuffled grid over all such operands, off
  * its centre, so that no two are equal and none is 0.
  */
-export function drawOperands(inputs: readonly SampleInput[], caseDType: DType, random: Random): ConcreteTensor[] {
+export function drawOperands(
+  inputs: readonly SampleInput[],
+  caseDType: DType,
+  random: Random,
+): ConcreteTensor[] {
   const sizes = inputs.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
   const distinctCount = inputs.reduce((sum, { distinct }, i) => sum + (distinct ? (sizes[i] ?? 0) : 0), 0);
   const order = shuffled(distinctCount, random);

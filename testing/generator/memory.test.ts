@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as ng from "nagare";
-import { ConcreteTensor, type Storage, type Tensor, isDifferentiable } from "nagare/backend";
+import { ConcreteTensor, isDifferentiable, type Storage, type Tensor } from "nagare/backend";
 import { onBackend, testedBackends } from "./backends.ts";
-import { type Case, apply, casesOf, differentiableOperands, testedPrimitives } from "./cases.ts";
+import { apply, type Case, casesOf, differentiableOperands, testedPrimitives } from "./cases.ts";
 import { curvedLoss } from "./derivatives.ts";
 
 setFlagsFromString("--expose-gc");
@@ -24,7 +24,11 @@ function useOnce(test: Case, compiled: (...xs: Tensor[]) => unknown, seen: WeakR
     const points = positions.map((i) => inputs[i] as Tensor);
     const [dtype] = points.map((point) => point.dtype);
     const argnums = positions.map((_, i) => i);
-    results.push(...ng.grad(curvedLoss(test, positions, dtype ?? "float32"), { argnums })(...points) as unknown as Tensor[]);
+    results.push(
+      ...(ng.grad(curvedLoss(test, positions, dtype ?? "float32"), { argnums })(
+        ...points,
+      ) as unknown as Tensor[]),
+    );
   }
   for (const result of results) if (result instanceof ConcreteTensor) seen.push(new WeakRef(result.storage));
 }
@@ -43,10 +47,15 @@ for (const op of testedPrimitives) {
     for (const backend of testedBackends) {
       test(`live bytes return to baseline on ${backend}`, async () => {
         const [dtype] = op.dtypes;
-        const tests = dtype ? casesOf(op, dtype) : [];
-        const compiled = tests.map((test) => ng.jit((...xs: Tensor[]) => apply(test, xs)));
+        const uses = (dtype ? casesOf(op, dtype) : []).map((test) => ({
+          test,
+          compiled: ng.jit((...xs: Tensor[]) => apply(test, xs)),
+        }));
         const seen: WeakRef<Storage>[] = [];
-        const use = () => onBackend(backend, () => tests.forEach((test, i) => useOnce(test, compiled[i] ?? (() => []), seen)));
+        const use = () =>
+          onBackend(backend, () => {
+            for (const { test, compiled } of uses) useOnce(test, compiled, seen);
+          });
         // A compiled program keeps its constants, which may be results: as many after six uses as after one.
         const alive = () => new Set(seen.map((reference) => reference.deref()).filter(Boolean)).size;
         use();
@@ -54,10 +63,17 @@ for (const op of testedPrimitives) {
         const [kept, baseline] = [alive(), ng.memory().liveBytes];
         for (let i = 0; i < 5; i++) use();
         await collect(() => alive() <= kept && ng.memory().liveBytes <= baseline + slack);
-        assert.ok(kept <= compiled.length, `${op.name} on ${backend}: ${kept} results are kept after one use`);
-        assert.equal(alive(), kept, `${op.name} on ${backend}: of ${seen.length} results, something keeps more and more`);
+        assert.ok(kept <= uses.length, `${op.name} on ${backend}: ${kept} results are kept after one use`);
+        assert.equal(
+          alive(),
+          kept,
+          `${op.name} on ${backend}: of ${seen.length} results, something keeps more and more`,
+        );
         const { liveBytes } = ng.memory();
-        assert.ok(liveBytes <= baseline + slack, `${op.name} on ${backend}: ${baseline} bytes before, ${liveBytes} after`);
+        assert.ok(
+          liveBytes <= baseline + slack,
+          `${op.name} on ${backend}: ${baseline} bytes before, ${liveBytes} after`,
+        );
       });
     }
   });

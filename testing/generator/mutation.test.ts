@@ -14,7 +14,10 @@ for (const op of testedPrimitives) {
     for (const mutation of mutations) test(`${mutation.name} is noticed`, () => assertNoticed(op, mutation));
     if (!hasDerivative(op)) return;
     test("the mutations reach its derivative", () => {
-      assert.ok(mutations.some(({ name }) => name === "a jvp of zeros"), `${op.name}: its samples vary with no operand`);
+      assert.ok(
+        mutations.some(({ name }) => name === "a jvp of zeros"),
+        `${op.name}: its samples vary with no operand`,
+      );
     });
   });
 }

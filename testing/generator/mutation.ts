@@ -1,9 +1,15 @@
 /** Rules replaced by wrong ones, to see whether the checks notice. */
 import assert from "node:assert/strict";
-import { type Primitive, type Tensor, builder, isDifferentiable, linearOperands } from "nagare/backend";
-import { type Case, apply, casesOf, differentiableOperands } from "./cases.ts";
+import { builder, isDifferentiable, linearOperands, type Primitive, type Tensor } from "nagare/backend";
 import { checkVmap } from "./batching.ts";
-import { checkFirstOrder, checkSecondOrder, checkTranspose, hasCurvature, variesWith } from "./derivatives.ts";
+import { apply, type Case, casesOf, differentiableOperands } from "./cases.ts";
+import {
+  checkFirstOrder,
+  checkSecondOrder,
+  checkTranspose,
+  hasCurvature,
+  variesWith,
+} from "./derivatives.ts";
 
 /** A wrong rule, and the check that must notice it in some of the cases. */
 export interface Mutation {
@@ -22,13 +28,19 @@ function derivativeMutations(op: Primitive): Mutation[] {
   const cases = op.dtypes.includes("float64") ? casesOf(op, "float64") : [];
   const count = Math.max(0, ...cases.map(({ inputs }) => inputs.length));
   const positions = Array.from({ length: count }, (_, i) => i).filter((i) =>
-    cases.some((test) => differentiableOperands(test).includes(i) && passesDerivative(test) && variesWith(test, i)),
+    cases.some(
+      (test) => differentiableOperands(test).includes(i) && passesDerivative(test) && variesWith(test, i),
+    ),
   );
   if (positions.length === 0) return [];
   const { jvp } = op;
   const firstOrder = { check: checkFirstOrder, cases };
   const mutations: Mutation[] = [
-    { name: "a jvp of zeros", rules: { jvp: (_o, _primals, _tangents, _params, outputs) => outputs.map(zerosLike) }, ...firstOrder },
+    {
+      name: "a jvp of zeros",
+      rules: { jvp: (_o, _primals, _tangents, _params, outputs) => outputs.map(zerosLike) },
+      ...firstOrder,
+    },
   ];
   for (const position of positions) {
     mutations.push({
@@ -48,7 +60,8 @@ function derivativeMutations(op: Primitive): Mutation[] {
     mutations.push({
       name: "a jvp that is not differentiable itself",
       rules: {
-        jvp: (o, primals, tangents, params, outputs) => jvp.call(op, o, fixed(primals), tangents, params, fixed(outputs)),
+        jvp: (o, primals, tangents, params, outputs) =>
+          jvp.call(op, o, fixed(primals), tangents, params, fixed(outputs)),
       },
       check: checkSecondOrder,
       cases: curved,
@@ -127,7 +140,10 @@ export function assertNoticed(op: Primitive, { name, rules, check, cases }: Muta
         throw error;
       }
     });
-    assert.ok(noticed, `${op.name}: ${name} passes the checks. Draw its samples where the derivative does not vanish.`);
+    assert.ok(
+      noticed,
+      `${op.name}: ${name} passes the checks. Draw its samples where the derivative does not vanish.`,
+    );
   } finally {
     Object.assign(op, { jvp, transpose, batch });
   }

@@ -2,20 +2,20 @@
 import assert from "node:assert/strict";
 import * as ng from "nagare";
 import {
-  type ConcreteTensor,
-  DTypeError,
-  type DType,
-  type Primitive,
-  type Tensor,
   allocate,
   builder,
+  type ConcreteTensor,
   concreteSize,
+  type DType,
+  DTypeError,
   dtypes,
   evaluateReference,
   formatAval,
   isFloat,
+  type Primitive,
+  type Tensor,
 } from "nagare/backend";
-import { type Case, apply } from "./cases.ts";
+import { apply, type Case } from "./cases.ts";
 import { assertClose, toleranceOf } from "./compare.ts";
 import { tensorOf } from "./draw.ts";
 
@@ -34,11 +34,19 @@ export function checkShapeRule(test: Case): void {
   avals.forEach((aval, i) => {
     const result = results[i];
     const size = concreteSize(aval.shape);
-    assert.equal(defined[i]?.length, size, `${label}: elements that the definition makes for ${formatAval(aval)}`);
+    assert.equal(
+      defined[i]?.length,
+      size,
+      `${label}: elements that the definition makes for ${formatAval(aval)}`,
+    );
     assert.equal(result && formatAval(result), formatAval(aval), `${label}: the result`);
     const stored = (result as ConcreteTensor).storage.readSync();
     assert.equal(stored.length, size, `${label}: stored elements of ${formatAval(aval)}`);
-    assert.equal(stored.constructor, allocate(aval.dtype, 0).constructor, `${label}: the typed array of ${aval.dtype}`);
+    assert.equal(
+      stored.constructor,
+      allocate(aval.dtype, 0).constructor,
+      `${label}: the typed array of ${aval.dtype}`,
+    );
   });
 }
 
@@ -58,7 +66,10 @@ const floor = -1e4;
 export function checkJit(test: Case): void {
   const alone = (...xs: Tensor[]): Tensor[] => apply(test, xs);
   const amid = (...xs: Tensor[]): Tensor[] => {
-    const results = apply(test, xs.map((x) => (isFloat(x.dtype) ? builder.maximum(x, floor) : x)));
+    const results = apply(
+      test,
+      xs.map((x) => (isFloat(x.dtype) ? builder.maximum(x, floor) : x)),
+    );
     return results.map((result) => (isFloat(result.dtype) ? builder.mul(result, 2) : result));
   };
   for (const f of [alone, amid]) {
@@ -69,7 +80,12 @@ export function checkJit(test: Case): void {
   }
 }
 
-function assertAllClose(op: Primitive, actual: readonly Tensor[], expected: readonly Tensor[], label: string): void {
+function assertAllClose(
+  op: Primitive,
+  actual: readonly Tensor[],
+  expected: readonly Tensor[],
+  label: string,
+): void {
   assert.equal(actual.length, expected.length, `${label}: number of results`);
   expected.forEach((wanted, i) => {
     assertClose(actual[i] ?? wanted, wanted, toleranceOf(op, wanted.dtype), label);
@@ -87,8 +103,12 @@ export function checkRefusesOtherDTypes(op: Primitive): void {
     assert.throws(
       () => op.abstract(avals, sample.params),
       (error: unknown) => {
-        assert.ok(error instanceof DTypeError, `${op.name} on ${dtype}: expected a DTypeError; received ${String(error)}`);
-        for (const word of [op.name, dtype, accepted]) assert.match(error.message, new RegExp(`\\b${word}\\b`));
+        assert.ok(
+          error instanceof DTypeError,
+          `${op.name} on ${dtype}: expected a DTypeError; received ${String(error)}`,
+        );
+        for (const word of [op.name, dtype, accepted])
+          assert.match(error.message, new RegExp(`\\b${word}\\b`));
         return true;
       },
     );
@@ -97,7 +117,21 @@ export function checkRefusesOtherDTypes(op: Primitive): void {
 
 /** Where kernels go wrong: special values, the ends of the range, ties of rounding. */
 const floatEdges: readonly number[] = [
-  0, 0.5, 1, 1.5, 2.5, 3, 1e-8, 1e-3, 20, 88.7, 104, 710, 1e4, Number.POSITIVE_INFINITY, Number.NaN,
+  0,
+  0.5,
+  1,
+  1.5,
+  2.5,
+  3,
+  1e-8,
+  1e-3,
+  20,
+  88.7,
+  104,
+  710,
+  1e4,
+  Number.POSITIVE_INFINITY,
+  Number.NaN,
 ].flatMap((x) => [x, -x]);
 const ends: { readonly [D in DType]?: readonly number[] } = {
   float32: [2 ** -149, 2 ** -126, (2 - 2 ** -23) * 2 ** 127].flatMap((x) => [x, -x]),
@@ -108,7 +142,13 @@ const ends: { readonly [D in DType]?: readonly number[] } = {
   uint8: [128, 255],
   int32: [-(2 ** 31), 1 - 2 ** 31, 2 ** 31 - 1],
 };
-const longEnds: readonly bigint[] = [-(2n ** 63n), 1n - 2n ** 63n, 2n ** 63n - 1n, 2n ** 32n, -(2n ** 40n) + 1n];
+const longEnds: readonly bigint[] = [
+  -(2n ** 63n),
+  1n - 2n ** 63n,
+  2n ** 63n - 1n,
+  2n ** 32n,
+  -(2n ** 40n) + 1n,
+];
 
 function edgesOf(dtype: DType): readonly (number | bigint)[] {
   if (dtype === "bool") return [0, 1];
@@ -126,7 +166,12 @@ export function checkSpecialValues(op: Primitive, dtype: DType): void {
   const size = edges.length ** followers;
   let digit = 1;
   const inputs = operands.map((operand) => {
-    if (operand.dtype === "bool") return tensorOf(Array.from({ length: size }, (_, i) => i % 2), [size], "bool");
+    if (operand.dtype === "bool")
+      return tensorOf(
+        Array.from({ length: size }, (_, i) => i % 2),
+        [size],
+        "bool",
+      );
     const period = digit;
     digit *= edges.length;
     const values = Array.from({ length: size }, (_, i) => edges[Math.floor(i / period) % edges.length] ?? 0);

@@ -3,9 +3,6 @@ import { describe, test } from "node:test";
 import * as ng from "nagare";
 import {
   type Aval,
-  type FuseLimits,
-  type Graph,
-  type Tensor,
   add,
   bindDims,
   broadcastTo,
@@ -14,9 +11,11 @@ import {
   eliminateDeadCode,
   evaluateReference,
   exp,
+  type FuseLimits,
   foldConstants,
   full,
   fuseElementwise,
+  type Graph,
   matmul,
   mul,
   neg,
@@ -26,6 +25,7 @@ import {
   sin,
   stopGradient,
   sub,
+  type Tensor,
   transpose,
   verifyGraph,
 } from "nagare/backend";
@@ -81,7 +81,9 @@ describe("fold", () => {
       trace([matrix, matrix], (x, y) => {
         const same = reshape(reshape(y, { shape: [6] }), { shape: [2, 3] });
         const back = transpose(transpose(x, { permutation: [1, 0] }), { permutation: [1, 0] });
-        return [matmul(back, transpose(same, { permutation: [1, 0] }), { transposeA: false, transposeB: false })];
+        return [
+          matmul(back, transpose(same, { permutation: [1, 0] }), { transposeA: false, transposeB: false }),
+        ];
       }),
       fold,
       `
@@ -258,7 +260,10 @@ describe("fuse", () => {
 
   test("shapes that differ are different passes, and a lone operation stays itself", () => {
     const graph = trace([matrix, { shape: [3], dtype: "float32" }], (x, y) => [add(exp(x), sin(y))]);
-    assert.deepEqual(fuse(graph).nodes.map(({ op }) => op.name), ["sin", "fusion"]);
+    assert.deepEqual(
+      fuse(graph).nodes.map(({ op }) => op.name),
+      ["sin", "fusion"],
+    );
   });
 
   test("no pass grows beyond its limits", () => {
@@ -269,7 +274,10 @@ describe("fuse", () => {
     });
     const fused = fuseElementwise(graph, { maximalNodes: 8, maximalInputs: 24 });
     verifyGraph(fused, "after fusing");
-    assert.deepEqual(fused.nodes.map(({ body }) => body?.nodes.length), [8, 8, 4]);
+    assert.deepEqual(
+      fused.nodes.map(({ body }) => body?.nodes.length),
+      [8, 8, 4],
+    );
     const wide = trace(new Array<Aval>(9).fill(matrix), (...xs) => [xs.reduce((a, b) => add(a, b))]);
     const narrow = fuseElementwise(wide, { maximalNodes: 64, maximalInputs: 4 });
     verifyGraph(narrow, "after fusing");

@@ -3,26 +3,26 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as ng from "nagare";
 import {
-  type Graph,
-  type MemoryPlan,
-  type Node,
-  type Tensor,
-  type Value,
   bytesPerElement,
   concreteSize,
+  conv2d,
   full,
+  type Graph,
+  type MemoryPlan,
   matmul,
+  maxPool2d,
   mul,
+  type Node,
   optimize,
   planMemory,
   reduceSum,
   relu,
-  sub,
-  transpose,
-  conv2d,
-  maxPool2d,
   reshape,
   square,
+  sub,
+  type Tensor,
+  transpose,
+  type Value,
 } from "nagare/backend";
 import { assertProperty } from "../property.ts";
 import { randomProgram } from "./randomProgram.ts";
@@ -103,7 +103,9 @@ function graphOf(f: (...xs: Tensor[]) => readonly Tensor[], shapes: readonly (re
 
 const flags = { transposeA: false, transposeB: false };
 const gradientsOf = (loss: (...xs: Tensor[]) => Tensor, count: number) =>
-  ng.grad(loss, { argnums: Array.from({ length: count }, (_, i) => i) }) as unknown as (...xs: Tensor[]) => Tensor[];
+  ng.grad(loss, { argnums: Array.from({ length: count }, (_, i) => i) }) as unknown as (
+    ...xs: Tensor[]
+  ) => Tensor[];
 const total = (x: Tensor): Tensor => reduceSum(x, { axes: x.shape.map((_, i) => i) });
 const convolution = { strides: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 } as const;
 const pool = { window: [2, 2], strides: [2, 2], padding: [0, 0, 0, 0] } as const;
@@ -117,7 +119,12 @@ const samples: readonly (readonly [string, Graph])[] = [
         const hidden = relu(matmul(relu(matmul(x, a, flags)), b, flags));
         return total(square(matmul(hidden, c, flags)));
       }, 4),
-      [[32, 64], [64, 128], [128, 128], [128, 10]],
+      [
+        [32, 64],
+        [64, 128],
+        [128, 128],
+        [128, 10],
+      ],
     ),
   ],
   [
@@ -128,16 +135,28 @@ const samples: readonly (readonly [string, Graph])[] = [
         const second = maxPool2d(relu(conv2d(first, b, convolution)), pool);
         return total(square(matmul(reshape(second, { shape: [8, 7 * 7 * 16] }), c, flags)));
       }, 4),
-      [[8, 28, 28, 1], [3, 3, 1, 8], [3, 3, 8, 16], [784, 10]],
+      [
+        [8, 28, 28, 1],
+        [3, 3, 1, 8],
+        [3, 3, 8, 16],
+        [784, 10],
+      ],
     ),
   ],
   [
     "a chain of products",
-    graphOf((x, w) => {
-      let y = x;
-      for (let i = 0; i < 12; i++) y = sub(matmul(y, i % 2 ? w : transpose(w, { permutation: [1, 0] }), flags), mul(y, 0.5));
-      return [y];
-    }, [[16, 48], [48, 48]]),
+    graphOf(
+      (x, w) => {
+        let y = x;
+        for (let i = 0; i < 12; i++)
+          y = sub(matmul(y, i % 2 ? w : transpose(w, { permutation: [1, 0] }), flags), mul(y, 0.5));
+        return [y];
+      },
+      [
+        [16, 48],
+        [48, 48],
+      ],
+    ),
   ],
 ];
 
@@ -166,17 +185,23 @@ describe("the memory plan", () => {
   }
 
   test("memory is used again: a long chain needs two blocks, not one for each step", () => {
-    const graph = graphOf((x) => {
-      let y = x;
-      for (let i = 0; i < 50; i++) y = transpose(mul(y, 1.01), { permutation: [1, 0] });
-      return [y];
-    }, [[32, 32]]);
+    const graph = graphOf(
+      (x) => {
+        let y = x;
+        for (let i = 0; i < 50; i++) y = transpose(mul(y, 1.01), { permutation: [1, 0] });
+        return [y];
+      },
+      [[32, 32]],
+    );
     assert.ok(checkPlan(graph).arenaBytes <= 2 * 32 * 32 * 4);
   });
 
   test("a graph without intermediate values needs no arena", () => {
     assert.equal(checkPlan(graphOf((x) => [mul(x, 2)], [[8]])).arenaBytes, 0);
-    assert.equal(checkPlan(graphOf(() => [full({ shape: [3], dtype: "float32", value: 1 })], [])).arenaBytes, 0);
+    assert.equal(
+      checkPlan(graphOf(() => [full({ shape: [3], dtype: "float32", value: 1 })], [])).arenaBytes,
+      0,
+    );
   });
 
   test("a view keeps the memory of its source alive", () => {

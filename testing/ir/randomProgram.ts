@@ -1,8 +1,6 @@
 /** Random programs: functions of tensors put together from primitives, with what passes look for strewn in. */
 import fc from "fast-check";
 import {
-  type Shape,
-  type Tensor,
   abs,
   add,
   broadcastShapes,
@@ -23,12 +21,14 @@ import {
   reduceSum,
   relu,
   reshape,
+  type Shape,
   select,
   sin,
   slice,
   square,
   stopGradient,
   sub,
+  type Tensor,
   tanh,
   transpose,
 } from "nagare/backend";
@@ -62,7 +62,11 @@ const unarySteps: readonly ((x: Tensor, draw: Draw) => Tensor)[] = [
   (x) => sub(x, 0),
   (x) => sub(0, x),
   (x) => mul(x, full({ shape: x.shape, dtype: "float32", value: 1 })),
-  (x) => mul(x, broadcastTo(full({ shape: [1], dtype: "float32", value: 1 }), { shape: x.rank === 0 ? [1] : x.shape })),
+  (x) =>
+    mul(
+      x,
+      broadcastTo(full({ shape: [1], dtype: "float32", value: 1 }), { shape: x.rank === 0 ? [1] : x.shape }),
+    ),
   (x) => sub(full({ shape: x.shape, dtype: "float32", value: 0.5 }), x),
   (x) => stopGradient(x, {}),
   (x) => convert(convert(x, { dtype: "float64" }), { dtype: "float32" }),
@@ -75,7 +79,13 @@ const unarySteps: readonly ((x: Tensor, draw: Draw) => Tensor)[] = [
   (x, draw) => (x.rank === 0 ? x : tame(reduceSum(x, { axes: [draw(x.rank)] }))),
   (x) => (x.rank === 0 ? x : reduceMax(x, { axes: x.shape.map((_, i) => i) })),
   (x) => (x.rank === 0 ? x : concat([x, neg(x)], { axis: x.rank - 1 })),
-  (x) => pad(x, { low: x.shape.map(() => 1), high: x.shape.map(() => 0), interior: x.shape.map(() => 1), value: 0.25 }),
+  (x) =>
+    pad(x, {
+      low: x.shape.map(() => 1),
+      high: x.shape.map(() => 0),
+      interior: x.shape.map(() => 1),
+      value: 0.25,
+    }),
   (x, draw) =>
     slice(x, {
       starts: x.shape.map((size) => draw(Number(size))),
@@ -103,7 +113,8 @@ function broadcastable(a: Shape, b: Shape): boolean {
 
 /** One step on values made earlier: recent ones more often, so that chains form. */
 function takeStep(values: readonly Tensor[], draw: Draw): Tensor | undefined {
-  const pick = (): Tensor | undefined => values[Math.max(0, values.length - 1 - draw(draw(2) === 0 ? 3 : values.length))];
+  const pick = (): Tensor | undefined =>
+    values[Math.max(0, values.length - 1 - draw(draw(2) === 0 ? 3 : values.length))];
   const x = pick();
   if (!x) return undefined;
   const kind = draw(10);
@@ -129,7 +140,9 @@ function interpret(inputs: readonly Tensor[], numbers: readonly number[], steps:
     const value = takeStep(values, draw);
     if (value && concreteSize(value.shape) <= 64 && value.rank <= 4) values.push(value);
   }
-  return [...Array.from({ length: 3 }, () => values[draw(values.length)]), values.at(-1)].filter((x) => x !== undefined);
+  return [...Array.from({ length: 3 }, () => values[draw(values.length)]), values.at(-1)].filter(
+    (x) => x !== undefined,
+  );
 }
 
 /** Programs of 1 to 30 steps on two inputs. */
@@ -137,16 +150,29 @@ export const randomProgram: fc.Arbitrary<RandomProgram> = fc
   .tuple(
     fc.integer({ min: 1, max: 30 }),
     fc.array(fc.nat({ max: 1000 }), { minLength: 97, maxLength: 97 }),
-    fc.constantFrom<number[][]>([[2, 3], [3]], [[4], []], [[2, 1, 3], [3, 1]], [[1], [2, 2]]),
+    fc.constantFrom<number[][]>(
+      [[2, 3], [3]],
+      [[4], []],
+      [
+        [2, 1, 3],
+        [3, 1],
+      ],
+      [[1], [2, 2]],
+    ),
   )
   .map(([steps, numbers, shapes]): RandomProgram => {
     const inputs = shapes.map((shape, k) => {
       const size = shape.reduce((a, b) => a * b, 1);
-      return tensorOf(Array.from({ length: size }, (_, i) => ((i * 5 + k * 3) % 7) / 4 - 0.8), shape, "float32");
+      return tensorOf(
+        Array.from({ length: size }, (_, i) => ((i * 5 + k * 3) % 7) / 4 - 0.8),
+        shape,
+        "float32",
+      );
     });
     return {
       f: (...xs) => interpret(xs, numbers, steps),
       inputs,
-      toString: () => `${steps} steps on ${inputs.map((x) => `[${concreteShape(x.shape)}]`).join(" and ")}, drawn by ${numbers}`,
+      toString: () =>
+        `${steps} steps on ${inputs.map((x) => `[${concreteShape(x.shape)}]`).join(" and ")}, drawn by ${numbers}`,
     };
   });

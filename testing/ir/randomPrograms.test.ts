@@ -3,12 +3,12 @@ import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import * as ng from "nagare";
 import {
-  type Graph,
-  type Tensor,
   formatAval,
+  type Graph,
   loadBackend,
   passes,
   printGraph,
+  type Tensor,
   verifyGraph,
   verifyPasses,
   withoutPasses,
@@ -27,10 +27,12 @@ function traced({ f, inputs }: RandomProgram): Graph {
 
 /** Runs a graph as it is on the reference backend, whose outputs may be its inputs and constants. */
 function evaluate(graph: Graph, inputs: readonly Tensor[]): Tensor[] {
-  const storages = loadBackend("reference").compile(graph).run(
-    inputs.map((input) => input.readStorage()),
-    [],
-  );
+  const storages = loadBackend("reference")
+    .compile(graph)
+    .run(
+      inputs.map((input) => input.readStorage()),
+      [],
+    );
   return graph.outputs.map((output, i) => {
     const storage = storages[i];
     assert.ok(storage);
@@ -64,7 +66,11 @@ describe("random programs", () => {
         for (const pass of passes) {
           graph = pass.apply(graph);
           verifyGraph(graph, `after ${pass.name}`);
-          assertSameResults(evaluate(graph, program.inputs), expected, `after ${pass.name}\n${printGraph(graph)}`);
+          assertSameResults(
+            evaluate(graph, program.inputs),
+            expected,
+            `after ${pass.name}\n${printGraph(graph)}`,
+          );
         }
       }),
       300,

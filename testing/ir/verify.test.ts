@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
 import {
-  type Graph,
-  type Node,
-  Value,
   add,
   exp,
   fuseElementwise,
+  type Graph,
+  type Node,
   neg,
   printGraph,
   sin,
+  Value,
   verifyGraph,
   withParts,
 } from "nagare/backend";
@@ -98,7 +98,11 @@ const malformed: readonly (readonly [string, (graph: Graph) => Graph, RegExp])[]
   ],
   [
     "an alias of different shapes",
-    (graph) => withParts(graph, { inputs: [new Value({ shape: [7], dtype: "float32" }), must(graph.inputs[0])], aliases: [{ output: 0, input: 0 }] }),
+    (graph) =>
+      withParts(graph, {
+        inputs: [new Value({ shape: [7], dtype: "float32" }), must(graph.inputs[0])],
+        aliases: [{ output: 0, input: 0 }],
+      }),
     /output 0 cannot overwrite input 0/,
   ],
   [
@@ -108,7 +112,13 @@ const malformed: readonly (readonly [string, (graph: Graph) => Graph, RegExp])[]
   ],
   [
     "an input overwritten twice",
-    (graph) => withParts(graph, { aliases: [{ output: 0, input: 0 }, { output: 1, input: 0 }] }),
+    (graph) =>
+      withParts(graph, {
+        aliases: [
+          { output: 0, input: 0 },
+          { output: 1, input: 0 },
+        ],
+      }),
     /input 0 is overwritten twice/,
   ],
 ];

@@ -3,7 +3,6 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as ng from "nagare";
 import {
-  type Tensor,
   broadcastTo,
   concat,
   concreteShape,
@@ -12,6 +11,7 @@ import {
   pad,
   reshape,
   slice,
+  type Tensor,
   transpose,
   verifyPasses,
 } from "nagare/backend";
@@ -87,11 +87,18 @@ const makers: readonly StepMaker[] = [
     return {
       text: `slice ${starts} : ${limits} : ${strides}`,
       tensor: (x) => slice(x, { starts, limits, strides }),
-      model: { shape: to, at: (index) => at(index.map((i, axis) => (starts[axis] ?? 0) + i * (strides[axis] ?? 1))) },
+      model: {
+        shape: to,
+        at: (index) => at(index.map((i, axis) => (starts[axis] ?? 0) + i * (strides[axis] ?? 1))),
+      },
     };
   },
   ({ shape, at }, draw) => {
-    const [low, high, interior] = [shape.map(() => draw(3)), shape.map(() => draw(3)), shape.map(() => draw(3))];
+    const [low, high, interior] = [
+      shape.map(() => draw(3)),
+      shape.map(() => draw(3)),
+      shape.map(() => draw(3)),
+    ];
     const spread = shape.map((size, i) => (size === 0 ? 0 : size + (size - 1) * (interior[i] ?? 0)));
     return {
       text: `pad ${low} / ${high} / ${interior}`,
@@ -111,7 +118,10 @@ const makers: readonly StepMaker[] = [
     return {
       text: `flip ${axes}`,
       tensor: (x) => flip(x, { axes }),
-      model: { shape, at: (index) => at(index.map((i, axis) => (axes.includes(axis) ? (shape[axis] ?? 0) - 1 - i : i))) },
+      model: {
+        shape,
+        at: (index) => at(index.map((i, axis) => (axes.includes(axis) ? (shape[axis] ?? 0) - 1 - i : i))),
+      },
     };
   },
   ({ shape, at }, draw) => {
@@ -162,8 +172,8 @@ const chain = fc
       steps.push(step);
       model = step.model;
     }
-    const toString = () => `[${start}] ${steps.map(({ text }) => text).join(", ")}`;
-    return { start, steps, model, toString };
+    const text = `[${start}] ${steps.map((step) => step.text).join(", ")}`;
+    return { start, steps, model, toString: () => text };
   });
 
 for (const backend of testedBackends) {
@@ -172,9 +182,15 @@ for (const backend of testedBackends) {
       const before = verifyPasses(true);
       assertProperty(
         fc.property(chain, ({ start, steps, model }) => {
-          const x = tensorOf(Array.from({ length: product(start) }, (_, i) => i), start, "int32");
+          const x = tensorOf(
+            Array.from({ length: product(start) }, (_, i) => i),
+            start,
+            "int32",
+          );
           const f = (tensor: Tensor): Tensor => steps.reduce((current, step) => step.tensor(current), tensor);
-          const expected = Array.from({ length: product(model.shape) }, (_, i) => model.at(unravel(i, model.shape)));
+          const expected = Array.from({ length: product(model.shape) }, (_, i) =>
+            model.at(unravel(i, model.shape)),
+          );
           onBackend(backend, () => {
             for (const result of [f(x), ng.jit(f)(x)]) {
               assert.ok(isConcrete(result.shape));

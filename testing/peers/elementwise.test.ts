@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
-import { type DType, type Tensor, builder, isFloat, primitiveByName, primitives } from "nagare/backend";
+import { builder, type DType, isFloat, primitiveByName, primitives, type Tensor } from "nagare/backend";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 import { apply } from "../generator/cases.ts";
 import { assertClose } from "../generator/compare.ts";
-import { type PeerNumber, madeBy, readPeer, rowFromPeer } from "./peerValues.ts";
+import { madeBy, type PeerNumber, readPeer, rowFromPeer } from "./peerValues.ts";
 
 interface ElementwiseCase {
   readonly op: string;
@@ -32,7 +32,10 @@ function evaluate(op: string, inputs: readonly Tensor[]): Tensor {
 test("every elementwise operation has values of another library", () => {
   const covered = new Set([...values.cases, ...gradients.cases].map(({ op }) => op));
   const missing = primitives().filter(({ name, scalar }) => scalar && !covered.has(name));
-  assert.deepEqual(missing.map(({ name }) => name), []);
+  assert.deepEqual(
+    missing.map(({ name }) => name),
+    [],
+  );
 });
 
 for (const backend of testedBackends) {
@@ -42,7 +45,12 @@ for (const backend of testedBackends) {
         test(`${example.op} of ${example.dtype} equals ${madeBy(file)}, special values included`, () => {
           onBackend(backend, () => {
             const actual = evaluate(example.op, operands(example));
-            assertClose(actual, rowFromPeer(example.output, actual.dtype), isFloat(actual.dtype) ? tolerance : { kind: "exact" }, example.op);
+            assertClose(
+              actual,
+              rowFromPeer(example.output, actual.dtype),
+              isFloat(actual.dtype) ? tolerance : { kind: "exact" },
+              example.op,
+            );
           });
         });
       }

@@ -2,42 +2,51 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
 import {
-  type DType,
-  type Params,
-  type Tensor,
+  add,
   avgPool2d,
   conv2d,
+  type DType,
   exp,
   flip,
   log,
   matmul,
   maxPool2d,
   mul,
+  neg,
+  type Params,
   philox,
   primitiveByName,
   randomBits,
   reduceSum,
   sin,
   square,
+  type Tensor,
   tanh,
-  add,
-  neg,
 } from "nagare/backend";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 import { apply } from "../generator/cases.ts";
-import { type Tolerance, assertClose, exact } from "../generator/compare.ts";
+import { assertClose, exact, type Tolerance } from "../generator/compare.ts";
 import { tensorOf } from "../generator/draw.ts";
-import { type PeerTensor, fromPeer, madeBy, readPeer } from "./peerValues.ts";
+import { fromPeer, madeBy, type PeerTensor, readPeer } from "./peerValues.ts";
 
-const convolution = readPeer<{ params: Parameters<typeof conv2d>[2] } & Record<"x" | "w" | "ct" | "y" | "dx" | "dw", PeerTensor>>(
-  "convolution",
-);
+const convolution = readPeer<
+  { params: Parameters<typeof conv2d>[2] } & Record<"x" | "w" | "ct" | "y" | "dx" | "dw", PeerTensor>
+>("convolution");
 const pooling = readPeer<
-  { op: "maxPool2d" | "avgPool2d"; params: Parameters<typeof avgPool2d>[1] } & Record<"x" | "ct" | "y" | "dx", PeerTensor>
+  { op: "maxPool2d" | "avgPool2d"; params: Parameters<typeof avgPool2d>[1] } & Record<
+    "x" | "ct" | "y" | "dx",
+    PeerTensor
+  >
 >("pooling");
 const products = readPeer<Record<"a" | "b" | "output", PeerTensor>>("matmul");
-const reductions = readPeer<{ op: string; dtype: DType; x: PeerTensor; params: Params; output: PeerTensor }>("reductions");
-const philoxWords = readPeer<{ key: [number, number]; counter: [number, number, number, number]; words: number[] }>("philox");
+const reductions = readPeer<{ op: string; dtype: DType; x: PeerTensor; params: Params; output: PeerTensor }>(
+  "reductions",
+);
+const philoxWords = readPeer<{
+  key: [number, number];
+  counter: [number, number, number, number];
+  words: number[];
+}>("philox");
 
 /** What a float32 kernel may make of sums of some dozen terms, and a float64 one. */
 const tolerances: { readonly [D in DType]?: Tolerance } = {
@@ -70,7 +79,8 @@ for (const backend of testedBackends) {
         test(`${op} and its gradient equal ${madeBy(pooling)}: x [${x.shape}], ${JSON.stringify(params)}`, () => {
           onBackend(backend, () => {
             const { countPadding: _, ...window } = params;
-            const f = (images: Tensor): Tensor => (op === "avgPool2d" ? avgPool2d(images, params) : maxPool2d(images, window));
+            const f = (images: Tensor): Tensor =>
+              op === "avgPool2d" ? avgPool2d(images, params) : maxPool2d(images, window);
             const [output, pullback] = ng.vjp(f, fromPeer(x, dtype));
             assertPeer(output, y, "y");
             assertPeer(pullback(fromPeer(ct, dtype))[0] as Tensor, dx, "dx");
@@ -82,7 +92,11 @@ for (const backend of testedBackends) {
         onBackend(backend, () => {
           const flags = { transposeA: false, transposeB: false };
           for (const { a, b, output } of products.cases) {
-            assertPeer(matmul(fromPeer(a, dtype), fromPeer(b, dtype), flags), output, `[${a.shape}] × [${b.shape}]`);
+            assertPeer(
+              matmul(fromPeer(a, dtype), fromPeer(b, dtype), flags),
+              output,
+              `[${a.shape}] × [${b.shape}]`,
+            );
           }
         });
       });
@@ -108,8 +122,18 @@ for (const backend of testedBackends) {
       for (const { key, counter, words } of philoxWords.cases) {
         const [block, ...others] = counter;
         if (block > 3 || others.some((word) => word !== 0)) continue;
-        const bits = randomBits(tensorOf(key.map((word) => word | 0), [2], "int32"), { shape: [4 * block + 4] });
-        assert.deepEqual(Array.from(bits.dataSync().slice(-4) as Int32Array, (word) => word >>> 0), words);
+        const bits = randomBits(
+          tensorOf(
+            key.map((word) => word | 0),
+            [2],
+            "int32",
+          ),
+          { shape: [4 * block + 4] },
+        );
+        assert.deepEqual(
+          Array.from(bits.dataSync().slice(-4) as Int32Array, (word) => word >>> 0),
+          words,
+        );
       }
     });
   });
@@ -124,7 +148,10 @@ for (const backend of testedBackends) {
       const y = tanh(matmul(a, b, { transposeA: false, transposeB: false }));
       return add(total(mul(square(y), exp(neg(y)))), log(total(exp(a))));
     };
-    const gradient = ng.grad(loss, { argnums: [0, 1] }) as unknown as (a: Tensor, b: Tensor) => [Tensor, Tensor];
+    const gradient = ng.grad(loss, { argnums: [0, 1] }) as unknown as (
+      a: Tensor,
+      b: Tensor,
+    ) => [Tensor, Tensor];
     const library = madeBy(transforms);
 
     test(`value and gradients equal ${library}, also compiled`, () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as ng from "nagare";
 import type { Tensor } from "nagare";
+import * as ng from "nagare";
 
 ng.setBackend("reference");
 
@@ -35,7 +35,13 @@ describe("the value of a traced tensor", () => {
           ask(y);
           return y;
         };
-        assertRefused(() => apply(f), ng.TracerError, new RegExp(`while ${name} traces`), /ng\.where/, /ng\.cond/);
+        assertRefused(
+          () => apply(f),
+          ng.TracerError,
+          new RegExp(`while ${name} traces`),
+          /ng\.where/,
+          /ng\.cond/,
+        );
       });
     }
   }
@@ -54,7 +60,11 @@ describe("the value of a traced tensor", () => {
     const asNumber = x as unknown as number;
     assertRefused(() => asNumber + 1, ng.NagareError, /a\.add\(b\)/);
     assertRefused(() => asNumber > 1, ng.NagareError, /a\.item\(\)/);
-    assertRefused(() => ng.jit((y: Tensor) => ((y as unknown as number) > 1 ? y : y))(x), ng.NagareError, /a\.item\(\)/);
+    assertRefused(
+      () => ng.jit((y: Tensor) => ((y as unknown as number) > 1 ? y : y))(x),
+      ng.NagareError,
+      /a\.item\(\)/,
+    );
     assert.equal(`${x}`, "Tensor(float32[3])");
   });
 });
@@ -77,7 +87,13 @@ describe("a traced value that outlives its trace", () => {
   ];
   for (const [name, leaked] of leaks) {
     test(`from ${name} is refused by the next operation, naming both`, () => {
-      assertRefused(() => leaked.add(1), ng.TracerError, /^add: /, new RegExp(`while ${name} traced`), /ng\.variable/);
+      assertRefused(
+        () => leaked.add(1),
+        ng.TracerError,
+        /^add: /,
+        new RegExp(`while ${name} traced`),
+        /ng\.variable/,
+      );
     });
   }
 
@@ -105,9 +121,19 @@ describe("functions that a transform cannot take", () => {
   }
 
   test("grad of a function that returns no scalar says what to do", () => {
-    assertRefused(() => ng.grad((y: Tensor) => y.mul(2))(x), ng.ShapeError, /float32\[3\]/, /\.sum\(\) or \.mean\(\)/, /ng\.vjp/);
+    assertRefused(
+      () => ng.grad((y: Tensor) => y.mul(2))(x),
+      ng.ShapeError,
+      /float32\[3\]/,
+      /\.sum\(\) or \.mean\(\)/,
+      /ng\.vjp/,
+    );
     assertRefused(() => ng.grad((y: Tensor) => [ng.sum(y)])(x), ng.ValueError, /hasAux/);
-    assertRefused(() => ng.grad((y: Tensor) => ng.sum(y.astype("int32")))(x), ng.ShapeError, /float dtype; received int32\[\]/);
+    assertRefused(
+      () => ng.grad((y: Tensor) => ng.sum(y.astype("int32")))(x),
+      ng.ShapeError,
+      /float dtype; received int32\[\]/,
+    );
   });
 
   test("an error inside a function leaves nothing open", () => {
@@ -125,13 +151,19 @@ describe("functions that a transform cannot take", () => {
 describe("arguments that a transform cannot take", () => {
   test("integers have no gradient", () => {
     const whole = ng.tensor([1, 2], { dtype: "int32" });
-    assertRefused(() => ng.grad((y: Tensor) => ng.sum(y.astype("float32")))(whole), ng.DTypeError, /int32\[2\]/, /\.astype\("float32"\)/);
+    assertRefused(
+      () => ng.grad((y: Tensor) => ng.sum(y.astype("float32")))(whole),
+      ng.DTypeError,
+      /int32\[2\]/,
+      /\.astype\("float32"\)/,
+    );
     assertRefused(() => ng.jvp((y: Tensor) => y, [whole], [whole]), ng.DTypeError, /int32/);
   });
 
   test("argnums must name arguments", () => {
     const f = (y: Tensor): Tensor => ng.sum(y);
-    for (const argnums of [1, -1, 0.5, [0, 2]]) assertRefused(() => ng.grad(f, { argnums })(x), ng.ValueError, /argnums/);
+    for (const argnums of [1, -1, 0.5, [0, 2]])
+      assertRefused(() => ng.grad(f, { argnums })(x), ng.ValueError, /argnums/);
   });
 
   test("tangents and cotangents have their values' shapes and structure", () => {
@@ -152,7 +184,11 @@ describe("arguments that a transform cannot take", () => {
     assertRefused(() => ng.vmap(add, { inAxes: null })(x, x), ng.ValueError, /at least one mapped argument/);
     assertRefused(() => ng.vmap(add, { inAxes: [0] })(x, x), ng.ValueError, /names 1 argument.*received 2/);
     assertRefused(() => ng.vmap(add)(ng.tensor(1), x), ng.ShapeError, /a scalar has no axes/);
-    assertRefused(() => ng.vmap(add, { inAxes: [1, 0] })(x, x), ng.ShapeError, /axis from -1 to 0; received 1/);
+    assertRefused(
+      () => ng.vmap(add, { inAxes: [1, 0] })(x, x),
+      ng.ShapeError,
+      /axis from -1 to 0; received 1/,
+    );
     assertRefused(() => ng.vmap(add, { outAxes: 2 })(x, x), ng.ShapeError, /axis from -1 to 0; received 2/);
   });
 
@@ -163,7 +199,15 @@ describe("arguments that a transform cannot take", () => {
   });
 
   test("what is no tensor at all is refused by the operation, with the remedy", () => {
-    assertRefused(() => ng.jit((y: Tensor) => y.add([1, 2, 3] as unknown as Tensor))(x), ng.DTypeError, /ng\.tensor\(values\)/);
-    assertRefused(() => ng.grad((y: Tensor) => ng.sum(y.add("1" as unknown as Tensor)))(x), ng.DTypeError, /tensor or a number/);
+    assertRefused(
+      () => ng.jit((y: Tensor) => y.add([1, 2, 3] as unknown as Tensor))(x),
+      ng.DTypeError,
+      /ng\.tensor\(values\)/,
+    );
+    assertRefused(
+      () => ng.grad((y: Tensor) => ng.sum(y.add("1" as unknown as Tensor)))(x),
+      ng.DTypeError,
+      /tensor or a number/,
+    );
   });
 });

@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import * as ng from "nagare";
-import { type Tensor, builder, concat, exp, mul, reduceSum, reshape, sin, slice, verifyPasses } from "nagare/backend";
+import {
+  builder,
+  concat,
+  exp,
+  mul,
+  reduceSum,
+  reshape,
+  sin,
+  slice,
+  type Tensor,
+  verifyPasses,
+} from "nagare/backend";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 import { tensorOf } from "../generator/draw.ts";
 import { assertProperty } from "../property.ts";
@@ -51,7 +62,10 @@ function checkNest(nest: readonly Layer[], x: number): void {
   const actual = nested(tensorOf([x], [], "float64")).item() as number;
   const expected = derivativeOf(x, order);
   const label = nest.map(({ name }) => name).join(" then ");
-  assert.ok(Math.abs(actual - expected) <= 1e-12 * (1 + Math.abs(expected)), `${label}: ${actual}, not ${expected}`);
+  assert.ok(
+    Math.abs(actual - expected) <= 1e-12 * (1 + Math.abs(expected)),
+    `${label}: ${actual}, not ${expected}`,
+  );
 }
 
 for (const backend of testedBackends) {
@@ -100,7 +114,10 @@ describe("transforms of functions of many", () => {
     assert.deepEqual(actual.shape, expected.shape);
     const wanted = Array.from(expected.dataSync() as Float64Array);
     Array.from(actual.dataSync() as Float64Array).forEach((element, i) => {
-      assert.ok(Math.abs(element - (wanted[i] ?? Number.NaN)) < 1e-12, `element ${i}: ${element}, not ${wanted[i]}`);
+      assert.ok(
+        Math.abs(element - (wanted[i] ?? Number.NaN)) < 1e-12,
+        `element ${i}: ${element}, not ${wanted[i]}`,
+      );
     });
   }
 
@@ -130,7 +147,11 @@ describe("transforms of functions of many", () => {
   test("a Hessian by composition is symmetric, compiled or not", () => {
     const at = (w: Tensor): Tensor => loss(reshape(w, { shape: [3, 2] }), example(2));
     const gradient = ng.grad(at) as (w: Tensor) => Tensor;
-    const identity = tensorOf(Array.from({ length: 36 }, (_, i) => (i % 7 === 0 ? 1 : 0)), [6, 6], "float64");
+    const identity = tensorOf(
+      Array.from({ length: 36 }, (_, i) => (i % 7 === 0 ? 1 : 0)),
+      [6, 6],
+      "float64",
+    );
     const hessian = (w: Tensor): Tensor => ng.vmap((v: Tensor) => ng.jvp(gradient, [w], [v])[1])(identity);
     const point = reshape(weights, { shape: [6] });
     const matrix = hessian(point);
@@ -139,7 +160,10 @@ describe("transforms of functions of many", () => {
   });
 
   test("vmap of vmap maps the outer axis of its argument first", () => {
-    const outer = ng.vmap(ng.vmap((x: Tensor, y: Tensor) => mul(x, y), { inAxes: [0, null] }), { inAxes: [null, 0] });
+    const outer = ng.vmap(
+      ng.vmap((x: Tensor, y: Tensor) => mul(x, y), { inAxes: [0, null] }),
+      { inAxes: [null, 0] },
+    );
     const [x, y] = [tensorOf([1, 2, 3], [3], "float64"), tensorOf([10, 20], [2], "float64")];
     assert.deepEqual(outer(x, y).toArray(), [
       [10, 20, 30],
@@ -154,6 +178,11 @@ describe("transforms of functions of many", () => {
     assert.equal(ng.grad(g)(one).item(), 1);
     assert.equal(ng.jvp(g, [one], [one])[1].item(), 1);
     const h = (x: Tensor): Tensor => mul(x, ng.grad((y: Tensor) => mul(x, y))(one) as Tensor);
-    assert.equal(ng.grad(h)(tensorOf([3], [], "float64")).item(), 6);
+    assert.equal(
+      ng
+        .grad(h)(tensorOf([3], [], "float64"))
+        .item(),
+      6,
+    );
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as ng from "nagare";
 import type { Tensor } from "nagare";
+import * as ng from "nagare";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 
 const x = ng.tensor([1, 2, 3]);
@@ -16,13 +16,25 @@ for (const backend of testedBackends) {
       assert.deepEqual(ng.grad(f)(x, y).toArray(), [20, 80, 180]);
       assert.deepEqual((ng.grad(f, { argnums: 1 })(x, y) as Tensor).toArray(), [1, 4, 9]);
       const both = ng.grad(f, { argnums: [1, 0] })(x, y) as unknown as Tensor[];
-      assert.deepEqual(both.map((g) => g.toArray()), [[1, 4, 9], [20, 80, 180]]);
+      assert.deepEqual(
+        both.map((g) => g.toArray()),
+        [
+          [1, 4, 9],
+          [20, 80, 180],
+        ],
+      );
     });
 
     fact("hasAux hands the rest through, as values", () => {
-      const f = (a: Tensor): [Tensor, { doubled: Tensor; note: string }] => [ng.sum(a.mul(a)), { doubled: a.mul(2), note: "kept" }];
+      const f = (a: Tensor): [Tensor, { doubled: Tensor; note: string }] => [
+        ng.sum(a.mul(a)),
+        { doubled: a.mul(2), note: "kept" },
+      ];
       for (const g of [ng.valueAndGrad(f, { hasAux: true }), ng.jit(ng.valueAndGrad(f, { hasAux: true }))]) {
-        const [[loss, extra], gradient] = g(x) as unknown as [[Tensor, { doubled: Tensor; note: string }], Tensor];
+        const [[loss, extra], gradient] = g(x) as unknown as [
+          [Tensor, { doubled: Tensor; note: string }],
+          Tensor,
+        ];
         assert.equal(loss.item(), 14);
         assert.deepEqual(extra.doubled.toArray(), [2, 4, 6]);
         assert.equal(extra.note, "kept");
@@ -32,9 +44,21 @@ for (const backend of testedBackends) {
 
     fact("gradients of trees are trees, and zero where nothing depends", () => {
       const f = ({ a, rest }: { a: Tensor; rest: Tensor[] }): Tensor => ng.sum(a.mul(rest[0] ?? 0));
-      const gradient = ng.grad(f)({ a: x, rest: [y, ng.ones([2, 2])] }) as unknown as { a: Tensor; rest: Tensor[] };
+      const gradient = ng.grad(f)({ a: x, rest: [y, ng.ones([2, 2])] }) as unknown as {
+        a: Tensor;
+        rest: Tensor[];
+      };
       assert.deepEqual(gradient.a.toArray(), [10, 20, 30]);
-      assert.deepEqual(gradient.rest.map((g) => g.toArray()), [[1, 2, 3], [[0, 0], [0, 0]]]);
+      assert.deepEqual(
+        gradient.rest.map((g) => g.toArray()),
+        [
+          [1, 2, 3],
+          [
+            [0, 0],
+            [0, 0],
+          ],
+        ],
+      );
     });
 
     fact("a JavaScript number may be differentiated", () => {
@@ -57,7 +81,11 @@ for (const backend of testedBackends) {
 
     fact("inAxes names an axis for each argument, each leaf, or none", () => {
       const f = (a: { w: Tensor; b: Tensor }, c: Tensor): Tensor => a.w.mul(c).add(a.b);
-      const matrix = ng.tensor([[1, 2], [3, 4], [5, 6]]);
+      const matrix = ng.tensor([
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ]);
       const mapped = ng.vmap(f, { inAxes: [{ b: null, w: 1 }, null] });
       assert.deepEqual(mapped({ w: matrix, b: ng.tensor(100) }, ng.tensor([1, 10, 100])).toArray(), [
         [101, 130, 600],
@@ -67,11 +95,34 @@ for (const backend of testedBackends) {
 
     fact("outAxes says where the mapped axis stands, also for results that do not depend on it", () => {
       const f = (a: Tensor): Tensor[] => [a.mul(2), ng.tensor([7, 8])];
-      const [doubled, constant] = ng.vmap(f, { outAxes: 1 })(ng.tensor([[1, 2], [3, 4], [5, 6]])) as [Tensor, Tensor];
-      assert.deepEqual(doubled.toArray(), [[2, 6, 10], [4, 8, 12]]);
-      assert.deepEqual(constant.toArray(), [[7, 7, 7], [8, 8, 8]]);
+      const [doubled, constant] = ng.vmap(f, { outAxes: 1 })(
+        ng.tensor([
+          [1, 2],
+          [3, 4],
+          [5, 6],
+        ]),
+      ) as [Tensor, Tensor];
+      assert.deepEqual(doubled.toArray(), [
+        [2, 6, 10],
+        [4, 8, 12],
+      ]);
+      assert.deepEqual(constant.toArray(), [
+        [7, 7, 7],
+        [8, 8, 8],
+      ]);
       const last = ng.vmap((a: Tensor) => a, { inAxes: -1, outAxes: -1 });
-      assert.deepEqual(last(ng.tensor([[1, 2], [3, 4]])).toArray(), [[1, 2], [3, 4]]);
+      assert.deepEqual(
+        last(
+          ng.tensor([
+            [1, 2],
+            [3, 4],
+          ]),
+        ).toArray(),
+        [
+          [1, 2],
+          [3, 4],
+        ],
+      );
     });
   });
 
@@ -138,7 +189,13 @@ for (const backend of testedBackends) {
     fact("results keep their structure, strings and nulls included", () => {
       const f = ng.jit((a: Tensor) => ({ list: [a.add(1), a], name: "n", none: null, number: 5 }));
       const result = f(x);
-      assert.deepEqual((result.list as Tensor[]).map((t) => t.toArray()), [[2, 3, 4], [1, 2, 3]]);
+      assert.deepEqual(
+        (result.list as Tensor[]).map((t) => t.toArray()),
+        [
+          [2, 3, 4],
+          [1, 2, 3],
+        ],
+      );
       assert.deepEqual([result.name, result.none], ["n", null]);
       assert.equal(ng.add(result.number, 0).item(), 5);
     });
@@ -152,7 +209,10 @@ for (const backend of testedBackends) {
       for (const input of [x, y]) {
         const doubled = input.mul(2).toArray();
         const expected = [input.toArray(), [4, 5, 6], doubled, doubled, input.toArray()];
-        assert.deepEqual(f(input).map((t) => t.toArray()), expected);
+        assert.deepEqual(
+          f(input).map((t) => t.toArray()),
+          expected,
+        );
       }
     });
 
@@ -161,11 +221,22 @@ for (const backend of testedBackends) {
       const first = f(x);
       const second = f(y);
       f(ng.zeros([3]));
-      assert.deepEqual([first.toArray(), second.toArray()], [[1, 2, 3], [10, 20, 30]]);
+      assert.deepEqual(
+        [first.toArray(), second.toArray()],
+        [
+          [1, 2, 3],
+          [10, 20, 30],
+        ],
+      );
     });
 
     fact("a function of nothing, and empty tensors", () => {
-      assert.deepEqual(ng.jit(() => ng.ones([2]).add(1))().toArray(), [2, 2]);
+      assert.deepEqual(
+        ng
+          .jit(() => ng.ones([2]).add(1))()
+          .toArray(),
+        [2, 2],
+      );
       const empty = ng.jit((a: Tensor) => a.mul(2).add(ng.sum(a)))(ng.zeros([0, 3]));
       assert.deepEqual(empty.shape, [0, 3]);
     });

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as ng from "nagare";
 import type { Tensor } from "nagare";
+import * as ng from "nagare";
 import {
   type Aval,
   type ConcreteTensor,
-  Program,
   conv2d,
   formatAval,
   matmul,
   maxPool2d,
   optimize,
+  Program,
   printGraph,
   verifyGraph,
 } from "nagare/backend";
@@ -48,19 +48,34 @@ for (const backend of testedBackends) {
         for (const count of [1, 4, 3, 4]) {
           const images = draw(count, 6, 6, 1);
           const [actual] = program.run([images]);
-          assertClose(actual as Tensor, network(images), { kind: "relative", roundings: 64 }, `batch of ${count}`);
+          assertClose(
+            actual as Tensor,
+            network(images),
+            { kind: "relative", roundings: 64 },
+            `batch of ${count}`,
+          );
         }
       });
     });
 
     test("per-example gradients with a symbolic batch", () => {
-      const gradient = ng.vmap(ng.grad((w: Tensor, x: Tensor) => ng.sum(ng.tanh(w.mul(x)))), { inAxes: [null, 0] });
-      const program = new Program(trace([floats([3]), floats([batch, 3])], gradient as (...xs: Tensor[]) => Tensor));
+      const gradient = ng.vmap(
+        ng.grad((w: Tensor, x: Tensor) => ng.sum(ng.tanh(w.mul(x)))),
+        { inAxes: [null, 0] },
+      );
+      const program = new Program(
+        trace([floats([3]), floats([batch, 3])], gradient as (...xs: Tensor[]) => Tensor),
+      );
       onBackend(backend, () => {
         for (const count of [2, 5]) {
           const [w, x] = [draw(3), draw(count, 3)];
           const [actual] = program.run([w, x]);
-          assertClose(actual as Tensor, gradient(w, x) as Tensor, { kind: "relative", roundings: 64 }, "gradient");
+          assertClose(
+            actual as Tensor,
+            gradient(w, x) as Tensor,
+            { kind: "relative", roundings: 64 },
+            "gradient",
+          );
         }
       });
     });
@@ -70,7 +85,9 @@ for (const backend of testedBackends) {
       onBackend(backend, () => {
         assert.throws(
           () => program.run([draw(3, 2), draw(4, 2)]),
-          (error: unknown) => error instanceof ng.ShapeError && /Input 1: expected float32\[batch, 2\]; received the shape \[4, 2\]/.test(error.message),
+          (error: unknown) =>
+            error instanceof ng.ShapeError &&
+            /Input 1: expected float32\[batch, 2\]; received the shape \[4, 2\]/.test(error.message),
         );
         assert.throws(() => program.run([draw(3, 5), draw(3, 5)]), ng.ShapeError);
         assert.throws(() => program.run([draw(2), draw(2)] as ConcreteTensor[]), ng.ShapeError);
@@ -82,14 +99,34 @@ for (const backend of testedBackends) {
 describe("symbolic shapes", () => {
   const n = ng.dim("n");
   const shapes: readonly (readonly [string, readonly Aval[], (...xs: Tensor[]) => Tensor, string])[] = [
-    ["concat adds sizes", [floats([batch, 2]), floats([3, 2])], (a, b) => ng.concat([a, b]), "float32[batch+3, 2]"],
+    [
+      "concat adds sizes",
+      [floats([batch, 2]), floats([3, 2])],
+      (a, b) => ng.concat([a, b]),
+      "float32[batch+3, 2]",
+    ],
     ["two names stay apart", [floats([batch, n])], (a) => ng.transpose(a), "float32[n, batch]"],
     ["flattening multiplies", [floats([batch, 4, 5])], (a) => ng.reshape(a, [-1]), "float32[20*batch]"],
     ["−1 divides", [floats([batch, 4, 5])], (a) => ng.reshape(a, [-1, 10]), "float32[2*batch, 10]"],
-    ["strided windows divide rounding down", [floats([1, n, 4, 1])], (a) => maxPool2d(a, pool), "float32[1, floor((n-2)/2)+1, 2, 1]"],
-    ["a product sums a symbol away", [floats([2, n]), floats([n, 3])], (a, b) => matmul(a, b, flags), "float32[2, 3]"],
+    [
+      "strided windows divide rounding down",
+      [floats([1, n, 4, 1])],
+      (a) => maxPool2d(a, pool),
+      "float32[1, floor((n-2)/2)+1, 2, 1]",
+    ],
+    [
+      "a product sums a symbol away",
+      [floats([2, n]), floats([n, 3])],
+      (a, b) => matmul(a, b, flags),
+      "float32[2, 3]",
+    ],
     ["a reduction over a symbol", [floats([batch, 7])], (a) => ng.sum(a, { axis: 0 }), "float32[7]"],
-    ["a symbol broadcasts against 1", [floats([batch, 1]), floats([5])], (a, b) => a.mul(b), "float32[batch, 5]"],
+    [
+      "a symbol broadcasts against 1",
+      [floats([batch, 1]), floats([5])],
+      (a, b) => a.mul(b),
+      "float32[batch, 5]",
+    ],
   ];
   for (const [fact, avals, f, expected] of shapes) {
     test(fact, () => {
@@ -101,7 +138,10 @@ describe("symbolic shapes", () => {
 
   test("sizes that cannot be known equal are refused, with their names", () => {
     assert.throws(() => trace([floats([batch]), floats([n])], (a, b) => a.add(b)), /batch and n/);
-    assert.throws(() => trace([floats([2, batch]), floats([n, 2])], (a, b) => matmul(a, b, flags)), /batch and n/);
+    assert.throws(
+      () => trace([floats([2, batch]), floats([n, 2])], (a, b) => matmul(a, b, flags)),
+      /batch and n/,
+    );
     assert.throws(() => trace([floats([batch, 3])], (a) => ng.reshape(a, [5, -1])), ng.ShapeError);
   });
 

@@ -48,7 +48,8 @@ struct CorrelationPlan {
   PatchBlocks blocks;
   int64_t depth, depthBlock, columns;
   int64_t packedGroup;  // elements of the packed filters of one group
-  int64_t tapBytes, packedBytes, tableBytes, segmentBytes;
+  bool packsLate;       // one block of pixels: every panel of filters has one use, just before which it is packed
+  int64_t tapBytes, tableBytes, segmentBytes, panelBytes;
 
   CorrelationPlan(const PatchShape& shape, int64_t outputs) {
     // 512 pixels and 160 KiB of source cells leave half of a 512 KiB L2 to filters and results.
@@ -62,10 +63,12 @@ struct CorrelationPlan {
     // The first and the last tap inside the image change at most once per tap along an axis.
     const int64_t rows = min64(blocks.largest.rows, 2 * shape.y.taps + 1), across = min64(blocks.largest.columns, 2 * shape.x.taps + 1);
     segmentBytes = round_up(rows * across * static_cast<int64_t>(sizeof(PixelSegment)), 64);
+    packsLate = blocks.count() == 1;
+    panelBytes = packsLate ? round_up(depthBlock * min64(columns, kTileColumns<T>) * static_cast<int64_t>(sizeof(T)), 64) : 0;
   }
 
-  int64_t packed(int64_t groups) const { return round_up(groups * packedGroup * static_cast<int64_t>(sizeof(T)), 64); }
-  int64_t worker() const { return 2 * tableBytes + segmentBytes; }
+  int64_t packed(int64_t groups) const { return packsLate ? 0 : round_up(groups * packedGroup * static_cast<int64_t>(sizeof(T)), 64); }
+  int64_t worker() const { return 2 * tableBytes + segmentBytes + panelBytes; }
   size_t scratch(int64_t groups, int threads) const { return static_cast<size_t>(tapBytes + packed(groups) + threads * worker()); }
 };
 
@@ -198,18 +201,20 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
   const int64_t panels = divide_up(task.outputs, width);
 
   fill_tap_offsets(shape, shape.y.tapStep * shape.row_stride(), shape.x.tapStep * shape.sourceChannels, taps);
-  const int64_t panelsPerPack = max64(1, int64_t(1 << 14) / max64(1, plan.depth * width));
-  const int64_t packs = divide_up(panels, panelsPerPack);
-  parallel_for(parallel, task.groups * packs, [&](int64_t index, int) {
-    const int64_t group = index / packs, j0 = index % packs * panelsPerPack * width;
-    for (int64_t k0 = 0; k0 < plan.depth; k0 += plan.depthBlock) {
-      const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
-      T* const block = packed + group * plan.packedGroup + k0 * plan.columns;
-      for (int64_t n = j0; n < min64(task.outputs, j0 + panelsPerPack * width); n += width) {
-        pack_filters(task, group, k0, k1, n, min64(task.outputs, n + width), block + n * (k1 - k0));
+  if (!plan.packsLate) {
+    const int64_t panelsPerPack = max64(1, int64_t(1 << 14) / max64(1, plan.depth * width));
+    const int64_t packs = divide_up(panels, panelsPerPack);
+    parallel_for(parallel, task.groups * packs, [&](int64_t index, int) {
+      const int64_t group = index / packs, j0 = index % packs * panelsPerPack * width;
+      for (int64_t k0 = 0; k0 < plan.depth; k0 += plan.depthBlock) {
+        const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
+        T* const block = packed + group * plan.packedGroup + k0 * plan.columns;
+        for (int64_t n = j0; n < min64(task.outputs, j0 + panelsPerPack * width); n += width) {
+          pack_filters(task, group, k0, k1, n, min64(task.outputs, n + width), block + n * (k1 - k0));
+        }
       }
-    }
-  });
+    });
+  }
 
   // Few blocks (one small image): the output channels are split too.
   const int64_t blocks = plan.blocks.count() * task.groups;
@@ -224,19 +229,23 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
     const T** const sources = reinterpret_cast<const T**>(own);
     T** const targets = reinterpret_cast<T**>(own + plan.tableBytes);
     PixelSegment* const segments = reinterpret_cast<PixelSegment*>(own + 2 * plan.tableBytes);
+    T* const panel = reinterpret_cast<T*>(own + 2 * plan.tableBytes + plan.segmentBytes);
     const int64_t count = list_pixels(task, group, block, sources, targets, segments);
     const BlockTables<T> tables = {sources, targets, taps, task.bias ? task.bias + group * task.outputs : nullptr};
     // Small filters stay in L1 together, and a tile of pixels meets all of them at once; of large ones one panel stays there.
-    const bool small = plan.depthBlock * (n1 - n0) * static_cast<int64_t>(sizeof(T)) <= (1 << 14);
+    const bool small = !plan.packsLate && plan.depthBlock * (n1 - n0) * static_cast<int64_t>(sizeof(T)) <= (1 << 14);
     const int64_t atOnce = small ? n1 - n0 : width;
     int64_t k0 = 0;
     do {
       const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
-      const T* const filters = packed + group * plan.packedGroup + k0 * plan.columns;
       for (int64_t n = n0; n < n1; n += atOnce) {
-        for (int64_t s = 0; s < count; s++) {
-          correlate_segment(task, tables, segments[s], k0, k1, n, min64(n1, n + atOnce), filters + n * (k1 - k0));
+        const int64_t end = min64(n1, n + atOnce);
+        const T* filters = packed + group * plan.packedGroup + k0 * plan.columns + n * (k1 - k0);
+        if (plan.packsLate) {
+          pack_filters(task, group, k0, k1, n, end, panel);
+          filters = panel;
         }
+        for (int64_t s = 0; s < count; s++) correlate_segment(task, tables, segments[s], k0, k1, n, end, filters);
       }
       k0 = k1;
     } while (k0 < plan.depth);

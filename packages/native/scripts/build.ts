@@ -138,7 +138,7 @@ async function build(sanitize: string | undefined): Promise<void> {
   const compiler = findCompiler();
   const version = spawnSync(compiler, ["--version"], { encoding: "utf8" }).stdout;
   const sanitizing = sanitize
-    ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g"]
+    ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g1", "-O1"]
     : [];
   const platform = `${process.platform}-${process.arch}`;
   const folder = join(home, "build", sanitize ? `${platform}-${sanitize.replaceAll(",", "-")}` : platform);

@@ -89,5 +89,23 @@ export function legalize(graph: Graph): Graph {
     if (result && output) replaced.set(output, result);
     else builder.nodes.push(visited);
   }
-  return withParts(graph, { nodes: builder.nodes, outputs: graph.outputs.map(current) });
+  const viewed = viewsOfInputs(graph, builder.nodes);
+  const outputs = graph.outputs.map(current).map((output) =>
+    // Two states that exchange their reshaped values would overwrite each other: each value is read before any is written.
+    viewed.has(output) ? emit(builder, ops.broadcastTo, [output], { shape: output.shape }) : output,
+  );
+  return withParts(graph, { nodes: builder.nodes, outputs });
+}
+
+/** The values that are an input's elements under another shape. */
+function viewsOfInputs(graph: Graph, nodes: readonly Node[]): Set<Value> {
+  const inputs = new Set(graph.inputs);
+  const views = new Set<Value>();
+  for (const { op, inputs: operands, outputs } of nodes) {
+    const [operand] = operands;
+    const [output] = outputs;
+    if (op.name === "reshape" && operand && output && (inputs.has(operand) || views.has(operand)))
+      views.add(output);
+  }
+  return views;
 }

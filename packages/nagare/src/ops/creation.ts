@@ -1,12 +1,5 @@
 /** Tensors out of nothing, conversion between dtypes, and the end of a gradient's way. */
-import {
-  checkShape,
-  type Dim,
-  type DType,
-  DTypeError,
-  isFloat,
-  type Shape,
-} from "../core/index.ts";
+import { checkShape, type Dim, type DType, DTypeError, isFloat, type Shape } from "../core/index.ts";
 import { convertElement, type Op1, op1, type SourceOp, source } from "./define/index.ts";
 
 type Family = typeof import("./creation.ts");

@@ -14,7 +14,15 @@ import {
   sizeOf,
   subDims,
 } from "../core/index.ts";
-import { broadcastMapped, convertElement, type ListOp, listOp, type Op1, op1, sumTo } from "./define/index.ts";
+import {
+  broadcastMapped,
+  convertElement,
+  type ListOp,
+  listOp,
+  type Op1,
+  op1,
+  sumTo,
+} from "./define/index.ts";
 
 type Family = typeof import("./movement.ts");
 declare module "../trace/primitive.ts" {

@@ -15,56 +15,45 @@ export type InputData = Tensor | Dataset<Tensor | LabeledBatch>;
  * Batches of at most `batchSize` examples; tensors are shuffled with a seed where one is given.
  * Throws ShapeError or ValueError for data that are no inputs and labels.
  */
-export function labeledBatches(
-  data: LabeledData,
-  batchSize: number,
-  where: string,
-  seed?: number,
-): Dataset<LabeledBatch> {
+export function labeledBatches(data: LabeledData, batchSize: number, seed?: number): Dataset<LabeledBatch> {
   if (data instanceof Dataset) return data;
-  const [x, y] = splitBatch(data, where);
+  const [x, y] = splitBatch(data);
   if (x.rank === 0 || y.rank === 0 || x.shape[0] !== y.shape[0]) {
     throw new ShapeError(
-      `${where}: inputs ${formatShape(x.shape)} and labels ${formatShape(y.shape)} must have the same number of examples in front.`,
+      `inputs ${formatShape(x.shape)} and labels ${formatShape(y.shape)} must have the same number of examples in front.`,
     );
   }
-  checkExamples(x, where);
+  checkExamples(x);
   const examples = Dataset.fromTensors([x, y] as const);
   const ordered = seed === undefined ? examples : examples.shuffle({ seed });
   return ordered.batch(batchSize) as unknown as Dataset<LabeledBatch>;
 }
 
 /** Batches of inputs. Throws ShapeError or ValueError for data that are no inputs. */
-export function inputBatches(data: InputData, batchSize: number, where: string): Dataset<Tensor> {
+export function inputBatches(data: InputData, batchSize: number): Dataset<Tensor> {
   if (data instanceof Dataset) {
-    return data.map((batch) => (batch instanceof Tensor ? batch : splitBatch(batch, where)[0]));
+    return data.map((batch) => (batch instanceof Tensor ? batch : splitBatch(batch)[0]));
   }
   if (!(data instanceof Tensor)) {
-    throw new ValueError(
-      `${where}: expected a tensor of inputs or a dataset of batches; received ${describe(data)}.`,
-    );
+    throw new ValueError(`expected a tensor of inputs or a dataset of batches; received ${describe(data)}.`);
   }
-  checkExamples(data, where);
+  checkExamples(data);
   return Dataset.fromTensors(data).batch(batchSize) as unknown as Dataset<Tensor>;
 }
 
 /** Throws unless a tensor has a first axis with something in it. */
-export function checkExamples(x: Tensor, where: string): void {
+export function checkExamples(x: Tensor): void {
   if (x.rank > 0 && concreteSize(x.shape.slice(0, 1)) > 0) return;
-  throw new ValueError(
-    `${where}: expected inputs [examples, …] with at least one example; received ${formatAval(x)}.`,
-  );
+  throw new ValueError(`expected inputs [examples, …] with at least one example; received ${formatAval(x)}.`);
 }
 
 /** The inputs and the labels of a batch. Throws ValueError for anything else. */
-export function splitBatch(batch: LabeledBatch, where: string): readonly [Tensor, Tensor] {
+export function splitBatch(batch: LabeledBatch): readonly [Tensor, Tensor] {
   const given: unknown = batch;
   const isPair = Array.isArray(given) && given.length === 2;
   const { x, y } = (isPair ? { x: given[0], y: given[1] } : (given ?? {})) as { x?: unknown; y?: unknown };
   if (x instanceof Tensor && y instanceof Tensor) return [x, y];
-  throw new ValueError(
-    `${where}: expected batches [x, y] or { x, y } of two tensors; received ${describe(given)}.`,
-  );
+  throw new ValueError(`expected batches [x, y] or { x, y } of two tensors; received ${describe(given)}.`);
 }
 
 function describe(value: unknown): string {

@@ -1,18 +1,21 @@
 /** Passing over data without changing anything: figures and predictions. */
 import { concat } from "../array/index.ts";
 import { checkCount, type Tensor } from "../core/index.ts";
+import type { Dataset } from "../data/index.ts";
 import type { Module } from "../nn/index.ts";
 import { type Jitted, jit } from "../transforms/index.ts";
-import { Averages } from "./averages.ts";
+import { Averages, type Logs } from "./averages.ts";
 import {
   checkExamples,
   type InputData,
   inputBatches,
+  type LabeledBatch,
   type LabeledData,
   labeledBatches,
   splitBatch,
 } from "./batches.ts";
 import type { CompiledModel } from "./model.ts";
+import { atPlace } from "./place.ts";
 import { turns } from "./turns.ts";
 
 /** Options of `evaluate` and `predict`. */
@@ -21,21 +24,35 @@ export interface PassOptions {
   readonly batchSize?: number;
 }
 
+/** Loss and metrics over labeled batches. */
+export async function figuresOver(
+  model: CompiledModel,
+  batches: Dataset<LabeledBatch>,
+  where: string,
+): Promise<Logs> {
+  const averages = new Averages();
+  const turn = turns();
+  let batch = 0;
+  for await (const element of batches.iterate()) {
+    batch += 1;
+    await atPlace(`${where}, batch ${batch}`, async () => {
+      const [x, y] = splitBatch(element);
+      averages.add(await model.evaluateBatch(x, y), Number(x.shape[0]));
+    });
+    await turn();
+  }
+  return averages.means();
+}
+
 /** Loss and metrics over all data; see `Module.evaluate`. */
 export async function evaluateModel(
   model: CompiledModel,
   data: LabeledData,
   { batchSize = 256 }: PassOptions,
-): Promise<Record<string, number>> {
+): Promise<Logs> {
   checkCount(batchSize, 1, "evaluate: batchSize");
-  const averages = new Averages();
-  const turn = turns();
-  for await (const element of labeledBatches(data, batchSize, "evaluate").iterate()) {
-    const [x, y] = splitBatch(element, "evaluate");
-    averages.add(await model.evaluateBatch(x, y), Number(x.shape[0]));
-    await turn();
-  }
-  return averages.means();
+  const batches = await atPlace("evaluate", () => labeledBatches(data, batchSize));
+  return figuresOver(model, batches, "evaluate");
 }
 
 const predictors = new WeakMap<Module, Jitted<[Tensor], Tensor>>();
@@ -59,9 +76,12 @@ export async function predictAll(
   checkCount(batchSize, 1, "predict: batchSize");
   const parts: Tensor[] = [];
   const turn = turns();
-  for await (const x of inputBatches(data, batchSize, "predict").iterate()) {
-    checkExamples(x, "predict");
-    parts.push(await predictor(module).runAsync(x));
+  const batches = await atPlace("predict", () => inputBatches(data, batchSize));
+  for await (const x of batches.iterate()) {
+    await atPlace(`predict, batch ${parts.length + 1}`, async () => {
+      checkExamples(x);
+      parts.push(await predictor(module).runAsync(x));
+    });
     await turn();
   }
   const [only] = parts;

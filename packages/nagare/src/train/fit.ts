@@ -5,6 +5,7 @@ import type { Logs } from "./averages.ts";
 import { type LabeledData, labeledBatches } from "./batches.ts";
 import type { Callback } from "./callback.ts";
 import type { CompiledModel } from "./model.ts";
+import { atPlace } from "./place.ts";
 import { progressBar, standardError } from "./progressBar.ts";
 import { TrainingRun } from "./run.ts";
 
@@ -71,8 +72,9 @@ export async function fitModel(
   checkOptions(options);
   const { epochs = 1, batchSize = 32, shuffle = true, validationData, checkpoint } = options;
   const seed = shuffle === false ? undefined : shuffle === true ? 0 : shuffle.seed;
-  const batches = labeledBatches(data, batchSize, "fit", seed);
-  const validation = validationData && labeledBatches(validationData, batchSize, "fit: validationData");
+  const batches = await atPlace("fit", () => labeledBatches(data, batchSize, seed));
+  const validation =
+    validationData && (await atPlace("fit, validationData", () => labeledBatches(validationData, batchSize)));
   const verbose = options.verbose ?? standardError()?.isTTY ?? false;
   const callbacks = [...(options.callbacks ?? []), ...(verbose ? [progressBar()] : [])];
   if (training.has(model.module)) {

@@ -26,30 +26,29 @@ function firstNotFinite(values: TypedArray, dtype: DType): number {
  * Looks at the labels of one batch before any step uses them: as many as examples, no NaN or infinity among floats, and
  * for the sparse cross-entropy classes from 0 to one less than the predictions have.
  * @param predictions What the model gives for the batch.
- * @param where The caller's name, for messages.
  */
-export function checkLabels(lossName: string, labels: Tensor, predictions: Aval, where: string): void {
+export function checkLabels(lossName: string, labels: Tensor, predictions: Aval): void {
   const [examples] = labels.shape;
   if (examples === undefined || examples !== predictions.shape[0]) {
     throw new ShapeError(
-      `${where}: expected as many labels as predictions, ${formatAval(predictions)}; received ${formatAval(labels)}.`,
+      `expected as many labels as predictions, ${formatAval(predictions)}; received ${formatAval(labels)}.`,
     );
   }
   const values = labels.readStorage().readSync();
   const bad = isFloat(labels.dtype) ? firstNotFinite(values, labels.dtype) : -1;
   if (bad >= 0) {
     throw new ValueError(
-      `${where}: expected finite labels; received NaN or infinity at position ${bad} of ${formatAval(labels)}. ` +
+      `expected finite labels; received NaN or infinity at position ${bad} of ${formatAval(labels)}. ` +
         "Leave such examples out.",
     );
   }
-  if (lossName === "sparseCategoricalCrossentropy") checkClasses(labels, values, predictions, where);
+  if (lossName === "sparseCategoricalCrossentropy") checkClasses(labels, values, predictions);
 }
 
-function checkClasses(labels: Tensor, values: TypedArray, predictions: Aval, where: string): void {
+function checkClasses(labels: Tensor, values: TypedArray, predictions: Aval): void {
   if (!isInteger(labels.dtype)) {
     throw new DTypeError(
-      `${where}: sparseCategoricalCrossentropy expects integer labels; received ${formatAval(labels)}. Convert class ` +
+      `sparseCategoricalCrossentropy expects integer labels; received ${formatAval(labels)}. Convert class ` +
         `numbers with .astype("int32"), or use categoricalCrossentropy for one-hot labels.`,
     );
   }
@@ -57,7 +56,7 @@ function checkClasses(labels: Tensor, values: TypedArray, predictions: Aval, whe
   const bad = values.findIndex((value: number | bigint) => value < 0 || value >= classes);
   if (bad >= 0) {
     throw new ValueError(
-      `${where}: expected labels from 0 to ${classes - 1}, because the model has ${classes} outputs; received ` +
+      `expected labels from 0 to ${classes - 1}, because the model has ${classes} outputs; received ` +
         `${String(values[bad])} at position ${bad}.`,
     );
   }

@@ -2,6 +2,7 @@
 
 import { type Tensor, ValueError } from "../core/index.ts";
 import { Module } from "../nn/index.ts";
+import type { Logs } from "./averages.ts";
 import type { InputData, LabeledData } from "./batches.ts";
 import { evaluateModel, type PassOptions, predictAll } from "./evaluate.ts";
 import { type FitOptions, fitModel, type History } from "./fit.ts";
@@ -37,7 +38,7 @@ export interface Trainable {
    * @example
    * const { loss, accuracy } = await model.evaluate([images, labels]);
    */
-  evaluate(data: LabeledData, options?: PassOptions): Promise<Record<string, number>>;
+  evaluate(data: LabeledData, options?: PassOptions): Promise<Logs>;
   /**
    * The outputs for inputs [examples, …], computed batch by batch, in the order of the inputs. Needs no `compile`.
    * Throws ValueError or ShapeError for inputs that do not fit the model.

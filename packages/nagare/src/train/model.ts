@@ -1,13 +1,14 @@
 /** A module made ready for training: loss, optimizer, metrics, and the compiled steps. */
 
 import { abs, add, less, logicalAnd, mul, sum, where } from "../array/index.ts";
-import { type Aval, concreteSize, formatAval, NagareError, type Tensor, ValueError } from "../core/index.ts";
+import { type Aval, formatAval, NagareError, type Tensor, ValueError } from "../core/index.ts";
 import type { Module } from "../nn/index.ts";
 import { Optimizer } from "../optim/index.ts";
 import { generatorState } from "../random/index.ts";
 import type { Variable } from "../runtime/index.ts";
 import { type Jitted, jit, traceGraph, valueAndGrad } from "../transforms/index.ts";
 import type { Logs } from "./averages.ts";
+import { checkExamples } from "./batches.ts";
 import { checkLabels } from "./labels.ts";
 import {
   type LossFunction,
@@ -84,7 +85,7 @@ export class CompiledModel {
     const variables = this.module.trainableVariables();
     if (variables.length === 0) {
       throw new ValueError(
-        `fit: expected a model with trainable variables; ${this.module.constructor.name} has none.`,
+        `expected a model with trainable variables; ${this.module.constructor.name} has none.`,
       );
     }
     const state = [...this.stateVariables().values()];
@@ -107,10 +108,9 @@ export class CompiledModel {
    * One update from one batch; returns the loss and metrics before the update. Throws ValueError, ShapeError or
    * DTypeError for a batch that does not fit, and ValueError when the loss or a gradient is not finite: in each case
    * weights and state are what they were before the batch.
-   * @param place Which batch it is, for messages.
    */
-  async trainBatch(x: Tensor, y: Tensor, place: string): Promise<Logs> {
-    this.#check(x, y, place);
+  async trainBatch(x: Tensor, y: Tensor): Promise<Logs> {
+    this.#check(x, y);
     const [finite, ...figures] = await this.#trainStep.runAsync(x, y);
     const logs = this.#figures(figures);
     if (finite?.item()) return logs;
@@ -118,14 +118,14 @@ export class CompiledModel {
       ? `the loss is ${logs.loss}, but a gradient is NaN or infinite`
       : `the loss is ${logs.loss}`;
     throw new ValueError(
-      `${place}: expected a finite loss and gradients; ${what}. The weights are those before this batch. Check the inputs ` +
+      `expected a finite loss and gradients; ${what}. The weights are those before this batch. Check the inputs ` +
         "for NaN and infinity, and try a smaller learning rate.",
     );
   }
 
   /** Loss and metrics of one batch. */
   async evaluateBatch(x: Tensor, y: Tensor): Promise<Logs> {
-    this.#check(x, y, "evaluate");
+    this.#check(x, y);
     return this.#figures(await this.#evaluateStep.runAsync(x, y));
   }
 
@@ -147,11 +147,9 @@ export class CompiledModel {
     return aval;
   }
 
-  #check(x: Tensor, y: Tensor, place: string): void {
-    if (x.rank === 0 || concreteSize(x.shape.slice(0, 1)) === 0) {
-      throw new ValueError(`${place}: expected a batch of at least one example; received ${formatAval(x)}.`);
-    }
-    checkLabels(this.#loss.name, y, this.outputFor(x), place);
+  #check(x: Tensor, y: Tensor): void {
+    checkExamples(x);
+    checkLabels(this.#loss.name, y, this.outputFor(x));
   }
 
   #figures(values: readonly Tensor[]): Logs {

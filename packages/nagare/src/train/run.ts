@@ -5,9 +5,10 @@ import { latestCheckpoint } from "../saved/index.ts";
 import { Averages, type Logs } from "./averages.ts";
 import { type LabeledBatch, splitBatch } from "./batches.ts";
 import type { Callback, Progress, TrainingControl } from "./callback.ts";
-import { evaluateModel } from "./evaluate.ts";
+import { figuresOver } from "./evaluate.ts";
 import type { CheckpointOptions, History } from "./fit.ts";
 import type { CompiledModel } from "./model.ts";
+import { atPlace } from "./place.ts";
 import { restoreSnapshot, writeSnapshot } from "./snapshot.ts";
 import { turns } from "./turns.ts";
 
@@ -81,9 +82,10 @@ export class TrainingRun {
       return { epoch, epochs, batch, batches: batches.size, examples, examplesPerSecond };
     };
     for await (const element of batches.iterate({ epoch, skipBatches: firstBatch })) {
-      const where = `fit, epoch ${epoch + 1}, batch ${batch + 1}`;
-      const [x, y] = splitBatch(element, where);
-      averages.add(await model.trainBatch(x, y, where), Number(x.shape[0]));
+      await atPlace(`fit, epoch ${epoch + 1}, batch ${batch + 1}`, async () => {
+        const [x, y] = splitBatch(element);
+        averages.add(await model.trainBatch(x, y), Number(x.shape[0]));
+      });
       batch += 1;
       this.#steps += 1;
       examplesPerSecond = ((averages.examples - earlier) * 1000) / Math.max(performance.now() - start, 1e-3);
@@ -96,7 +98,7 @@ export class TrainingRun {
     }
     const logs: Logs = {
       ...averages.means(),
-      ...(validation ? validationLogs(await evaluateModel(model, validation, {})) : {}),
+      ...(validation ? validationLogs(await figuresOver(model, validation, "fit, validationData")) : {}),
     };
     this.#history.push(logs);
     await this.#tell((callback) => callback.onEpochEnd?.(progress(), logs, this.#control));
@@ -130,7 +132,7 @@ export class TrainingRun {
     if (!found) return start;
     for await (const element of batches.iterate()) {
       // Variables exist only once the module has seen the shape of an input.
-      model.outputFor(splitBatch(element, "fit")[0]);
+      await atPlace("fit, batch 1", () => model.outputFor(splitBatch(element)[0]));
       break;
     }
     const position = restoreSnapshot(found, model, callbacks);

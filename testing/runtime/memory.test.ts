@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import * as ng from "nagare";
+import { adoptStorage, allocateStorage, allocateUninitialized, allocateZeroed } from "nagare/backend";
+import { onBackend, testedBackends } from "../generator/backends.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+async function settledBytes(): Promise<number> {
+  for (let i = 0; i < 4; i++) {
+    await sleep(0);
+    collectGarbage();
+  }
+  return ng.memory().liveBytes;
+}
+
+describe("the books of memory", () => {
+  test("storage counts while it is reachable and no longer", async () => {
+    const before = await settledBytes();
+    let held: unknown = allocateStorage("float32", 1 << 20);
+    assert.ok(ng.memory().liveBytes >= before + (4 << 20));
+    assert.ok(ng.memory().peakBytes >= before + (4 << 20));
+    assert.ok((await settledBytes()) >= before + (4 << 20), "what is held is not collected");
+    held = undefined;
+    assert.ok((await settledBytes()) < before + (1 << 20), `${String(held)} still counts`);
+  });
+
+  test("zeroed and adopted arrays count too", async () => {
+    const before = await settledBytes();
+    const held = [allocateZeroed("float64", 1 << 17), adoptStorage(new Float32Array(1 << 18)).array];
+    assert.ok(ng.memory().liveBytes >= before + (2 << 20));
+    assert.equal(held[0]?.at(-1), 0);
+  });
+
+  test("small arrays share blocks, start where every dtype may, and do not touch each other", () => {
+    const arrays = Array.from({ length: 500 }, (_, i) => {
+      const array = allocateUninitialized(i % 2 ? "float64" : "uint8", 1 + (i % 7)) as
+        | Float64Array
+        | Uint8Array;
+      array.fill(i % 251);
+      return array;
+    });
+    arrays.forEach((array, i) => {
+      assert.equal(array.byteOffset % 16, 0);
+      assert.ok(array.every((element) => element === i % 251));
+    });
+    const buffers = new Set(arrays.map((array) => array.buffer));
+    assert.ok(buffers.size <= 2, `${buffers.size} buffers for 500 small arrays`);
+  });
+});
+
+for (const backend of testedBackends) {
+  describe(`memory on ${backend}`, () => {
+    test("live bytes stay flat over many steps of eager and compiled code, with nothing disposed", async () => {
+      const w = ng.variable(ng.ones([64, 64]));
+      const step = ng.jit((x: ng.Tensor) => {
+        const [loss, gradient] = ng.valueAndGrad((v: ng.Variable) => ng.mean(ng.tanh(x.matmul(v.value))))(
+          w,
+        ) as [ng.Tensor, ng.Tensor];
+        w.assign(w.value.sub(gradient.mul(0.01)));
+        return loss;
+      });
+      const work = (count: number): void =>
+        onBackend(backend, () => {
+          for (let i = 0; i < count; i++) {
+            step(ng.ones([4, 64]));
+            ng.exp(w.value).add(i).sum();
+          }
+        });
+      const rounds = backend === "reference" ? 10 : 100;
+      work(rounds);
+      const before = await settledBytes();
+      for (let i = 0; i < 3; i++) {
+        work(rounds);
+        const after = await settledBytes();
+        assert.ok(
+          after <= before + (1 << 18),
+          `${before} bytes before, ${after} after ${(i + 1) * rounds} steps`,
+        );
+      }
+    });
+
+    test("a compiled program's arena is counted while the function is reachable", async () => {
+      const compile = (): (() => unknown) => {
+        const f = ng.jit((x: ng.Tensor) => ng.sum(ng.matmul(ng.matmul(x, x), x)));
+        return () => onBackend(backend, () => f(ng.ones([128, 128])));
+      };
+      await settledBytes();
+      const before = ng.memory().arenaBytes;
+      let run: (() => unknown) | undefined = compile();
+      run();
+      const during = ng.memory().arenaBytes;
+      if (backend === "native") assert.ok(during > before, "two products of 64 KiB live in the arena");
+      run = undefined;
+      await settledBytes();
+      assert.ok(
+        ng.memory().arenaBytes <= before,
+        `${ng.memory().arenaBytes} bytes, ${before} before; ${String(run)}`,
+      );
+    });
+  });
+}
