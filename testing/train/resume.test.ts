@@ -64,7 +64,7 @@ for (const backend of testedBackends) {
         output = await runProcess(
           backend,
           checkpoints,
-          killed < 6 ? 3 + Math.floor(random() * 12) : undefined,
+          killed < 4 ? 3 + Math.floor(random() * 14) : undefined,
         );
         if (!isResult(output.at(-1))) killed += 1;
       }
@@ -183,7 +183,7 @@ describe("checkpoints of a run", () => {
       nn.dropout({ rate: 0.3 }),
       nn.dense({ units: 2 }),
     ];
-    await refused(same(), optim.sgd(), FormatError, /"optimizer\.layers\.0\.kernel\.m" is not part of it/);
+    await refused(same(), optim.sgd(), FormatError, /"optimizer\.layers\.0\.\w+\.m" is not part of it/);
     rmSync(join(place, "checkpoint-4.safetensors"));
     const model = nn.sequential(same());
     model.compile({ optimizer: optim.adam(), loss: "sparseCategoricalCrossentropy", metrics: ["accuracy"] });
@@ -195,10 +195,8 @@ describe("checkpoints of a run", () => {
 
   test("figures that are NaN or infinite, and two callbacks of one name, come back", async () => {
     const place = join(folder, "figures");
-    const [nan, infinite] = [
-      (_y: ng.Tensor, p: ng.Tensor) => p.sum().mul(Number.NaN),
-      (_y: ng.Tensor, p: ng.Tensor) => ng.div(p.sum().square().add(1), 0),
-    ];
+    const nan = (_y: ng.Tensor, p: ng.Tensor) => p.sum().mul(Number.NaN);
+    const infinite = (_y: ng.Tensor, p: ng.Tensor) => ng.div(p.sum().square().add(1), 0);
     const run = async (epochs: number) => {
       ng.random.seed(1);
       const model = nn.sequential([nn.dense({ units: 2 })]);

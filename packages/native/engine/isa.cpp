@@ -5,17 +5,12 @@
 
 namespace nagare {
 
+// The build lists the instruction sets it compiled the kernels for, the best first: NAGARE_INSTRUCTION_SETS(X) is X(avx2) X(sse4).
 #define NAGARE_DECLARE(isa) \
   namespace isa {           \
   extern const Kernels kernels; \
   }
-#if defined(__x86_64__)
-NAGARE_DECLARE(sse4)
-NAGARE_DECLARE(avx2)
-NAGARE_DECLARE(avx512)
-#elif defined(__aarch64__)
-NAGARE_DECLARE(neon)
-#endif
+NAGARE_INSTRUCTION_SETS(NAGARE_DECLARE)
 #undef NAGARE_DECLARE
 
 namespace {
@@ -25,19 +20,29 @@ struct Candidate {
   bool runs;
 };
 
+// Whether this processor has what the build compiled an instruction set's kernels with.
+#if defined(__x86_64__)
+[[maybe_unused]] bool sse4_runs() { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"); }
+[[maybe_unused]] bool avx2_runs() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+[[maybe_unused]] bool avx512_runs() {
+  return avx2_runs() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+#elif defined(__aarch64__)
+[[maybe_unused]] bool neon_runs() { return true; }
+#endif
+
 }  // namespace
 
 const Kernels* choose_kernels(std::string& error) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool baseline = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-  const Candidate candidates[] = {{&avx512::kernels, avx512}, {&avx2::kernels, avx2}, {&sse4::kernels, baseline}};
-#elif defined(__aarch64__)
-  const Candidate candidates[] = {{&neon::kernels, true}};
 #endif
+#define NAGARE_CANDIDATE(isa) {&isa::kernels, isa##_runs()},
+  const Candidate candidates[] = {NAGARE_INSTRUCTION_SETS(NAGARE_CANDIDATE)};
+#undef NAGARE_CANDIDATE
   const char* wanted = std::getenv("NAGARE_ISA");
   std::string names;
   for (const Candidate& candidate : candidates) {
@@ -49,7 +54,7 @@ const Kernels* choose_kernels(std::string& error) {
     }
   }
   error = wanted && *wanted ? "NAGARE_ISA: expected one of " + names + " on this processor; received \"" + wanted + "\"."
-                            : "This processor has none of the instruction sets the engine is built for (at least SSE4.2).";
+                            : "This processor has none of the instruction sets the engine is built for.";
   return nullptr;
 }
 

@@ -4,7 +4,8 @@
  * Kernels are compiled once for each instruction set, the engine once for the platform's baseline. Only what changed is compiled again:
  * an object is named after a hash of everything that went into it (sources, headers, flags, compiler).
  *
- * `--sanitize=address,undefined` or `--sanitize=thread` builds into build/<platform>-<arch>-<sanitizers> instead.
+ * `--sanitize=address,undefined` or `--sanitize=thread` builds into build/<platform>-<arch>-<sanitizers> instead;
+ * `--isa=avx2` (or several, with commas) leaves the other instruction sets out, and adds its name to the folder's.
  * CXX names the compiler; by default the first of c++, g++, clang++ that is there.
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -17,7 +18,7 @@ import { parseArgs } from "node:util";
 
 const home = join(import.meta.dirname, "..");
 
-/** Flags of each instruction set; kernels are compiled in a namespace of its name. */
+/** Flags of each instruction set, the plainest first; kernels are compiled in a namespace of its name. */
 const instructionSets: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   x64: {
     sse4: ["-march=x86-64-v2"],
@@ -86,21 +87,35 @@ function filesIn(folder: string, ending: string): string[] {
     .map((name) => join(folder, name));
 }
 
-function units(arch: string, headers: string): Unit[] {
+function units(arch: string, headers: string, wanted: readonly string[] | undefined): Unit[] {
   const sets = instructionSets[arch];
   const base = baseline[arch];
   if (!sets || !base)
     fail(`native engine: there are no kernels for ${arch} yet; Nagare runs on the reference backend there.`);
-  const kernels = Object.entries(sets).flatMap(([isa, flags]) =>
+  const unknown = wanted?.find((isa) => !Object.hasOwn(sets, isa));
+  if (unknown !== undefined)
+    fail(`--isa: expected some of ${Object.keys(sets).join(", ")}; received ${JSON.stringify(unknown)}.`);
+  const chosen = Object.entries(sets).filter(([isa]) => wanted?.includes(isa) ?? true);
+  const kernels = chosen.flatMap(([isa, flags]) =>
     filesIn("kernels", ".cpp").map((source) => ({
       source,
       flags: [...common, ...kernelFlags, ...flags, `-DNAGARE_ISA=${isa}`],
       label: `${source} (${isa})`,
     })),
   );
+  // What is preferred comes first.
+  const listed = chosen.map(([isa]) => `X(${isa})`).reverse();
   const engine = filesIn("engine", ".cpp").map((source) => ({
     source,
-    flags: [...common, ...engineFlags, ...base, "-isystem", headers, "-DNAPI_VERSION=8"],
+    flags: [
+      ...common,
+      ...engineFlags,
+      ...base,
+      "-isystem",
+      headers,
+      "-DNAPI_VERSION=8",
+      `-DNAGARE_INSTRUCTION_SETS(X)=${listed.join(" ")}`,
+    ],
     label: source,
   }));
   return [...kernels, ...engine];
@@ -133,7 +148,7 @@ function run(command: string, arguments_: readonly string[]): Promise<void> {
   });
 }
 
-async function build(sanitize: string | undefined): Promise<void> {
+async function build(sanitize: string | undefined, isas: readonly string[] | undefined): Promise<void> {
   const started = performance.now();
   const compiler = findCompiler();
   const version = spawnSync(compiler, ["--version"], { encoding: "utf8" }).stdout;
@@ -141,12 +156,16 @@ async function build(sanitize: string | undefined): Promise<void> {
     ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g1", "-O1"]
     : [];
   const platform = `${process.platform}-${process.arch}`;
-  const folder = join(home, "build", sanitize ? `${platform}-${sanitize.replaceAll(",", "-")}` : platform);
+  const folder = join(
+    home,
+    "build",
+    [platform, ...(isas ?? []), ...(sanitize?.split(",") ?? [])].join("-"),
+  );
   const objects = join(folder, "objects");
   mkdirSync(objects, { recursive: true });
 
   const contents = new Map<string, string>();
-  const planned = units(process.arch, headerFolder()).map((unit) => {
+  const planned = units(process.arch, headerFolder(), isas).map((unit) => {
     const flags = [...unit.flags, ...sanitizing];
     const hash = createHash("sha256").update(`${version}\0${flags.join("\0")}`);
     for (const file of dependencies(unit.source)) {
@@ -204,9 +223,9 @@ async function build(sanitize: string | undefined): Promise<void> {
   console.log(`${target.slice(home.length + 1)} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
-const { values } = parseArgs({ options: { sanitize: { type: "string" } } });
+const { values } = parseArgs({ options: { sanitize: { type: "string" }, isa: { type: "string" } } });
 try {
-  await build(values.sanitize);
+  await build(values.sanitize, values.isa?.split(","));
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
 }

@@ -13,7 +13,7 @@ import {
 import { InstructionWriter, type Place } from "./instructions.ts";
 import { legalize } from "./legalize.ts";
 import { lowerElementwise } from "./lower/elementwise.ts";
-import { type Lowering, type LoweringContext, scalarElement } from "./lower/lowering.ts";
+import { isFusedProduct, type Lowering, type LoweringContext, scalarElement } from "./lower/lowering.ts";
 import { movement, writeDenseCopy } from "./lower/movement.ts";
 import { sums } from "./lower/sums.ts";
 
@@ -50,7 +50,8 @@ function isView(node: Node): boolean {
 function lower(node: Node, context: LoweringContext): void {
   const { op } = node;
   if (isView(node)) return;
-  const lowering = lowerings[op.name];
+  const head = isFusedProduct(node) ? node.body?.nodes[0]?.op.name : undefined;
+  const lowering = lowerings[head ?? op.name];
   if (lowering) lowering(node, context);
   else if (node.body || op.scalar || op.name === "convert" || op.name === "stopGradient") {
     lowerElementwise(node, context);
@@ -98,7 +99,9 @@ function outputHolders(graph: Graph, root: (value: Value) => Value): Map<Value, 
     const overwritten = alias === undefined ? undefined : graph.inputs[alias];
     const read = overwritten && lastRead.get(overwritten);
     const node = graph.nodes[made];
-    const elementwise = node !== undefined && (node.body !== undefined || node.op.scalar !== undefined);
+    const elementwise =
+      node !== undefined &&
+      (node.op.scalar !== undefined || (node.body !== undefined && !isFusedProduct(node)));
     const sameLayout = !node?.inputs.some(
       (input) => root(input) === overwritten && !sameShape(input.shape, memory.shape),
     );

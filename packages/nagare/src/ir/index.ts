@@ -5,6 +5,7 @@ export * from "./passes/eliminateCommonSubexpressions.ts";
 export * from "./passes/eliminateDeadCode.ts";
 export * from "./passes/fold.ts";
 export * from "./passes/fuse.ts";
+export * from "./passes/fuseEpilogues.ts";
 export * from "./passes/planMemory.ts";
 export * from "./print.ts";
 export * from "./verify.ts";

@@ -193,6 +193,18 @@ const cases: readonly (readonly [
     [1, 4, 2, 6],
     { strides: [1, 1], padding: [1, 1, 0, 0], dilation: [1, 1], groups: 3 },
   ],
+  [
+    [2, 5, 5, 4],
+    [2, 3, 2, 2],
+    [2, 3, 2, 2],
+    { strides: [2, 1], padding: [1, 0, 0, 1], dilation: [1, 2], groups: 2 },
+  ],
+  [
+    [0, 3, 3, 1],
+    [2, 2, 1, 2],
+    [0, 2, 2, 2],
+    { strides: [1, 1], padding: [0, 0, 0, 0], dilation: [1, 1], groups: 1 },
+  ],
 ];
 
 /**

@@ -133,6 +133,7 @@ export const gather: Op2<IndexParams> = op2("gather", {
   },
   samples: () => [
     { inputs: [values(5, 2), indexInput([3], 5)], params: { axis: 0, batchAxes: 0 } },
+    { inputs: [values(3, 2), indexInput([0], 3)], params: { axis: 0, batchAxes: 0 } },
     { inputs: [values(2, 4, 3), indexInput([2, 2], 4)], params: { axis: 1, batchAxes: 0 } },
     { inputs: [values(3, 4), indexInput([], 4)], params: { axis: 1, batchAxes: 0 } },
     { inputs: [values(3, 4), indexInput([3], 4)], params: { axis: 1, batchAxes: 1 } },
@@ -185,6 +186,7 @@ export const scatterAdd: Op2<IndexParams & { size: Dim }> = op2("scatterAdd", {
   },
   samples: () => [
     { inputs: [values(3, 2), indexInput([3], 5)], params: { axis: 0, batchAxes: 0, size: 5 } },
+    { inputs: [values(0, 2), indexInput([0], 3)], params: { axis: 0, batchAxes: 0, size: 3 } },
     { inputs: [values(2, 2, 2, 3), indexInput([2, 2], 4)], params: { axis: 1, batchAxes: 0, size: 4 } },
     { inputs: [values(3), indexInput([], 4)], params: { axis: 1, batchAxes: 0, size: 4 } },
     { inputs: [values(3), indexInput([3], 4)], params: { axis: 1, batchAxes: 1, size: 4 } },

@@ -145,6 +145,7 @@ export const matmul: Op2<Flags> = op2("matmul", {
   },
   samples: () => [
     { inputs: [sampled([2, 3]), sampled([3, 4])], params: { transposeA: false, transposeB: false } },
+    { inputs: [sampled([0, 3]), sampled([3, 2])], params: { transposeA: false, transposeB: false } },
     { inputs: [sampled([3, 2]), sampled([3, 4])], params: { transposeA: true, transposeB: false } },
     { inputs: [sampled([2, 3]), sampled([4, 3])], params: { transposeA: false, transposeB: true } },
     { inputs: [sampled([3, 2]), sampled([4, 3])], params: { transposeA: true, transposeB: true } },

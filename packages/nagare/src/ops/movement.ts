@@ -70,6 +70,7 @@ export const reshape: Op1<{ shape: Shape }> = op1("reshape", {
   reference: ([x]) => x.data,
   samples: () => [
     { inputs: [{ shape: [2, 3], ...sampled }], params: { shape: [3, 2] } },
+    { inputs: [{ shape: [0, 3], ...sampled }], params: { shape: [2, 0] } },
     { inputs: [{ shape: [4], ...sampled }], params: { shape: [2, 1, 2] } },
     { inputs: [{ shape: [1, 1], ...sampled }], params: { shape: [] } },
   ],
@@ -105,6 +106,7 @@ export const broadcastTo: Op1<{ shape: Shape }> = op1("broadcastTo", {
   },
   samples: () => [
     { inputs: [{ shape: [3], ...sampled }], params: { shape: [2, 3] } },
+    { inputs: [{ shape: [1, 3], ...sampled }], params: { shape: [0, 3] } },
     { inputs: [{ shape: [2, 1, 3], ...sampled }], params: { shape: [2, 4, 3] } },
     { inputs: [{ shape: [], ...sampled }], params: { shape: [2, 2] } },
   ],
@@ -142,6 +144,7 @@ export const transpose: Op1<{ permutation: readonly number[] }> = op1("transpose
   },
   samples: () => [
     { inputs: [{ shape: [2, 3], ...sampled }], params: { permutation: [1, 0] } },
+    { inputs: [{ shape: [0, 2], ...sampled }], params: { permutation: [1, 0] } },
     { inputs: [{ shape: [2, 3, 4], ...sampled }], params: { permutation: [1, 2, 0] } },
     { inputs: [{ shape: [2, 1, 3, 2], ...sampled }], params: { permutation: [0, 3, 2, 1] } },
   ],
@@ -300,6 +303,7 @@ export const flip: Op1<{ axes: readonly number[] }> = op1("flip", {
   },
   samples: () => [
     { inputs: [{ shape: [4], ...sampled }], params: { axes: [0] } },
+    { inputs: [{ shape: [2, 0], ...sampled }], params: { axes: [0, 1] } },
     { inputs: [{ shape: [2, 3, 2], ...sampled }], params: { axes: [0, 2] } },
   ],
 });

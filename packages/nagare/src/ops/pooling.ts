@@ -101,6 +101,7 @@ const cases: readonly (readonly [readonly number[], readonly number[], PoolParam
   [[2, 4, 5, 2], [2, 2, 2, 2], plain],
   [[1, 4, 4, 1], [1, 3, 2, 1], overlapping],
   [[1, 3, 6, 2], [1, 2, 2, 2], gapped],
+  [[0, 4, 4, 1], [0, 2, 2, 1], plain],
 ];
 const image = (shape: readonly number[]) => ({ shape, low: -2, high: 2 });
 const distinctImage = (shape: readonly number[]) => ({ ...image(shape), distinct: true });

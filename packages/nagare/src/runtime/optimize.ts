@@ -4,6 +4,7 @@ import {
   eliminateDeadCode,
   foldConstants,
   fuseElementwise,
+  fuseEpilogues,
   type Graph,
   verifyGraph,
 } from "../ir/index.ts";
@@ -20,6 +21,7 @@ export const passes: readonly Pass[] = [
   { name: "fold", apply: (graph) => foldConstants(graph, evaluateReference) },
   { name: "cse", apply: eliminateCommonSubexpressions },
   { name: "dce", apply: eliminateDeadCode },
+  { name: "epilogue", apply: fuseEpilogues },
   { name: "fuse", apply: (graph) => fuseElementwise(graph, { maximalNodes: 64, maximalInputs: 24 }) },
 ];
 

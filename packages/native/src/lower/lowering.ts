@@ -5,6 +5,7 @@ import {
   concreteShape,
   float16ToNumber,
   type Node,
+  type Params,
   type Value,
 } from "nagare/backend";
 import type { InstructionWriter, Place } from "../instructions.ts";
@@ -55,4 +56,45 @@ export function scalarElement(tensor: ConcreteTensor): number | bigint {
   const element = tensor.storage.readSync()[0] ?? 0;
   if (tensor.dtype === "float16") return float16ToNumber(Number(element));
   return tensor.dtype === "bfloat16" ? bfloat16ToNumber(Number(element)) : element;
+}
+
+/** A matrix product or a convolution, with the bias and the activation that its kernel applies. */
+export interface Product {
+  readonly name: string;
+  readonly params: Params;
+  readonly a: Value;
+  readonly b: Value;
+  readonly bias: Value | undefined;
+  readonly relu: boolean;
+  readonly result: Value;
+}
+
+/** A fused node that starts with a product: its parts are the product, the addition of a bias, and perhaps a rectifier. */
+export function isFusedProduct(node: Node): boolean {
+  const [head] = node.body?.nodes ?? [];
+  return (
+    head !== undefined && !head.op.scalar && head.op.name !== "convert" && head.op.name !== "stopGradient"
+  );
+}
+
+/** A product node, alone or fused with what follows it. */
+export function productOf(node: Node): Product {
+  const result = resultOf(node);
+  const [head, add, activation] = node.body?.nodes ?? [];
+  if (!node.body || !head || !add) {
+    const [a, b] = [operandOf(node, 0), operandOf(node, 1)];
+    return { name: node.op.name, params: node.params, a, b, bias: undefined, relu: false, result };
+  }
+  const { inputs } = node.body;
+  const outer = (value: Value | undefined): Value => operandOf(node, value ? inputs.indexOf(value) : -1);
+  const bias = add.inputs.find((input) => !head.outputs.includes(input));
+  return {
+    name: head.op.name,
+    params: head.params,
+    a: outer(head.inputs[0]),
+    b: outer(head.inputs[1]),
+    bias: outer(bias),
+    relu: activation !== undefined,
+    result,
+  };
 }

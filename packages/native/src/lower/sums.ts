@@ -1,6 +1,15 @@
 /** Operations that sum: reductions, matrix products, convolutions, pooling, gathering by index. */
 import { bytesPerElement, type Node, type Value } from "nagare/backend";
-import { type Lowering, type LoweringContext, operandOf, product, resultOf, sizes } from "./lowering.ts";
+import {
+  type Lowering,
+  type LoweringContext,
+  operandOf,
+  type Product,
+  product,
+  productOf,
+  resultOf,
+  sizes,
+} from "./lowering.ts";
 
 /** Adjacent axes reduce as one: legalize.ts has split all others. */
 function lowerReduction(node: Node, { writer, reductions, place }: LoweringContext): void {
@@ -55,15 +64,34 @@ function batchAxes(a: readonly number[], b: readonly number[], batch: readonly n
   return axes;
 }
 
-function lowerMatmul(node: Node, { writer, place }: LoweringContext): void {
-  const [a, b, y] = [operandOf(node, 0), operandOf(node, 1), resultOf(node)];
+/** The epilogue's numbers, and after the operands its bias. */
+function writeEpilogue(
+  { bias, relu }: Product,
+  { writer, place }: LoweringContext,
+  writeOperands: () => void,
+): void {
+  writer.int(relu ? 1 : 0);
+  writer.flag(bias !== undefined);
+  writeOperands();
+  if (bias) writer.place(place(bias));
+}
+
+function lowerMatmul(node: Node, context: LoweringContext): void {
+  const { writer, place } = context;
+  const multiplication = productOf(node);
+  const { a, b, result: y, params } = multiplication;
   const [shapeA, shapeB, shapeY] = [sizes(a), sizes(b), sizes(y)];
-  const transposeA = Boolean(node.params.transposeA);
-  const transposeB = Boolean(node.params.transposeB);
-  const [m = 1, n = 1] = shapeY.slice(-2);
+  const transposeA = Boolean(params.transposeA);
+  const transposeB = Boolean(params.transposeB);
+  const [rows = 1, n = 1] = shapeY.slice(-2);
   const k = shapeA.at(transposeA ? -2 : -1) ?? 1;
   const batch = shapeY.slice(0, -2);
-  const axes = batchAxes(shapeA.slice(0, -2), shapeB.slice(0, -2), batch);
+  const batched = batchAxes(shapeA.slice(0, -2), shapeB.slice(0, -2), batch);
+  // A stack of matrices times one matrix is one tall matrix times it.
+  const [only] = batched;
+  const isTall = batched.length === 1 && only?.a === 1 && only.b === 0 && !transposeA;
+  const m = isTall ? rows * only.size : rows;
+  const axes = isTall ? [] : batched;
   // The kernel has two batch axes; further ones, which only broadcasts in the middle make, become instructions of their own.
   const inner = axes.at(-1) ?? { size: 1, a: 0, b: 0 };
   const outer = axes.at(-2) ?? { size: 1, a: 0, b: 0 };
@@ -83,15 +111,15 @@ function lowerMatmul(node: Node, { writer, place }: LoweringContext): void {
         outer.a * m * k,
         outer.b * k * n,
       ]);
-      writer.int(0);
-      writer.flag(false);
       const at = (value: Value, elements: number) => {
         const { base, offset } = place(value);
         return { base, offset: offset + elements * bytesPerElement(y.dtype) };
       };
-      writer.place(at(a, offsetA * m * k));
-      writer.place(at(b, offsetB * k * n));
-      writer.place(at(y, index * each * m * n));
+      writeEpilogue(multiplication, context, () => {
+        writer.place(at(a, offsetA * m * k));
+        writer.place(at(b, offsetB * k * n));
+        writer.place(at(y, index * each * m * n));
+      });
     });
   };
   let index = 0;
@@ -115,13 +143,15 @@ const roles: { readonly [K in Convolved]: readonly ["x" | "w" | "y", "x" | "w" |
   conv2dFilterGrad: ["x", "y", "w"],
 };
 
-function lowerConvolution(node: Node, { writer, place }: LoweringContext): void {
-  const values = [operandOf(node, 0), operandOf(node, 1), resultOf(node)] as const;
+function lowerConvolution(node: Node, context: LoweringContext): void {
+  const { writer, place } = context;
+  const convolution = productOf(node);
+  const values = [convolution.a, convolution.b, convolution.result] as const;
   const shapes = Object.fromEntries(
-    roles[node.op.name as Convolved].map((role, i) => [role, sizes(values[i] ?? values[2])]),
+    roles[convolution.name as Convolved].map((role, i) => [role, sizes(values[i] ?? values[2])]),
   );
   const { x = [], w = [], y = [] } = shapes as Record<"x" | "w" | "y", readonly number[]>;
-  const { strides, padding, dilation, groups } = node.params as {
+  const { strides, padding, dilation, groups } = convolution.params as {
     strides: readonly number[];
     padding: readonly number[];
     dilation: readonly number[];
@@ -131,7 +161,7 @@ function lowerConvolution(node: Node, { writer, place }: LoweringContext): void 
   const [batch = 0, inH = 0, inW = 0, inC = 0] = x;
   const [, outH = 0, outW = 0, outC = 0] = y;
   const [kH = 0, kW = 0] = w;
-  writer.instruction(node.op.name, () => {
+  writer.instruction(convolution.name, () => {
     writer.dtype(values[2].dtype);
     writer.wides([
       batch,
@@ -149,9 +179,9 @@ function lowerConvolution(node: Node, { writer, place }: LoweringContext): void 
       ...dilation,
       groups,
     ]);
-    writer.int(0);
-    writer.flag(false);
-    for (const value of values) writer.place(place(value));
+    writeEpilogue(convolution, context, () => {
+      for (const value of values) writer.place(place(value));
+    });
   });
 }
 

@@ -215,7 +215,7 @@ function elementwise<T extends readonly Tensor[]>(
         : new Array<Domain>(values).fill(rules.domain as Domain);
       const shapes: readonly (readonly number[])[][] =
         values === 1
-          ? [[[2, 3]], [[]], [[5]]]
+          ? [[[2, 3]], [[]], [[5]], [[0, 2]]]
           : [
               [
                 [2, 3],
@@ -227,6 +227,7 @@ function elementwise<T extends readonly Tensor[]>(
                 [1, 3],
               ],
               [[], [4]],
+              [[2, 0], [1]],
             ];
       return shapes.map((operands): Sample<NoParams> => {
         const inputs = operands.map((shape, i) => ({ shape, ...domains[i] }));

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as ng from "nagare";
+import { fuseEpilogues, type Graph, Program, printGraph, type Tensor, verifyGraph } from "nagare/backend";
+
+const x = { shape: [4, 3], dtype: "float32" } as const;
+const w = { shape: [3, 5], dtype: "float32" } as const;
+const b = { shape: [5], dtype: "float32" } as const;
+
+function trace(avals: readonly ng.Aval[], f: (...xs: Tensor[]) => Tensor | readonly Tensor[]): Graph {
+  return ng.traceGraph(avals, (inputs) => {
+    const result = f(...inputs);
+    return { outputs: Array.isArray(result) ? result : [result as Tensor], result: undefined };
+  }).graph;
+}
+
+function operations(graph: Graph): string[] {
+  return graph.nodes.map((node) =>
+    node.body ? node.body.nodes.map(({ op }) => op.name).join("+") : node.op.name,
+  );
+}
+
+describe("epilogue", () => {
+  test("a product, its bias and its rectifier become one node", () => {
+    const graph = trace([x, w, b], (x, w, b) =>
+      ng.relu(ng.add(ng.matmul(x as Tensor, w as Tensor), b as Tensor)),
+    );
+    const fused = fuseEpilogues(graph);
+    verifyGraph(fused, "after the pass");
+    assert.equal(
+      printGraph(graph),
+      `graph(%0: float32[4, 3], %1: float32[3, 5], %2: float32[5]) -> (%5)
+  %3: float32[4, 5] = matmul(%0, %1, { transposeA: false, transposeB: false })
+  %4: float32[4, 5] = add(%3, %2)
+  %5: float32[4, 5] = relu(%4)`,
+    );
+    assert.equal(
+      printGraph(fused),
+      `graph(%0: float32[4, 3], %1: float32[3, 5], %2: float32[5]) -> (%3)
+  %3: float32[4, 5] = fusion(%0, %1, %2)
+    graph(%4: float32[4, 3], %5: float32[3, 5], %6: float32[5]) -> (%9)
+      %7: float32[4, 5] = matmul(%4, %5, { transposeA: false, transposeB: false })
+      %8: float32[4, 5] = add(%7, %6)
+      %9: float32[4, 5] = relu(%8)`,
+    );
+  });
+
+  test("sums that something else reads, and additions that are no bias, stay as they are", () => {
+    const read = trace([x, w, b], (x, w, b) => {
+      const sum = ng.matmul(x as Tensor, w as Tensor);
+      return [ng.add(sum, b as Tensor), ng.exp(sum)];
+    });
+    assert.deepEqual(operations(fuseEpilogues(read)), operations(read));
+    const residual = trace([x, w, { shape: [4, 5], dtype: "float32" }], (x, w, r) =>
+      ng.add(ng.matmul(x as Tensor, w as Tensor), r as Tensor),
+    );
+    assert.deepEqual(operations(fuseEpilogues(residual)), operations(residual));
+    const column = trace(
+      [x, { shape: [3, 4], dtype: "float32" }, { shape: [4, 1], dtype: "float32" }],
+      (x, w, c) => ng.add(ng.matmul(x as Tensor, w as Tensor), c as Tensor),
+    );
+    assert.deepEqual(operations(fuseEpilogues(column)), operations(column));
+    const integers = trace(
+      [x, w, b].map((aval) => ({ ...aval, dtype: "int32" as const })),
+      (x, w, b) => ng.add(ng.matmul(x as Tensor, w as Tensor), b as Tensor),
+    );
+    assert.deepEqual(operations(fuseEpilogues(integers)), operations(integers));
+  });
+
+  for (const backend of ng.backendNames()) {
+    test(`fused products compute the same, ${backend}`, (t) => {
+      try {
+        ng.setBackend(backend);
+      } catch (error) {
+        t.skip(String(error));
+        return;
+      }
+      const [a, k, bias] = [ng.random.key(1), ng.random.key(2), ng.random.key(3)];
+      const image = ng.random.normal(a, [2, 6, 6, 3]);
+      const kernel = ng.random.normal(k, [3, 3, 3, 4]);
+      const offset = ng.random.normal(bias, [4]);
+      const cases: readonly (() => Tensor)[] = [
+        () => ng.relu(ng.add(ng.conv2d(image, kernel), offset)),
+        () => ng.add(offset, ng.conv2d(image, kernel, { strides: 2, padding: "same" })),
+        () => ng.relu(ng.add(ng.matmul(image, ng.random.normal(k, [3, 4])), offset)),
+        () => ng.add(ng.matmul(image.slice(0, 0), ng.random.normal(k, [3, 4])), offset),
+        () =>
+          ng.relu(ng.add(ng.matmul(ng.random.normal(a, [5, 2, 3]), ng.random.normal(k, [5, 3, 4])), offset)),
+      ];
+      for (const f of cases) {
+        const [fused, plain] = [ng.jit(f)(), ng.withoutPasses(["epilogue", "fuse"], () => ng.jit(f)())];
+        const difference = ng.max(ng.abs(ng.sub(fused, plain))).item();
+        assert.ok(Number(difference) < 1e-5, `${f}: ${difference}`);
+      }
+    });
+  }
+
+  test("on the native backend the fused step has fewer instructions", (t) => {
+    try {
+      ng.setBackend("native");
+    } catch (error) {
+      t.skip(String(error));
+      return;
+    }
+    const graph = trace([x, w, b], (x, w, b) =>
+      ng.relu(ng.add(ng.matmul(x as Tensor, w as Tensor), b as Tensor)),
+    );
+    const count = (fused: boolean) => {
+      const lines = ng.withoutPasses(fused ? [] : ["epilogue"], () =>
+        new Program(graph).describe([x, w, b].map(({ shape }) => ng.zeros(shape) as ng.ConcreteTensor)),
+      );
+      return lines.split("\n").length;
+    };
+    assert.equal(count(false), 2);
+    assert.equal(count(true), 1);
+  });
+});
