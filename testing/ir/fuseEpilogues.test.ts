@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
-import { fuseEpilogues, type Graph, Program, printGraph, type Tensor, verifyGraph } from "nagare/backend";
+import {
+  type ConcreteTensor,
+  fuseEpilogues,
+  type Graph,
+  Program,
+  printGraph,
+  type Tensor,
+  verifyGraph,
+} from "nagare/backend";
 
 const x = { shape: [4, 3], dtype: "float32" } as const;
 const w = { shape: [3, 5], dtype: "float32" } as const;
@@ -107,7 +115,7 @@ describe("epilogue", () => {
     );
     const count = (fused: boolean) => {
       const lines = ng.withoutPasses(fused ? [] : ["epilogue"], () =>
-        new Program(graph).describe([x, w, b].map(({ shape }) => ng.zeros(shape) as ng.ConcreteTensor)),
+        new Program(graph).describe([x, w, b].map(({ shape }) => ng.zeros(shape) as ConcreteTensor)),
       );
       return lines.split("\n").length;
     };

@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import * as ng from "nagare";
 import {
+  ConcreteTensor,
   formatAval,
   type Graph,
   loadBackend,
@@ -36,7 +37,7 @@ function evaluate(graph: Graph, inputs: readonly Tensor[]): Tensor[] {
   return graph.outputs.map((output, i) => {
     const storage = storages[i];
     assert.ok(storage);
-    return new ng.ConcreteTensor(output.shape, output.dtype, storage);
+    return new ConcreteTensor(output.shape, output.dtype, storage);
   });
 }
 

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as ng from "nagare";
 import { type Aval, FormatError, NagareError, type Tensor } from "nagare";
+import { formatDim } from "nagare/backend";
 import { bindOne, type Params, type Primitive } from "../../packages/nagare/src/ops/index.ts";
 import { type Json, type LoadedModel, save } from "../../packages/nagare/src/saved/index.ts";
 import { onBackend, testedBackends } from "../generator/backends.ts";
@@ -125,7 +126,7 @@ describe("whatever is written into a graph, it is refused, or computes, or refus
     try {
       return op.abstract(inputs, params as Params).map((aval) => ({
         dtype: aval.dtype,
-        shape: aval.shape.map((size) => (typeof size === "symbol" ? ng.formatDim(size) : size)),
+        shape: aval.shape.map((size) => (typeof size === "symbol" ? formatDim(size) : size)),
         value: inputs.length,
       }));
     } catch {

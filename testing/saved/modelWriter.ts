@@ -1,5 +1,6 @@
 /** Saves a model into the same folder again and again until it is killed; prints the number of each when it is saved. */
-import { add, ConcreteTensor, CpuStorage } from "nagare";
+import { add } from "nagare";
+import { ConcreteTensor, CpuStorage } from "nagare/backend";
 import { save } from "../../packages/nagare/src/saved/index.ts";
 
 const [folder = "", first = "0", elements = "1"] = process.argv.slice(2);

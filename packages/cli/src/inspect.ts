@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatSpec } from "@nagare/serve";
-import { bytesPerElement } from "nagare";
+import { bytesPerElement } from "nagare/backend";
 import type { OpenedModel } from "./openModel.ts";
 import { openModel } from "./openModel.ts";
 import { formatBytes, formatTable, indent } from "./text.ts";

@@ -1,6 +1,7 @@
 import { findVersions } from "@nagare/serve";
 import type { LoadedModel } from "nagare";
-import { existingFolder, load } from "nagare";
+import { load } from "nagare";
+import { existingFolder } from "nagare/backend";
 
 /** A model of the command line: the newest version of a folder, or the version that the folder is. */
 export interface OpenedModel {

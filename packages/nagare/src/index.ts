@@ -19,7 +19,34 @@ registerBackend("native", loadNative);
 registerBackend("reference", () => new ReferenceBackend());
 
 export * from "./array/index.ts";
-export * from "./core/index.ts";
+export type {
+  Aval,
+  Dim,
+  DType,
+  ElementOf,
+  FloatDType,
+  Leaf,
+  Nested,
+  ReadableArray,
+  Shape,
+  TensorHolder,
+  TensorLike,
+  TreeNode,
+  TypedArray,
+} from "./core/index.ts";
+export {
+  DTypeError,
+  dim,
+  dtypes,
+  FormatError,
+  NagareError,
+  ShapeError,
+  Tensor,
+  TracerError,
+  treeChildren,
+  UnsupportedError,
+  ValueError,
+} from "./core/index.ts";
 export * as data from "./data/index.ts";
 export * as nn from "./nn/index.ts";
 export { primitives } from "./ops/index.ts";
@@ -37,6 +64,16 @@ export {
   variable,
   withoutPasses,
 } from "./runtime/index.ts";
-export * from "./saved/index.ts";
+export type { Checkpoint, CheckpointState, Signature, TensorSpec } from "./saved/index.ts";
+export {
+  LoadedModel,
+  latestCheckpoint,
+  load,
+  readCheckpoint,
+  readSafetensors,
+  save,
+  saveCheckpoint,
+  writeSafetensors,
+} from "./saved/index.ts";
 export * as train from "./train/index.ts";
 export * from "./transforms/index.ts";

@@ -42,17 +42,13 @@ struct PixelSegment {
   IndexRange tapRows, tapColumns;
 };
 
-// Panels of filters packed together.
-constexpr int64_t kFilterPanels = 4;
-
 // Sizes of the steps of a correlation; depends on the shape alone.
 template <typename T>
 struct CorrelationPlan {
   PatchBlocks blocks;
   int64_t depth, depthBlock, columns;
   int64_t packedGroup;  // elements of the packed filters of one group
-  bool packsLate;       // one block of pixels: filters have one use, just before which they are packed, some panels at once
-  int64_t tapBytes, tableBytes, segmentBytes, panelBytes;
+  int64_t tapBytes, tableBytes, segmentBytes;
 
   CorrelationPlan(const PatchShape& shape, int64_t outputs) {
     // 512 pixels and 160 KiB of source cells leave half of a 512 KiB L2 to filters and results.
@@ -66,34 +62,50 @@ struct CorrelationPlan {
     // The first and the last tap inside the image change at most once per tap along an axis.
     const int64_t rows = min64(blocks.largest.rows, 2 * shape.y.taps + 1), across = min64(blocks.largest.columns, 2 * shape.x.taps + 1);
     segmentBytes = round_up(rows * across * static_cast<int64_t>(sizeof(PixelSegment)), 64);
-    packsLate = blocks.count() == 1;
-    panelBytes = packsLate ? round_up(depthBlock * min64(columns, kFilterPanels * kTileColumns<T>) * static_cast<int64_t>(sizeof(T)), 64) : 0;
   }
 
-  int64_t packed(int64_t groups) const { return packsLate ? 0 : round_up(groups * packedGroup * static_cast<int64_t>(sizeof(T)), 64); }
-  int64_t worker() const { return 2 * tableBytes + segmentBytes + panelBytes; }
+  int64_t packed(int64_t groups) const { return round_up(groups * packedGroup * static_cast<int64_t>(sizeof(T)), 64); }
+  int64_t worker() const { return 2 * tableBytes + segmentBytes; }
   size_t scratch(int64_t groups, int threads) const { return static_cast<size_t>(tapBytes + packed(groups) + threads * worker()); }
 };
 
-// Packs depth [k0, k1) of output channels [n0, n1) into consecutive panels.
+// Packs depth [k0, k1) of output channels [n0, n1) of one group. Panels of a depth block follow each other at `packed`, block after block.
 template <typename T>
-inline void pack_filters(const Correlation<T>& task, int64_t group, int64_t k0, int64_t k1, int64_t n0, int64_t n1, T* packed) {
+inline void pack_filters(const Correlation<T>& task, const CorrelationPlan<T>& plan, int64_t group, int64_t k0, int64_t k1, int64_t n0,
+                         int64_t n1, T* packed) {
   const FilterView<T>& view = task.filters;
   const T* const base = view.first + group * task.filterGroupStride;
   const int64_t channels = task.patches.channels, taps = task.patches.x.taps;
-  // Row-major filters are packed a few rows at a time over all panels, which reads them in longer runs.
-  const int64_t step = view.transposed ? channels : min64(channels, 8);
+  const int64_t step = view.transposed ? channels : 8;
   for (int64_t k = k0; k < k1;) {
-    const int64_t tap = k / channels, c = k % channels, count = min64(min64(step, channels - c), k1 - k);
+    const int64_t tap = k / channels, c = k % channels;
+    const int64_t block0 = k / plan.depthBlock * plan.depthBlock, block1 = min64(plan.depth, block0 + plan.depthBlock);
+    const int64_t count = min64(min64(step, channels - c), min64(k1, block1) - k);
     const T* const from = base + tap / taps * view.tapRow + tap % taps * view.tapColumn;
+    T* const block = packed + group * plan.packedGroup + block0 * plan.columns;
     for (int64_t n = n0; n < n1; n += kTileColumns<T>) {
       const int64_t columns = min64(kTileColumns<T>, n1 - n), width = padded_columns<T>(columns);
-      T* const to = packed + (n - n0) * (k1 - k0) + (k - k0) * width;
+      T* const to = block + n * (block1 - block0) + (k - block0) * width;
       if (view.transposed) pack_across(from + n * view.ld + c, view.ld, columns, count, to, width);
       else pack_along(from + c * view.ld + n, view.ld, columns, count, to, width);
     }
     k += count;
   }
+}
+
+// Packs all filters. Tasks follow the memory order of the filters, so that each page of them is visited by one task.
+template <typename T>
+inline void pack_all_filters(const Correlation<T>& task, const CorrelationPlan<T>& plan, const Parallel& parallel, T* packed) {
+  constexpr int64_t elements = int64_t(1) << 14;  // per task
+  const int64_t across = round_up(max64(1, elements / max64(1, plan.depth)), kTileColumns<T>);
+  const int64_t along = round_up(max64(1, elements / plan.columns), 8);
+  const bool byPanel = task.filters.transposed;
+  const int64_t tasks = byPanel ? divide_up(task.outputs, across) : divide_up(plan.depth, along);
+  parallel_for(parallel, task.groups * tasks, [&](int64_t index, int) {
+    const int64_t group = index / tasks, i = index % tasks;
+    if (byPanel) pack_filters(task, plan, group, 0, plan.depth, i * across, min64(task.outputs, (i + 1) * across), packed);
+    else pack_filters(task, plan, group, i * along, min64(plan.depth, (i + 1) * along), 0, task.outputs, packed);
+  });
 }
 
 // The end of the run of indices from `begin` on whose range of taps is the same.
@@ -206,25 +218,15 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
   T* const packed = reinterpret_cast<T*>(memory + plan.tapBytes);
   char* const workers = memory + plan.tapBytes + plan.packed(task.groups);
   constexpr int64_t width = kTileColumns<T>;
-  const int64_t panelCount = divide_up(task.outputs, width);
+  const int64_t panels = divide_up(task.outputs, width);
 
   fill_tap_offsets(shape, shape.y.tapStep * shape.row_stride(), shape.x.tapStep * shape.sourceChannels, taps);
-  if (!plan.packsLate) {
-    const int64_t packs = divide_up(panelCount, kFilterPanels);
-    parallel_for(parallel, task.groups * packs, [&](int64_t index, int) {
-      const int64_t group = index / packs, j0 = index % packs * kFilterPanels * width;
-      for (int64_t k0 = 0; k0 < plan.depth; k0 += plan.depthBlock) {
-        const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
-        T* const block = packed + group * plan.packedGroup + k0 * plan.columns;
-        pack_filters(task, group, k0, k1, j0, min64(task.outputs, j0 + kFilterPanels * width), block + j0 * (k1 - k0));
-      }
-    });
-  }
+  pack_all_filters(task, plan, parallel, packed);
 
   // Few blocks (one small image): the output channels are split too.
   const int64_t blocks = plan.blocks.count() * task.groups;
-  const int64_t splits = parallel.threads == 1 ? 1 : max64(1, min64(divide_up(4 * int64_t(parallel.threads), blocks), panelCount));
-  const int64_t columnsPerTask = divide_up(panelCount, splits) * width;
+  const int64_t splits = parallel.threads == 1 ? 1 : max64(1, min64(divide_up(4 * int64_t(parallel.threads), blocks), panels));
+  const int64_t columnsPerTask = divide_up(panels, splits) * width;
   const int64_t tasksPerBlock = divide_up(task.outputs, columnsPerTask);
   parallel_for(parallel, blocks * tasksPerBlock, [&](int64_t index, int worker) {
     const int64_t n0 = index % tasksPerBlock * columnsPerTask, n1 = min64(task.outputs, n0 + columnsPerTask);
@@ -234,23 +236,18 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
     const T** const sources = reinterpret_cast<const T**>(own);
     T** const targets = reinterpret_cast<T**>(own + plan.tableBytes);
     PixelSegment* const segments = reinterpret_cast<PixelSegment*>(own + 2 * plan.tableBytes);
-    T* const panels = reinterpret_cast<T*>(own + 2 * plan.tableBytes + plan.segmentBytes);
     const int64_t count = list_pixels(task, group, block, sources, targets, segments);
     const BlockTables<T> tables = {sources, targets, taps, task.bias ? task.bias + group * task.outputs : nullptr};
     // Small filters stay in L1 together, and a tile of pixels meets all of them at once; of large ones one panel stays there.
-    const bool small = !plan.packsLate && plan.depthBlock * (n1 - n0) * static_cast<int64_t>(sizeof(T)) <= (1 << 14);
-    const int64_t atOnce = small ? n1 - n0 : width, packedAtOnce = plan.packsLate ? kFilterPanels * width : n1 - n0;
+    const bool small = plan.depthBlock * (n1 - n0) * static_cast<int64_t>(sizeof(T)) <= (1 << 14);
+    const int64_t atOnce = small ? n1 - n0 : width;
     int64_t k0 = 0;
     do {
       const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
-      for (int64_t j0 = n0; j0 < n1; j0 += packedAtOnce) {
-        const int64_t j1 = min64(n1, j0 + packedAtOnce);
-        if (plan.packsLate) pack_filters(task, group, k0, k1, j0, j1, panels);
-        const T* const filters = plan.packsLate ? panels : packed + group * plan.packedGroup + k0 * plan.columns + j0 * (k1 - k0);
-        for (int64_t n = j0; n < j1; n += atOnce) {
-          for (int64_t s = 0; s < count; s++) {
-            correlate_segment(task, tables, segments[s], k0, k1, n, min64(j1, n + atOnce), filters + (n - j0) * (k1 - k0));
-          }
+      const T* const filters = packed + group * plan.packedGroup + k0 * plan.columns;
+      for (int64_t n = n0; n < n1; n += atOnce) {
+        for (int64_t s = 0; s < count; s++) {
+          correlate_segment(task, tables, segments[s], k0, k1, n, min64(n1, n + atOnce), filters + n * (k1 - k0));
         }
       }
       k0 = k1;

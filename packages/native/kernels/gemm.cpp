@@ -5,8 +5,6 @@
 //       for each depth block (kDepth)                                    rows × kDepth of A packed, in L2
 //         for each panel of B (kDepth × kTileColumns)                    in L1
 //           for each tile of rows                                        in registers
-//
-// With one block of rows it is A that is packed first, and the panels of B just before their only use.
 // Every element of C is a sum over depth blocks in ascending order, whatever the number of threads.
 #include "gemm.h"
 
@@ -24,8 +22,6 @@ constexpr int64_t kSuperColumns = 3072;
 constexpr int64_t kSuperElements = int64_t(3) << 19;
 // Rows of A packed at a time: 144 · 256 floats are 144 KiB, a third of a common L2.
 constexpr int64_t kRows = 144;
-// Panels of B packed together where each is used once: rows of B are then read in runs of several cache lines.
-constexpr int64_t kPanelsAtOnce = 4;
 // A batch of matrices below this many multiply-adds each is split by matrix and not inside the matrix.
 constexpr int64_t kSmallProduct = int64_t(1) << 24;
 // Below this many multiply-adds waking a second thread costs more than it brings.
@@ -41,9 +37,15 @@ struct Product {
   const T* bias;
 };
 
-// A super-block of B: depth [k0, k1), columns [n0, n1).
-struct Block {
-  int64_t k0, k1, n0, n1, depthBlock;
+// A super-block of B: depth [k0, k1) in blocks of `depth`, columns [n0, n1). Its panels follow each other, depth block after depth block.
+template <typename T>
+struct SuperBlock {
+  int64_t k0, k1, n0, n1, depth;
+
+  // Elements before the panel of depth block k and column n.
+  int64_t panel(int64_t k, int64_t n) const {
+    return (k - k0) * padded_columns<T>(n1 - n0) + (n - n0) * min64(depth, k1 - k);
+  }
 };
 
 // With few columns every element of A is used so seldom that packing it would cost a good part of the product.
@@ -52,27 +54,23 @@ bool reads_a_in_place(const GemmParams& p) {
   return p.n <= 3 * kTileColumns<T>;
 }
 
-// Packs columns [j0, j1) of depth [k0, k0 + depth) of op(B) into consecutive panels at `packed`.
+// Packs columns [j0, j1) of depth [k0, k1) of op(B) into the panels of a super-block that starts at depth s0 and column n0.
 template <typename T>
-void pack_b(const Product<T>& product, int64_t k0, int64_t depth, int64_t j0, int64_t j1, T* packed) {
+void pack_b(const Product<T>& product, const SuperBlock<T>& block, int64_t k0, int64_t k1, int64_t j0, int64_t j1, T* packed) {
   const GemmParams& p = *product.params;
   constexpr int64_t width = kTileColumns<T>;
-  if (p.transposeB) {
+  // B itself: a few rows at a time over all panels, so that reads stay within pages. Bᵀ: along its rows.
+  const int64_t step = p.transposeB ? block.depth : 8;
+  for (int64_t k = k0; k < k1;) {
+    const int64_t first = block.k0 + (k - block.k0) / block.depth * block.depth, depth = min64(block.depth, block.k1 - first);
+    const int64_t count = min64(step, min64(k1, first + depth) - k);
     for (int64_t j = j0; j < j1; j += width) {
-      const int64_t columns = min64(width, j1 - j);
-      pack_across(product.b + j * p.ldb + k0, p.ldb, columns, depth, packed + (j - j0) * depth, min64(width, padded_columns<T>(columns)));
+      const int64_t columns = min64(width, j1 - j), panelWidth = padded_columns<T>(columns);
+      T* const to = packed + block.panel(first, j) + (k - first) * panelWidth;
+      if (p.transposeB) pack_across(product.b + j * p.ldb + k, p.ldb, columns, count, to, panelWidth);
+      else pack_along(product.b + k * p.ldb + j, p.ldb, columns, count, to, panelWidth);
     }
-    return;
-  }
-  // A few rows at a time over all panels: reads stay within pages and power-of-two row strides do not evict each other.
-  constexpr int64_t step = 8;
-  for (int64_t k = 0; k < depth; k += step) {
-    for (int64_t j = j0; j < j1; j += width) {
-      const int64_t columns = min64(width, j1 - j);
-      const int64_t panelWidth = min64(width, padded_columns<T>(columns));
-      pack_along(product.b + (k0 + k) * p.ldb + j, p.ldb, columns, min64(step, depth - k), packed + (j - j0) * depth + k * panelWidth,
-                 panelWidth);
-    }
+    k += count;
   }
 }
 
@@ -180,15 +178,13 @@ FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scrat
   return f;
 }
 
-// The blocking of one product. The division of the sums depends on the shape alone; `packsAFirst` and the sizes that follow from it may
-// depend on the number of threads.
+// The blocking of one product; depends on the shape alone.
 template <typename T>
 struct Blocking {
   int64_t depth, superDepth, superColumns;
-  bool packsAFirst;
   int64_t shared, worker;  // elements of scratch
 
-  Blocking(const GemmParams& p, int threads) {
+  explicit Blocking(const GemmParams& p) {
     const FewRowsForm few = few_rows_form(p);
     if (few.applies) {
       shared = few.copiesA ? round_up((few.swapped ? p.n : p.m) * p.k, 64) : 0;
@@ -198,46 +194,17 @@ struct Blocking {
     depth = even_block(p.k, kDepth, 8);
     superColumns = even_block(p.n, kSuperColumns, kTileColumns<T>);
     superDepth = min64(p.k, depth * max64(1, kSuperElements / (depth * superColumns)));
-    const bool packsA = !reads_a_in_place<T>(p);
-    packsAFirst = p.m <= kRows && p.n >= 2 * threads * kTileColumns<T>;
-    const int64_t a = packsA ? min64(p.m, kRows) : 0;
-    shared = round_up(packsAFirst ? a * p.k : superDepth * padded_columns<T>(superColumns), 64);
-    worker = round_up(packsAFirst ? depth * kPanelsAtOnce * kTileColumns<T> : a * depth, 64);
+    shared = round_up(superDepth * padded_columns<T>(superColumns), 64);
+    worker = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows) * depth, 64);
   }
 };
-
-template <typename T>
-void multiply_wide(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
-  const GemmParams& p = *product.params;
-  constexpr int64_t width = kTileColumns<T>;
-  if (!reads_a_in_place<T>(p)) {
-    parallel_for(parallel, divide_up(p.k, blocking.depth), [&](int64_t index, int) {
-      const int64_t k0 = index * blocking.depth;
-      pack_a(product, k0, min64(blocking.depth, p.k - k0), 0, p.m, shared + p.m * k0);
-    });
-  }
-  const int64_t panels = divide_up(p.n, width), columns = divide_up(panels, min64(panels, 4 * int64_t(parallel.threads))) * width;
-  parallel_for(parallel, divide_up(p.n, columns), [&](int64_t index, int worker) {
-    T* const panel = workers + worker * blocking.worker;
-    for (int64_t k0 = 0; k0 < p.k; k0 += blocking.depth) {
-      const int64_t depth = min64(blocking.depth, p.k - k0);
-      for (int64_t n = index * columns, end = min64(p.n, n + columns); n < end; n += kPanelsAtOnce * width) {
-        const int64_t n1 = min64(end, n + kPanelsAtOnce * width);
-        pack_b(product, k0, depth, n, n1, panel);
-        multiply_block(product, k0, depth, 0, p.m, n, n1, panel, shared + p.m * k0);
-      }
-    }
-  });
-}
 
 template <typename T>
 void multiply_large(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const GemmParams& p = *product.params;
   constexpr int64_t width = kTileColumns<T>;
-  constexpr int64_t panelsPerPack = 8;
   for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
     const int64_t n1 = min64(p.n, n0 + blocking.superColumns);
-    const int64_t columns = padded_columns<T>(n1 - n0);
     // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
     const int64_t wanted = parallel.threads == 1 ? 1 : 4 * int64_t(parallel.threads);
     const int64_t tileRows = divide_up(p.m, kTileRows);
@@ -247,25 +214,23 @@ void multiply_large(const Product<T>& product, const Blocking<T>& blocking, cons
     const int64_t columnTasks = max64(1, min64(divide_up(wanted, rowTasks), panels / 4));
     const int64_t columnsPerTask = divide_up(panels, columnTasks) * width;
     const int64_t rowCount = divide_up(p.m, rowsPerTask), columnCount = divide_up(n1 - n0, columnsPerTask);
-    for (int64_t s0 = 0; s0 < p.k; s0 += blocking.superDepth) {
-      const int64_t s1 = min64(p.k, s0 + blocking.superDepth);
-      const int64_t depthBlocks = divide_up(s1 - s0, blocking.depth);
-      const int64_t packsPerBlock = divide_up(panels, panelsPerPack);
-      parallel_for(parallel, depthBlocks * packsPerBlock, [&](int64_t index, int) {
-        const int64_t k0 = s0 + index / packsPerBlock * blocking.depth;
-        const int64_t depth = min64(blocking.depth, s1 - k0);
-        const int64_t j0 = n0 + index % packsPerBlock * panelsPerPack * width;
-        const int64_t j1 = min64(n1, j0 + panelsPerPack * width);
-        pack_b(product, k0, depth, j0, j1, shared + (k0 - s0) * columns + (j0 - n0) * depth);
+    for (int64_t k0 = 0; k0 < p.k; k0 += blocking.superDepth) {
+      const SuperBlock<T> block = {k0, min64(p.k, k0 + blocking.superDepth), n0, n1, blocking.depth};
+      // Each task packs what lies together in B, so that each page of it is visited by one task.
+      const int64_t perTask = p.transposeB ? 4 * width : 32;
+      parallel_for(parallel, divide_up(p.transposeB ? n1 - n0 : block.k1 - k0, perTask), [&](int64_t index, int) {
+        const int64_t first = index * perTask;
+        if (p.transposeB) pack_b(product, block, k0, block.k1, n0 + first, min64(n1, n0 + first + perTask), shared);
+        else pack_b(product, block, k0 + first, min64(block.k1, k0 + first + perTask), n0, n1, shared);
       });
       parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
         const int64_t m0 = index / columnCount * rowsPerTask, m1 = min64(p.m, m0 + rowsPerTask);
         const int64_t j0 = n0 + index % columnCount * columnsPerTask, j1 = min64(n1, j0 + columnsPerTask);
         T* const packedA = workers + worker * blocking.worker;
-        for (int64_t k0 = s0; k0 < s1; k0 += blocking.depth) {
-          const int64_t depth = min64(blocking.depth, s1 - k0);
-          if (!reads_a_in_place<T>(p)) pack_a(product, k0, depth, m0, m1, packedA);
-          multiply_block(product, k0, depth, m0, m1, j0, j1, shared + (k0 - s0) * columns + (j0 - n0) * depth, packedA);
+        for (int64_t k = k0; k < block.k1; k += blocking.depth) {
+          const int64_t depth = min64(blocking.depth, block.k1 - k);
+          if (!reads_a_in_place<T>(p)) pack_a(product, k, depth, m0, m1, packedA);
+          multiply_block(product, k, depth, m0, m1, j0, j1, shared + block.panel(k, j0), packedA);
         }
       });
     }
@@ -277,7 +242,6 @@ template <typename T>
 void multiply_one(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const FewRowsForm few = few_rows_form(*product.params);
   if (few.applies) multiply_few_rows(few_rows(product, few, shared), parallel);
-  else if (blocking.packsAFirst) multiply_wide(product, blocking, parallel, shared, workers);
   else multiply_large(product, blocking, parallel, shared, workers);
 }
 
@@ -338,7 +302,7 @@ void multiply(const GemmParams& params, const T* a, const T* b, T* c, const T* b
   const bool byMatrix = splits_by_matrix(p, parallel.threads);
   const int threads = byMatrix || p.m * p.n * p.k <= kSerialProduct ? 1 : parallel.threads;
   const Parallel inner = {parallel.run, parallel.pool, threads};
-  const Blocking<T> blocking(p, threads);
+  const Blocking<T> blocking(p);
   T* const buffer = static_cast<T*>(scratch);
   if (!byMatrix) {
     for (int64_t i = 0; i < matrices; i++) multiply_one(product_at(p, i, a, b, c, bias), blocking, inner, buffer, buffer + blocking.shared);
@@ -362,7 +326,7 @@ size_t gemm_scratch_bytes(const GemmParams& params, int threads) {
   if (p.m == 0 || p.n == 0 || p.k == 0 || p.batch == 0 || p.outerBatch == 0) return 0;
   const bool byMatrix = splits_by_matrix(p, threads);
   const int inner = byMatrix || p.m * p.n * p.k <= kSerialProduct ? 1 : threads;
-  const Blocking<T> blocking(p, inner);
+  const Blocking<T> blocking(p);
   const int64_t elements = byMatrix ? threads * (blocking.shared + blocking.worker) : blocking.shared + inner * blocking.worker;
   return static_cast<size_t>(elements) * sizeof(T);
 }

@@ -156,11 +156,7 @@ async function build(sanitize: string | undefined, isas: readonly string[] | und
     ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g1", "-O1"]
     : [];
   const platform = `${process.platform}-${process.arch}`;
-  const folder = join(
-    home,
-    "build",
-    [platform, ...(isas ?? []), ...(sanitize?.split(",") ?? [])].join("-"),
-  );
+  const folder = join(home, "build", [platform, ...(isas ?? []), ...(sanitize?.split(",") ?? [])].join("-"));
   const objects = join(folder, "objects");
   mkdirSync(objects, { recursive: true });
 

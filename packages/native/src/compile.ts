@@ -12,10 +12,16 @@ import {
 } from "nagare/backend";
 import { InstructionWriter, type Place } from "./instructions.ts";
 import { legalize } from "./legalize.ts";
-import { lowerElementwise } from "./lower/elementwise.ts";
-import { isFusedProduct, type Lowering, type LoweringContext, scalarElement } from "./lower/lowering.ts";
-import { movement, writeDenseCopy } from "./lower/movement.ts";
-import { sums } from "./lower/sums.ts";
+import {
+  isFusedProduct,
+  type Lowering,
+  type LoweringContext,
+  lowerElementwise,
+  movement,
+  scalarElement,
+  sums,
+  writeDenseCopy,
+} from "./lower/index.ts";
 
 /** Constants up to this size are copied into the program; larger ones stay where they are and are given to each run. */
 const maximalCopiedBytes = 4096;
@@ -50,6 +56,8 @@ function isView(node: Node): boolean {
 function lower(node: Node, context: LoweringContext): void {
   const { op } = node;
   if (isView(node)) return;
+  // Kernels split their work by sizes that they may take to be at least 1.
+  if (node.outputs.every((output) => concreteSize(output.shape) === 0)) return;
   const head = isFusedProduct(node) ? node.body?.nodes[0]?.op.name : undefined;
   const lowering = lowerings[head ?? op.name];
   if (lowering) lowering(node, context);

@@ -1,5 +1,5 @@
 /** Writing programs: the numbers that the engine's decoders read, instruction by instruction. */
-import { type DType, dtypes, isFloat, viewBuffer, writeElement } from "nagare/backend";
+import { convertElement, type DType, dtypes, isFloat, viewBuffer, writeElement } from "nagare/backend";
 
 /** A place in one of a program's memories: base 0 is the arena, then come the constants, then what each run is given. */
 export interface Place {
@@ -70,7 +70,7 @@ export class InstructionWriter {
   element(dtype: DType, value: number | bigint): void {
     const view = new DataView(new ArrayBuffer(8));
     const array = viewBuffer(dtype, view.buffer, 0, 1);
-    writeElement(array, dtype, 0, value);
+    writeElement(array, dtype, 0, convertElement(value, "float64", dtype));
     this.#numbers.push(view.getInt32(0, true), view.getInt32(4, true));
   }
 

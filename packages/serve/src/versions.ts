@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { existingFolder, load, ValueError } from "nagare";
+import { load, ValueError } from "nagare";
+import { existingFolder } from "nagare/backend";
 import type { ServableModel } from "./model.ts";
 
 /** Which versions of a folder to take: the highest number, all, or these. */

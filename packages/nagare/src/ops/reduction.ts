@@ -104,6 +104,7 @@ export const reduceSum: Op1<Axes> = op1("reduceSum", {
     { inputs: [{ shape: [2, 3, 4], low: -2, high: 2 }], params: { axes: [0, 2] } },
     { inputs: [{ shape: [3], low: -2, high: 2 }], params: { axes: [] } },
     { inputs: [{ shape: [2, 0], low: -2, high: 2 }], params: { axes: [1] } },
+    { inputs: [{ shape: [2, 0], low: -2, high: 2 }], params: { axes: [0] } },
   ],
 });
 
@@ -119,6 +120,7 @@ export const reduceProd: Op1<Axes> = op1("reduceProd", {
     { inputs: [{ shape: [2, 5, 2], low: 0.5, high: 1.5 }], params: { axes: [1] } },
     { inputs: [{ shape: [2, 2, 3], low: -1.5, high: -0.5 }], params: { axes: [0, 2] } },
     { inputs: [{ shape: [2, 0], low: 0.5, high: 1.5 }], params: { axes: [1] } },
+    { inputs: [{ shape: [2, 0], low: 0.5, high: 1.5 }], params: { axes: [0] } },
   ],
 });
 
@@ -175,6 +177,7 @@ function extreme(name: "reduceMax" | "reduceMin", pick: "maximum" | "minimum"): 
       { inputs: [{ shape: [2, 3, 4], ...distinct }], params: { axes: [1] } },
       { inputs: [{ shape: [2, 3, 4], ...distinct }], params: { axes: [0, 2] } },
       { inputs: [{ shape: [0, 2], ...distinct }], params: { axes: [1] } },
+      { inputs: [{ shape: [2, 0], ...distinct }], params: { axes: [0] } },
     ],
   });
 }
@@ -209,6 +212,7 @@ function argExtreme(
       }),
     samples: () => [
       { inputs: [{ shape: [5], ...distinct }], params: { axis: 0 } },
+      { inputs: [{ shape: [2, 0], ...distinct }], params: { axis: 0 } },
       { inputs: [{ shape: [2, 3, 4], ...distinct }], params: { axis: 1 } },
       { inputs: [{ shape: [3, 4], low: 0, high: 2 }], params: { axis: 1 } },
     ],
