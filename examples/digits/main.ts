@@ -15,34 +15,51 @@ import { digitsModel } from "./model.ts";
 import { confusionMatrix, confusionTable, digitsInARow, epochTable, verdict } from "./report.ts";
 
 const { data, optim } = ng;
-const { values: options } = parseArgs({
-  options: {
-    epochs: { type: "string", default: "3" },
-    batch: { type: "string", default: "64" },
-    data: { type: "string" },
-    seed: { type: "string", default: "1" },
-    out: { type: "string", default: join("runs", "digits") },
-    serve: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-  },
-});
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        epochs: { type: "string", default: "3" },
+        batch: { type: "string", default: "64" },
+        data: { type: "string" },
+        seed: { type: "string", default: "1" },
+        out: { type: "string", default: join("runs", "digits") },
+        serve: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    });
+    return values;
+  } catch (error) {
+    return fail(
+      `${(error as Error).message}\nOptions: --epochs N, --batch N, --data FOLDER, --seed N, --out FOLDER, --serve, --json.`,
+    );
+  }
+}
+
+const options = readOptions();
 
 function wholeNumber(name: "epochs" | "batch" | "seed", least: number): number {
   const value = Number(options[name]);
   if (Number.isSafeInteger(value) && value >= least) return value;
-  console.error(`--${name}: expected a whole number from ${least} up; received ${options[name]}.`);
-  process.exit(2);
+  return fail(`--${name}: expected a whole number from ${least} up; received ${options[name]}.`);
 }
 
 const epochs = wholeNumber("epochs", 1);
 const batchSize = wholeNumber("batch", 1);
 const seed = wholeNumber("seed", 0);
-const validationExamples = 5000;
 const say = (text = ""): void => console.log(text);
 
 say(`nagare: backend ${ng.backend()}, ${ng.threads()} thread(s)`);
 const { train, test } = await data.mnist(options.data === undefined ? {} : { path: options.data });
 const [trainExamples, testExamples] = [train.labels.size, test.labels.size];
+/** A twelfth: 5,000 of MNIST. */
+const validationExamples = Math.ceil(trainExamples / 12);
 say(
   `digits: ${trainExamples} for training (${validationExamples} of them held out for validation), ${testExamples} for the test`,
 );
@@ -57,7 +74,7 @@ const totalSteps = epochs * (training.size ?? 1);
 /** A short rise, then a fall along a cosine to nearly nothing: the last steps settle. */
 const learningRate = (step: ng.Tensor): ng.Tensor => {
   const done = ng.minimum(step.div(totalSteps), 1);
-  const warmth = ng.minimum(step.div(100), 1);
+  const warmth = ng.minimum(step.add(1).div(100), 1);
   return warmth.mul(done.mul(Math.PI).cos().add(1).mul(0.5).mul(0.0025).add(1e-5));
 };
 model.compile({

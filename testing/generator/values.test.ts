@@ -8,6 +8,7 @@ import {
   checkRefusesOtherDTypes,
   checkShapeRule,
   checkSpecialValues,
+  refusedDTypes,
 } from "./values.ts";
 
 before(() => {
@@ -16,7 +17,9 @@ before(() => {
 
 for (const op of testedPrimitives) {
   describe(op.name, () => {
-    test("refuses operands of other dtypes", () => checkRefusesOtherDTypes(op));
+    if (refusedDTypes(op).length > 0) {
+      test("refuses operands of other dtypes", () => checkRefusesOtherDTypes(op));
+    }
     for (const backend of testedBackends) {
       for (const dtype of op.dtypes) {
         const forEachCase = (check: (test: Case) => void) => () =>

@@ -92,16 +92,23 @@ function assertAllClose(
   });
 }
 
+/** The dtypes that an operation with operands must refuse. */
+export function refusedDTypes(op: Primitive): readonly DType[] {
+  const hasOperands = op.samples().some(({ inputs }) => inputs.length > 0);
+  return hasOperands ? dtypes.filter((dtype) => !op.dtypes.includes(dtype)) : [];
+}
+
 /** An operand of a dtype that the operation does not take is refused by name, before anything is computed. */
 export function checkRefusesOtherDTypes(op: Primitive): void {
-  const [accepted] = op.dtypes;
-  const refused = dtypes.filter((dtype) => !op.dtypes.includes(dtype));
   const [sample] = op.samples();
-  if (!accepted || !sample || sample.inputs.length === 0) return;
-  for (const dtype of refused) {
-    const avals = sample.inputs.map((input) => ({ shape: input.shape, dtype: input.dtype ?? dtype }));
+  const [accepted = ""] = op.dtypes;
+  for (const dtype of refusedDTypes(op)) {
+    const avals = (sample?.inputs ?? []).map((input) => ({
+      shape: input.shape,
+      dtype: input.dtype ?? dtype,
+    }));
     assert.throws(
-      () => op.abstract(avals, sample.params),
+      () => op.abstract(avals, sample?.params ?? {}),
       (error: unknown) => {
         assert.ok(
           error instanceof DTypeError,

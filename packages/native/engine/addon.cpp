@@ -69,7 +69,9 @@ bool read_view(napi_env env, napi_value value, View& view) {
   if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) return false;
   // Types newer than this list (Float16Array) are of two bytes.
   const size_t bytes = static_cast<size_t>(type) < sizeof sizes / sizeof *sizes ? sizes[type] : 2;
-  view = {static_cast<char*>(data), length * bytes};
+  // Memory of no bytes may have no address, which kernels could not even add to.
+  alignas(64) static char nothing[64];
+  view = {data ? static_cast<char*>(data) : nothing, length * bytes};
   return true;
 }
 

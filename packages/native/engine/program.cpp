@@ -14,6 +14,7 @@ Program::Program(const Kernels& kernels, const int32_t* code, size_t length, con
     : kernels_(kernels), firstExternal_(1 + constants.size()), externals_(externals), arenaBytes_(arenaBytes) {
   needs_.resize(firstExternal_ + static_cast<size_t>(externals));
   const std::vector<InstructionKind>& kinds = instruction_kinds();
+  size_t number = 0;
   for (size_t at = 0; at < length;) {
     if (at + 2 > length) throw InvalidProgram("the last instruction is cut off");
     const int32_t kind = code[at], count = code[at + 1];
@@ -23,11 +24,13 @@ Program::Program(const Kernels& kernels, const int32_t* code, size_t length, con
     const InstructionKind& known = kinds[static_cast<size_t>(kind)];
     Reader operands(code + at, code + at + count, needs_);
     try {
-      steps_.push_back(known.decode(operands, kernels));
-      if (!operands.done()) throw InvalidProgram("an instruction is too long");
+      std::unique_ptr<Step> step = known.decode(operands, kernels);
+      operands.finish();
+      if (step) steps_.push_back(std::move(step));
     } catch (const InvalidProgram& error) {
-      throw InvalidProgram("instruction " + std::to_string(steps_.size()) + " (" + known.name + "): " + error.what());
+      throw InvalidProgram("instruction " + std::to_string(number) + " (" + known.name + "): " + error.what());
     }
+    number++;
     at += static_cast<size_t>(count);
   }
   if (needs_[0].bytes > static_cast<int64_t>(arenaBytes)) {

@@ -39,6 +39,7 @@ class Step {
 };
 
 // The kinds of instruction, by name; an instruction is [its index here, the count of numbers that follow, those numbers].
+// Decoding gives null for an instruction without results: then sizes of 0 hide what the other sizes are, and no kernel sees them.
 struct InstructionKind {
   const char* name;
   std::unique_ptr<Step> (*decode)(Reader& reader, const Kernels& kernels);

@@ -15,8 +15,19 @@ int64_t checked_product(int64_t a, int64_t b) {
   return product;
 }
 
+void Reader::finish() const {
+  if (at_ != end_) throw InvalidProgram("it is too long");
+  for (const Range& written : ranges_) {
+    if (written.use != Use::write) continue;
+    for (const Range& other : ranges_) {
+      if (&other == &written || other.base != written.base || other.end <= written.begin || other.begin >= written.end) continue;
+      throw InvalidProgram("a result that overlaps another operand");
+    }
+  }
+}
+
 int32_t Reader::next() {
-  if (at_ == end_) throw InvalidProgram("an instruction is too short");
+  if (at_ == end_) throw InvalidProgram("it is too short");
   return *at_++;
 }
 
@@ -59,7 +70,8 @@ Operand Reader::span_at(int32_t base, int64_t offset, int64_t elementBytes, int6
   BaseNeeds& needs = needs_[static_cast<size_t>(base)];
   if (end > needs.bytes) needs.bytes = end;
   if (elementBytes > needs.alignment) needs.alignment = elementBytes;
-  if (use == Use::write) needs.written = true;
+  if (use != Use::read) needs.written = true;
+  if (begin < end) ranges_.push_back({base, begin, end, use});
   return {base, offset};
 }
 

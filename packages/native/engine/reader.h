@@ -28,7 +28,9 @@ struct BaseNeeds {
   bool written = false;
 };
 
-enum class Use { read, write };
+// What an instruction does with an operand. `overwrite` may replace, element by element, what the same instruction reads; `write` may not
+// touch it.
+enum class Use { read, write, overwrite };
 
 // A cursor over the numbers of one instruction. Every operand it hands out is entered into the needs of its base, so that a run can
 // check all accesses of the program by one comparison for each base.
@@ -36,7 +38,8 @@ class Reader {
  public:
   Reader(const int32_t* begin, const int32_t* end, std::vector<BaseNeeds>& needs) : at_(begin), end_(end), needs_(needs) {}
 
-  bool done() const { return at_ == end_; }
+  // Checks that all numbers were read, and that nothing is written over what is read.
+  void finish() const;
   int32_t next();
   int64_t next64();
   // A count or an extent: 0 or more, and so small that products with element sizes do not overflow.
@@ -53,8 +56,16 @@ class Reader {
   Operand span_at(int32_t base, int64_t offset, int64_t elementBytes, int64_t first, int64_t last, Use use);
 
  private:
+  // Bytes [begin, end) of a base.
+  struct Range {
+    int32_t base;
+    int64_t begin, end;
+    Use use;
+  };
+
   const int32_t* at_;
   const int32_t* end_;
+  std::vector<Range> ranges_;
   std::vector<BaseNeeds>& needs_;
 };
 

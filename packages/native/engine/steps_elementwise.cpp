@@ -82,8 +82,9 @@ std::unique_ptr<Step> decode_elementwise(Reader& r, const Kernels& kernels) {
                         : value < known ? chain.constants[static_cast<size_t>(value) - chain.loads.size()].dtype
                                         : chain.instructions[static_cast<size_t>(value - known)].dtype;
     chain.stores.push_back(value);
-    stores.push_back(r.operand(dtype, count, Use::write));
+    stores.push_back(r.operand(dtype, count, Use::overwrite));
   }
+  if (stores.empty() || count == 0) return nullptr;
   return std::make_unique<ElementwiseStep>(chain, kernels, std::move(loads), std::move(stores));
 }
 

@@ -57,6 +57,12 @@ class MatmulStep : public Step {
   Operand a_, b_, c_, bias_;
 };
 
+// Positions along an axis of windows are sums that must not overflow, whatever sizes of 0 say about the memory.
+void check_axis(int64_t outputs, int64_t stride, int64_t pad, int64_t taps, int64_t dilation) {
+  constexpr int64_t longest = int64_t{1} << 31;
+  if (checked_product(outputs, stride) + checked_product(taps, dilation) + pad > longest) throw InvalidProgram("an axis beyond 2^31");
+}
+
 Activation read_activation(Reader& r) { return static_cast<Activation>(r.index(2, "an activation")); }
 
 enum class Convolution { forward, inputGrad, filterGrad };
@@ -99,6 +105,8 @@ std::unique_ptr<Step> decode_convolution(Reader& r, Convolution kind) {
   }
   if (p.groups < 1 || p.inC % p.groups || p.outC % p.groups) throw InvalidProgram("channels that do not divide into the groups");
   if (p.strideH < 1 || p.strideW < 1 || p.dilationH < 1 || p.dilationW < 1) throw InvalidProgram("a stride or dilation below 1");
+  check_axis(p.outH, p.strideH, p.padTop, p.kH, p.dilationH);
+  check_axis(p.outW, p.strideW, p.padLeft, p.kW, p.dilationW);
   p.activation = read_activation(r);
   const bool hasBias = r.flag();
   const int64_t x = checked_product(checked_product(p.batch, p.inH), checked_product(p.inW, p.inC));
@@ -109,6 +117,9 @@ std::unique_ptr<Step> decode_convolution(Reader& r, Convolution kind) {
   const Operand a = r.operand(dtype, count[0], Use::read), b = r.operand(dtype, count[1], Use::read);
   const Operand result = r.operand(dtype, count[2], Use::write);
   const Operand bias = hasBias ? r.operand(dtype, p.outC, Use::read) : kNone;
+  if (count[2] == 0) return nullptr;
+  // Without filters there is nothing to sum, however many taps there are.
+  if (w == 0) p.kH = p.kW = 1, (kind == Convolution::forward ? p.inC : p.outC) = 0;
   if (dtype == DType::float32) return std::make_unique<ConvolutionStep<float>>(kind, p, a, b, result, bias);
   if (dtype == DType::float64) return std::make_unique<ConvolutionStep<double>>(kind, p, a, b, result, bias);
   throw InvalidProgram("convolutions are of float32 or float64");
@@ -161,6 +172,8 @@ std::unique_ptr<Step> decode_pooling(Reader& r, Pooling kind) {
     *size = r.size();
   }
   if (p.strideH < 1 || p.strideW < 1 || p.windowH < 1 || p.windowW < 1) throw InvalidProgram("a stride or window below 1");
+  check_axis(p.outH, p.strideH, p.padTop, p.windowH, 1);
+  check_axis(p.outW, p.strideW, p.padLeft, p.windowW, 1);
   p.countIncludePad = r.flag();
   const int64_t images = checked_product(p.batch, p.channels);
   const int64_t x = checked_product(images, checked_product(p.inH, p.inW)), y = checked_product(images, checked_product(p.outH, p.outW));
@@ -170,6 +183,8 @@ std::unique_ptr<Step> decode_pooling(Reader& r, Pooling kind) {
   if (kind == Pooling::select) second = r.operand(dtype, x, Use::read);
   if (kind == Pooling::scatter) second = r.operand(dtype, y, Use::read);
   const Operand result = r.operand(dtype, backwards ? x : y, Use::write);
+  if ((backwards ? x : y) == 0) return nullptr;
+  if (y == 0) p.outH = p.outW = 0;
   if (dtype == DType::float32) return std::make_unique<PoolingStep<float>>(kind, p, first, second, result);
   if (dtype == DType::float64) return std::make_unique<PoolingStep<double>>(kind, p, first, second, result);
   throw InvalidProgram("pooling is of float32 or float64");
@@ -191,6 +206,7 @@ std::unique_ptr<Step> decode_reduce(Reader& r, const Kernels&) {
   if (position && p.n > INT32_MAX) throw InvalidProgram("positions beyond int32");
   const Operand from = r.operand(p.dtype, checked_product(results, p.n), Use::read);
   const Operand to = r.operand(position ? DType::int32 : p.dtype, results, Use::write);
+  if (results == 0) return nullptr;
   return std::make_unique<ReduceStep>(p, from, to);
 }
 
@@ -222,6 +238,7 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels&) {
   const Operand b = r.operand(dtype, reach(checked_product(p.k, p.n), p.strideB, p.outerStrideB), Use::read);
   const Operand y = r.operand(dtype, checked_product(matrices, c), Use::write);
   const Operand bias = hasBias ? r.operand(dtype, p.n, Use::read) : kNone;
+  if (matrices == 0 || c == 0) return nullptr;
   switch (dtype) {
     case DType::float32:
       return std::make_unique<MatmulStep<float>>(p, a, b, y, bias);

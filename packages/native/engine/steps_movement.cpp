@@ -74,13 +74,20 @@ class IotaStep : public Step {
 
 class GatherStep : public Step {
  public:
-  GatherStep(const GatherParams& params, bool scatter, Operand from, Operand indices, Operand to)
-      : params_(params), scatter_(scatter), from_(from), indices_(indices), to_(to) {}
+  GatherStep(const GatherParams& params, bool scatter, int64_t resultBytes, Operand from, Operand indices, Operand to)
+      : params_(params), scatter_(scatter), resultBytes_(resultBytes), from_(from), indices_(indices), to_(to) {}
   bool run(RunContext& c) const override {
-    const void* indices = c.at<char>(indices_);
+    const char *indices = c.at<char>(indices_), *result = c.at<char>(to_);
+    const int64_t indexBytes = params_.batch * params_.count * (params_.wideIndices ? 8 : 4);
+    // The caller may have given one memory twice. Indices that change after they were checked would point anywhere.
+    if (result < indices + indexBytes && indices < result + resultBytes_) {
+      c.error = std::string(scatter_ ? "scatterAdd" : "gather") + ": expected a result apart from the indices; received memory that holds both.";
+      return false;
+    }
     const int64_t bad = c.kernels.firstBadIndex(params_, indices);
     if (bad >= 0) {
-      const int64_t index = params_.wideIndices ? static_cast<const int64_t*>(indices)[bad] : static_cast<const int32_t*>(indices)[bad];
+      const int64_t index =
+          params_.wideIndices ? c.at<const int64_t>(indices_)[bad] : c.at<const int32_t>(indices_)[bad];
       c.error = std::string(scatter_ ? "scatterAdd" : "gather") + ": expected indices from 0 to " + std::to_string(params_.n - 1) +
                 " for an axis of size " + std::to_string(params_.n) + "; received " + std::to_string(index) + ".";
       return false;
@@ -93,6 +100,7 @@ class GatherStep : public Step {
  private:
   GatherParams params_;
   bool scatter_;
+  int64_t resultBytes_;
   Operand from_, indices_, to_;
 };
 
@@ -107,8 +115,9 @@ std::unique_ptr<Step> decode_rows(Reader& r, bool scatter) {
   const int64_t picked = checked_product(checked_product(rows, p.count), p.inner);
   const Operand from = r.operand(p.dtype, scatter ? picked : whole, Use::read);
   const Operand indices = r.operand(p.wideIndices ? DType::int64 : DType::int32, checked_product(p.batch, p.count), Use::read);
-  const Operand to = r.operand(p.dtype, scatter ? whole : picked, Use::write);
-  return std::make_unique<GatherStep>(p, scatter, from, indices, to);
+  const int64_t results = scatter ? whole : picked;
+  const Operand to = r.operand(p.dtype, results, Use::write);
+  return std::make_unique<GatherStep>(p, scatter, results * dtype_bytes(p.dtype), from, indices, to);
 }
 
 class RandomStep : public Step {
@@ -133,17 +142,19 @@ std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
   p.elementBytes = bytes;
   p.rank = r.index(kMaxRank + 1, "a rank");
   int64_t first[2] = {0, 0}, last[2] = {0, 0};
-  bool empty = false;
+  int64_t count = 1;
   for (int32_t axis = 0; axis < p.rank; axis++) {
     p.dims[axis] = r.size();
     p.fromStrides[axis] = r.next64();
     p.toStrides[axis] = r.next64();
-    empty |= p.dims[axis] == 0;
     const int64_t reach[2] = {checked_product(p.dims[axis] - 1, p.fromStrides[axis]), checked_product(p.dims[axis] - 1, p.toStrides[axis])};
     for (int side = 0; side < 2; side++) (reach[side] < 0 ? first : last)[side] += reach[side];
+    count = checked_product(count, p.dims[axis]);
   }
-  const Operand from = r.span(bytes, empty ? 0 : first[0], empty ? -1 : last[0], Use::read);
-  const Operand to = r.span(bytes, empty ? 0 : first[1], empty ? -1 : last[1], Use::write);
+  const Operand from = r.span(bytes, count ? first[0] : 0, count ? last[0] : -1, Use::read);
+  const Operand to = r.span(bytes, count ? first[1] : 0, count ? last[1] : -1, Use::write);
+  if (count == 0) return nullptr;
+  if (count > last[1] - first[1] + 1) throw InvalidProgram("elements that are written twice");
   merge_dimensions(p);
   return std::make_unique<CopyStep>(p, from, to);
 }
@@ -152,14 +163,19 @@ std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
 std::unique_ptr<Step> decode_fill(Reader& r, const Kernels&) {
   const DType dtype = r.dtype();
   const int64_t count = r.size(), value = r.next64();
-  return std::make_unique<FillStep>(dtype_bytes(dtype), value, count, r.operand(dtype, count, Use::write));
+  const Operand to = r.operand(dtype, count, Use::write);
+  if (count == 0) return nullptr;
+  return std::make_unique<FillStep>(dtype_bytes(dtype), value, count, to);
 }
 
 // dtype, outer, n, inner; to
 std::unique_ptr<Step> decode_iota(Reader& r, const Kernels&) {
   const DType dtype = r.dtype();
   const int64_t outer = r.size(), n = r.size(), inner = r.size();
-  return std::make_unique<IotaStep>(dtype, outer, n, inner, r.operand(dtype, checked_product(checked_product(outer, n), inner), Use::write));
+  const int64_t count = checked_product(checked_product(outer, n), inner);
+  const Operand to = r.operand(dtype, count, Use::write);
+  if (count == 0) return nullptr;
+  return std::make_unique<IotaStep>(dtype, outer, n, inner, to);
 }
 
 std::unique_ptr<Step> decode_gather(Reader& r, const Kernels&) { return decode_rows(r, false); }
@@ -170,6 +186,7 @@ std::unique_ptr<Step> decode_random_bits(Reader& r, const Kernels&) {
   const int64_t keys = r.size(), n = r.size();
   const Operand from = r.operand(DType::int32, checked_product(keys, 2), Use::read);
   const Operand to = r.operand(DType::int32, checked_product(keys, n), Use::write);
+  if (keys == 0 || n == 0) return nullptr;
   return std::make_unique<RandomStep>(keys, n, from, to);
 }
 

@@ -6,6 +6,28 @@
 #include "reader.h"
 
 namespace nagare {
+int32_t scalar_op_arity(ScalarOp op) {
+  static constexpr int32_t arities[] = {
+#define NAGARE_ARITY(name, arity) arity,
+      NAGARE_SCALAR_OPS(NAGARE_ARITY)
+#undef NAGARE_ARITY
+  };
+  return arities[static_cast<int>(op)];
+}
+
+const char* scalar_op_name(ScalarOp op) {
+  static constexpr const char* names[] = {
+#define NAGARE_NAME(name, arity) #name,
+      NAGARE_SCALAR_OPS(NAGARE_NAME)
+#undef NAGARE_NAME
+  };
+  return names[static_cast<int>(op)];
+}
+
+bool gives_bool(ScalarOp op) {
+  return (op >= ScalarOp::equal && op <= ScalarOp::logicalOr) || op == ScalarOp::isNan || op == ScalarOp::logicalNot;
+}
+
 namespace {
 
 // Rows at least this long are cut into tiles; shorter ones are taken several to a tile.
@@ -20,9 +42,20 @@ struct PlannedValue {
   DType dtype;
   Level level;
   int32_t slot = -1;
-  int32_t lastUse = -1;  // the last tile instruction that reads it, or kStored
+  int32_t uses = 0;
+  int32_t lastUse = -1;  // the last instruction that reads it, or kStored
 };
 constexpr int32_t kStored = INT32_MAX;
+
+// An instruction of the chain, or a product together with the sum that takes it.
+struct PlannedInstruction {
+  ScalarOp op;
+  bool isMultiplyAdd;
+  MultiplyAdd kind;
+  int32_t arity;
+  int32_t values[3];
+  int32_t result;
+};
 
 int64_t cost_of(ScalarOp op) {
   switch (op) {
@@ -125,208 +158,297 @@ int64_t constant_bits(const ElementwiseChain::Constant& constant) {
   return bits;
 }
 
+// The dtype whose elements are stored as this dtype's registers hold them.
+DType register_dtype(DType dtype) {
+  switch (register_of(dtype)) {
+    case Register::f32:
+      return DType::float32;
+    case Register::f64:
+      return DType::float64;
+    case Register::i32:
+      return DType::int32;
+    default:
+      return DType::int64;
+  }
+}
+
 // Operations whose result may leave the range of int8 and uint8.
 bool may_overflow(ScalarOp op) {
   return op == ScalarOp::neg || op == ScalarOp::abs || (op >= ScalarOp::add && op <= ScalarOp::pow);
 }
 
-}  // namespace
-
-int32_t scalar_op_arity(ScalarOp op) {
-  static constexpr int32_t arities[] = {
-#define NAGARE_ARITY(name, arity) arity,
-      NAGARE_SCALAR_OPS(NAGARE_ARITY)
-#undef NAGARE_ARITY
-  };
-  return arities[static_cast<int>(op)];
-}
-
-const char* scalar_op_name(ScalarOp op) {
-  static constexpr const char* names[] = {
-#define NAGARE_NAME(name, arity) #name,
-      NAGARE_SCALAR_OPS(NAGARE_NAME)
-#undef NAGARE_NAME
-  };
-  return names[static_cast<int>(op)];
-}
-
-bool gives_bool(ScalarOp op) {
-  return (op >= ScalarOp::equal && op <= ScalarOp::logicalOr) || op == ScalarOp::isNan || op == ScalarOp::logicalNot;
-}
-
-TilePlan::TilePlan(const ElementwiseChain& given, const Kernels& kernels) {
-  ElementwiseChain chain = given;
-  collapse(chain);
-  const int64_t length = chain.dims[chain.rank - 1];
-  const bool wholeRows = chain.rank > 1 && length < kLongRow;
-  program_.rank = chain.rank;
-  for (int32_t axis = 0; axis < chain.rank; axis++) program_.dims[axis] = chain.dims[axis];
-  program_.rowsPerTile = wholeRows && length > 0 ? kTileElements / length : 0;
-  const int64_t pieces = length > 0 ? (length + kTileElements - 1) / kTileElements : 1;
-  // Pieces of equal size, in whole vectors.
-  program_.tile = ((length + pieces - 1) / pieces + 15) / 16 * 16;
-  if (program_.tile == 0) program_.tile = 16;
-
-  std::vector<PlannedValue> values;
-  Registers registers(registerOffsets_);
-  int64_t cost = static_cast<int64_t>(chain.loads.size() + chain.stores.size());
-
-  for (const auto& load : chain.loads) {
-    TileLoad planned{};
-    planned.access = access_of(chain, load, wholeRows);
-    planned.dtype = load.dtype;
-    planned.operand = static_cast<int32_t>(loads_.size());
-    for (int32_t axis = 0; axis < chain.rank; axis++) planned.strides[axis] = load.strides[axis];
-    planned.convert = kernels.findLoad(load.dtype);
-    const Level level = planned.access == Access::uniform ? once : planned.access == Access::perRow ? eachRow : eachTile;
-    const bool gathers = planned.access == Access::gathered || planned.access == Access::repeated;
-    if (gathers) cost += 4;
-    planned.slot = -1;
-    if (planned.convert || gathers) {
-      const int64_t bytes = level < eachTile ? 64 : kTileElements * element_bytes(load.dtype) * (gathers && planned.convert ? 2 : 1);
-      planned.slot = registers.add(bytes);
-    }
-    loads_.push_back(planned);
-    values.push_back({load.dtype, level, planned.slot});
-  }
-  for (const auto& constant : chain.constants) {
-    TileLoad planned{};
-    planned.access = Access::uniform;
-    // As its register holds it: an element that needs no conversion.
-    planned.dtype = register_of(constant.dtype) == Register::f32   ? DType::float32
-                    : register_of(constant.dtype) == Register::f64 ? DType::float64
-                    : register_of(constant.dtype) == Register::i32 ? DType::int32
-                                                                   : DType::int64;
-    planned.operand = static_cast<int32_t>(loads_.size());
-    planned.slot = -1;
-    constantBits_.push_back(constant_bits(constant));
-    loads_.push_back(planned);
-    values.push_back({constant.dtype, once, -1});
+// Works out the parts of a TileProgram in the order of the methods.
+class Planner {
+ public:
+  Planner(const ElementwiseChain& given, const Kernels& kernels) : chain(given), kernels_(kernels), registers_(registerOffsets) {
+    collapse(chain);
+    choose_tiles();
+    plan_loads();
+    plan_constants();
+    plan_instructions();
+    place_operands();
+    for (size_t i = 0; i < planned_.size(); i++) write(static_cast<int32_t>(i));
+    write_stores();
+    settle_slots();
   }
 
-  const size_t firstInstruction = values.size();
-  for (size_t i = 0; i < chain.instructions.size(); i++) {
-    const auto& instruction = chain.instructions[i];
-    Level level = once;
-    const int32_t arity = scalar_op_arity(instruction.op);
-    for (int32_t k = 0; k < arity; k++) {
-      const int32_t value = instruction.values[k];
-      if (value < 0 || static_cast<size_t>(value) >= values.size()) throw InvalidProgram("an operand that is not computed yet");
-      const DType expected = k == 0 && instruction.op == ScalarOp::select ? DType::boolean
-                             : gives_bool(instruction.op) || instruction.op == ScalarOp::convert
-                                 ? values[static_cast<size_t>(instruction.values[0])].dtype
-                                 : instruction.dtype;
-      PlannedValue& operand = values[static_cast<size_t>(value)];
-      if (operand.dtype != expected) throw InvalidProgram(std::string(scalar_op_name(instruction.op)) + " of operands of mixed dtypes");
-      if (operand.level > level) level = operand.level;
-      operand.lastUse = static_cast<int32_t>(i);
-    }
-    if (gives_bool(instruction.op) && instruction.dtype != DType::boolean) throw InvalidProgram("a comparison that is not bool");
-    if (level == eachTile) cost += cost_of(instruction.op);
-    values.push_back({instruction.dtype, level});
-  }
-  int32_t lastMemoryRead = -1;  // the last tile instruction that reads memory through a slot
-  bool copiesMemory = false;
-  for (const int32_t value : chain.stores) {
-    if (value < 0 || static_cast<size_t>(value) >= values.size()) throw InvalidProgram("a store of a value that is not computed");
-    values[static_cast<size_t>(value)].lastUse = kStored;
-  }
-
-  // Slots of memory come after all registers, whose number is not known yet: counted from −2 downwards until then.
+  ElementwiseChain chain;
+  int64_t rowsPerTile, tile;
+  int64_t cost = 0;  // of an element
+  std::vector<int64_t> registerOffsets;
+  std::vector<TileLoad> loads;
+  std::vector<TileStore> stores;
+  std::vector<TileInstruction> once_, row_, tiles_;
+  std::vector<int64_t> constantBits;
   int32_t memorySlots = 0;
-  auto memory_slot = [&] { return -2 - memorySlots++; };
-  for (size_t i = 0; i < loads_.size(); i++) {
-    if (loads_[i].slot >= 0) continue;
-    loads_[i].slot = values[i].slot = memory_slot();
-    if (values[i].level != eachTile) continue;
-    if (values[i].lastUse == kStored) copiesMemory = true;
-    else if (values[i].lastUse > lastMemoryRead) lastMemoryRead = values[i].lastUse;
+
+  int64_t register_bytes() const { return registers_.bytes(); }
+
+ private:
+  PlannedValue& value(int32_t number) { return values_[static_cast<size_t>(number)]; }
+  // Slots of memory come after all registers, whose number is not known yet: counted from −2 downwards until then.
+  int32_t memory_slot() { return -2 - memorySlots++; }
+
+  void choose_tiles() {
+    const int64_t length = chain.dims[chain.rank - 1];
+    rowsPerTile = chain.rank > 1 && length > 0 && length < kLongRow ? kTileElements / length : 0;
+    const int64_t pieces = length > 0 ? (length + kTileElements - 1) / kTileElements : 1;
+    // Pieces of equal size, in whole vectors.
+    tile = ((length + pieces - 1) / pieces + 15) / 16 * 16;
+    if (tile == 0) tile = 16;
+    cost = static_cast<int64_t>(chain.loads.size() + chain.stores.size());
   }
 
-  for (size_t i = 0; i < chain.instructions.size(); i++) {
-    const auto& instruction = chain.instructions[i];
-    PlannedValue& result = values[firstInstruction + i];
-    const int32_t arity = scalar_op_arity(instruction.op);
-    const int bytes = element_bytes(result.dtype);
+  void plan_loads() {
+    for (const auto& load : chain.loads) {
+      TileLoad planned{};
+      planned.access = access_of(chain, load, rowsPerTile > 0);
+      planned.dtype = load.dtype;
+      planned.operand = static_cast<int32_t>(loads.size());
+      for (int32_t axis = 0; axis < chain.rank; axis++) planned.strides[axis] = load.strides[axis];
+      planned.convert = kernels_.findLoad(load.dtype);
+      const Level level = planned.access == Access::uniform ? once : planned.access == Access::perRow ? eachRow : eachTile;
+      const bool gathers = planned.access == Access::gathered || planned.access == Access::repeated;
+      if (gathers) cost += 4;
+      planned.slot = -1;
+      if (planned.convert || gathers) {
+        // Narrow elements are gathered behind their register.
+        const int64_t bytes = kTileElements * element_bytes(load.dtype) * (gathers && planned.convert ? 2 : 1);
+        planned.slot = registers_.add(level < eachTile ? 64 : bytes);
+      }
+      loads.push_back(planned);
+      values_.push_back({load.dtype, level, planned.slot});
+    }
+  }
+
+  void plan_constants() {
+    for (const auto& constant : chain.constants) {
+      TileLoad planned{};
+      planned.access = Access::uniform;
+      planned.dtype = register_dtype(constant.dtype);
+      planned.operand = static_cast<int32_t>(loads.size());
+      planned.slot = -1;
+      constantBits.push_back(constant_bits(constant));
+      loads.push_back(planned);
+      values_.push_back({constant.dtype, once});
+    }
+  }
+
+  void check_operand(const ElementwiseChain::Instruction& instruction, int32_t k) {
+    const int32_t number = instruction.values[k];
+    if (number < 0 || static_cast<size_t>(number) >= values_.size()) throw InvalidProgram("an operand that is not computed yet");
+    const bool free = gives_bool(instruction.op) || instruction.op == ScalarOp::convert;
+    const DType expected = k == 0 && instruction.op == ScalarOp::select ? DType::boolean
+                           : free                                      ? value(instruction.values[0]).dtype
+                                                                       : instruction.dtype;
+    if (value(number).dtype != expected) throw InvalidProgram(std::string(scalar_op_name(instruction.op)) + " of operands of mixed dtypes");
+  }
+
+  void plan_instructions() {
+    firstResult_ = static_cast<int32_t>(values_.size());
+    for (const auto& instruction : chain.instructions) {
+      Level level = once;
+      const int32_t arity = scalar_op_arity(instruction.op);
+      for (int32_t k = 0; k < arity; k++) {
+        check_operand(instruction, k);
+        PlannedValue& operand = value(instruction.values[k]);
+        if (operand.level > level) level = operand.level;
+        operand.uses++;
+      }
+      if (gives_bool(instruction.op) && instruction.dtype != DType::boolean) throw InvalidProgram("a comparison that is not bool");
+      if (level == eachTile) cost += cost_of(instruction.op);
+      const int32_t result = static_cast<int32_t>(values_.size());
+      values_.push_back({instruction.dtype, level});
+      const int32_t* from = instruction.values;
+      planned_.push_back({instruction.op, false, MultiplyAdd::plus, arity, {from[0], from[1], from[2]}, result});
+    }
+    for (const int32_t number : chain.stores) {
+      if (number < 0 || static_cast<size_t>(number) >= values_.size()) throw InvalidProgram("a store of a value that is not computed");
+      value(number).uses++;
+    }
+    join_products();
+    for (size_t i = 0; i < planned_.size(); i++) {
+      for (int32_t k = 0; k < planned_[i].arity; k++) value(planned_[i].values[k]).lastUse = static_cast<int32_t>(i);
+    }
+    for (const int32_t number : chain.stores) value(number).lastUse = kStored;
+  }
+
+  // A product that only one sum takes is computed with it: one pass over the tile less, and one rounding.
+  void join_products() {
+    std::vector<bool> joined(planned_.size(), false);
+    for (PlannedInstruction& sum : planned_) {
+      const bool adds = sum.op == ScalarOp::add, subtracts = sum.op == ScalarOp::sub;
+      const PlannedValue& result = value(sum.result);
+      if (!(adds || subtracts) || result.level != eachTile || !is_float(result.dtype)) continue;
+      for (int32_t k = 0; k < 2; k++) {
+        const int32_t made = sum.values[k] - firstResult_;
+        if (made < 0 || value(sum.values[k]).uses != 1 || value(sum.values[k]).level != eachTile) continue;
+        const PlannedInstruction& product = planned_[static_cast<size_t>(made)];
+        if (product.op != ScalarOp::mul || product.isMultiplyAdd || joined[static_cast<size_t>(made)]) continue;
+        const bool firstVaries = value(product.values[0]).level == eachTile;
+        const int32_t a = product.values[firstVaries ? 0 : 1], b = product.values[firstVaries ? 1 : 0];
+        joined[static_cast<size_t>(made)] = true;
+        const MultiplyAdd kind = adds ? MultiplyAdd::plus : k == 0 ? MultiplyAdd::minus : MultiplyAdd::from;
+        sum = {sum.op, true, kind, 3, {a, b, sum.values[1 - k]}, sum.result};
+        break;
+      }
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < planned_.size(); i++) {
+      if (!joined[i]) planned_[kept++] = planned_[i];
+    }
+    planned_.resize(kept);
+  }
+
+  void place_operands() {
+    for (size_t i = 0; i < loads.size(); i++) {
+      if (loads[i].slot >= 0) continue;
+      loads[i].slot = values_[i].slot = memory_slot();
+      if (values_[i].level != eachTile) continue;
+      if (values_[i].lastUse == kStored) copiesMemory_ = true;
+      else if (values_[i].lastUse > lastMemoryRead_) lastMemoryRead_ = values_[i].lastUse;
+    }
+  }
+
+  TileFunction function_of(const PlannedInstruction& t, int scalars) {
+    // A condition is bool; what it selects says which registers are read.
+    const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
+    if (t.isMultiplyAdd) return kernels_.findMultiplyAdd(t.kind, computed, scalars);
+    if (t.op == ScalarOp::convert) return kernels_.findConversion(value(t.values[0]).dtype, value(t.result).dtype);
+    return kernels_.findTileFunction(t.op, computed, scalars);
+  }
+
+  // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
+  // input.
+  int32_t direct_store(int32_t at, const PlannedInstruction& t) {
+    if (!stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
+    for (size_t s = 0; s < chain.stores.size(); s++) {
+      if (chain.stores[s] == t.result) return static_cast<int32_t>(s);
+    }
+    return -1;
+  }
+
+  void write(int32_t at) {
+    const PlannedInstruction& t = planned_[static_cast<size_t>(at)];
+    PlannedValue& result = value(t.result);
     int scalars = 0;
     int32_t slots[3] = {0, 0, 0};
-    for (int32_t k = 0; k < arity; k++) {
-      PlannedValue& operand = values[static_cast<size_t>(instruction.values[k])];
+    for (int32_t k = 0; k < t.arity; k++) {
+      const PlannedValue& operand = value(t.values[k]);
       slots[k] = operand.slot;
       if (result.level == eachTile && operand.level < eachTile) scalars |= 1 << k;
     }
-    const Register computed = register_of(values[static_cast<size_t>(instruction.values[instruction.op == ScalarOp::select ? 1 : 0])].dtype);
-    const TileFunction function = instruction.op == ScalarOp::convert
-                                      ? kernels.findConversion(values[static_cast<size_t>(instruction.values[0])].dtype, result.dtype)
-                                      : kernels.findTileFunction(instruction.op, computed, scalars);
-    if (!function) throw InvalidProgram(std::string(scalar_op_name(instruction.op)) + " is not defined for this dtype");
-
-    std::vector<TileInstruction>& list = result.level == once ? once_ : result.level == eachRow ? row_ : tiles_;
-    const TileFunction wrap = may_overflow(instruction.op) ? kernels.findWrap(result.dtype) : nullptr;
+    const TileFunction function = function_of(t, scalars);
+    if (!function) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");
     if (result.level < eachTile) {
-      result.slot = registers.add(64);
+      result.slot = registers_.add(64);
     } else {
-      // A result may be written where it belongs as soon as nothing will be read from memory again: an output may be an input.
-      int32_t target = -1;
-      for (size_t s = 0; s < chain.stores.size() && target == -1; s++) {
-        const bool own = static_cast<size_t>(chain.stores[s]) == firstInstruction + i;
-        if (own && stored_as_register(result.dtype) && !copiesMemory && static_cast<int32_t>(i) >= lastMemoryRead) {
-          target = static_cast<int32_t>(s);
-        }
-      }
-      for (int32_t k = 0; k < arity; k++) {
-        PlannedValue& operand = values[static_cast<size_t>(instruction.values[k])];
-        const bool last = operand.level == eachTile && operand.slot >= 0 && operand.lastUse == static_cast<int32_t>(i);
-        if (!last || static_cast<size_t>(instruction.values[k]) < firstInstruction) continue;
-        operand.lastUse = -1;  // an operand that stands twice is given back once
-        registers.give_back(operand.slot, element_bytes(operand.dtype));
-      }
-      if (target >= 0) {
-        result.slot = memory_slot();
-        stores_.push_back({target, result.slot, dtype_bytes(result.dtype), true, nullptr, 0});
-      } else {
-        result.slot = registers.take(bytes);
-      }
+      for (int32_t k = 0; k < t.arity; k++) release(t.values[k], at);
+      const int32_t target = direct_store(at, t);
+      result.slot = target >= 0 ? memory_slot() : registers_.take(element_bytes(result.dtype));
+      if (target >= 0) stores.push_back({target, result.slot, dtype_bytes(result.dtype), true, nullptr, 0});
     }
+    std::vector<TileInstruction>& list = result.level == once ? once_ : result.level == eachRow ? row_ : tiles_;
     list.push_back({function, result.slot, slots[0], slots[1], slots[2]});
+    const TileFunction wrap = may_overflow(t.op) ? kernels_.findWrap(result.dtype) : nullptr;
     if (wrap) list.push_back({wrap, result.slot, result.slot, 0, 0});
     // A result that nothing reads was still computed; its register is free again.
-    if (result.level == eachTile && result.lastUse == -1 && result.slot >= 0) registers.give_back(result.slot, bytes);
+    if (result.lastUse == -1) release(t.result, -1);
   }
 
-  for (size_t s = 0; s < chain.stores.size(); s++) {
-    bool written = false;
-    for (const TileStore& store : stores_) written = written || (store.direct && store.operand == static_cast<int32_t>(s));
-    if (written) continue;
-    PlannedValue& value = values[static_cast<size_t>(chain.stores[s])];
-    if (value.level < eachTile) {
-      const int32_t whole = registers.take(element_bytes(value.dtype));
-      tiles_.push_back({kernels.findSplat(register_of(value.dtype)), whole, value.slot, 0, 0});
-      value.slot = whole;
-      value.level = eachTile;
-    }
-    stores_.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(value.dtype), false, kernels.findStore(value.dtype), value.slot});
+  // Gives the register of a computed value back if instruction `at` is the last to read it.
+  void release(int32_t number, int32_t at) {
+    PlannedValue& operand = value(number);
+    if (number < firstResult_ || operand.level != eachTile || operand.slot < 0 || operand.lastUse != at) return;
+    operand.lastUse = kStored;  // an operand that stands twice is given back once
+    registers_.give_back(operand.slot, element_bytes(operand.dtype));
   }
 
-  const int32_t registerCount = static_cast<int32_t>(registerOffsets_.size());
-  auto settle = [&](int32_t& slot) { slot = slot < 0 ? registerCount - 2 - slot : slot; };
-  for (TileLoad& load : loads_) settle(load.slot);
-  for (TileStore& store : stores_) {
-    settle(store.slot);
-    settle(store.from);
-  }
-  for (std::vector<TileInstruction>* list : {&once_, &row_, &tiles_}) {
-    for (TileInstruction& t : *list) {
-      for (int32_t* slot : {&t.d, &t.a, &t.b, &t.c}) settle(*slot);
+  void write_stores() {
+    std::vector<bool> written(chain.stores.size(), false);
+    for (const TileStore& store : stores) written[static_cast<size_t>(store.operand)] = true;
+    for (size_t s = 0; s < chain.stores.size(); s++) {
+      if (written[s]) continue;
+      PlannedValue& stored = value(chain.stores[s]);
+      if (stored.level < eachTile) {
+        const int32_t whole = registers_.take(element_bytes(stored.dtype));
+        tiles_.push_back({kernels_.findSplat(register_of(stored.dtype)), whole, stored.slot, 0, 0});
+        stored.slot = whole;
+        stored.level = eachTile;
+      }
+      const TileFunction narrow = kernels_.findStore(stored.dtype);
+      stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, narrow, stored.slot});
     }
   }
-  program_.registers = registerCount;
-  program_.slots = registerCount + memorySlots;
+
+  void settle_slots() {
+    const int32_t count = static_cast<int32_t>(registerOffsets.size());
+    auto settle = [&](int32_t& slot) { slot = slot < 0 ? count - 2 - slot : slot; };
+    for (TileLoad& load : loads) settle(load.slot);
+    for (TileStore& store : stores) {
+      settle(store.slot);
+      settle(store.from);
+    }
+    for (std::vector<TileInstruction>* list : {&once_, &row_, &tiles_}) {
+      for (TileInstruction& t : *list) {
+        for (int32_t* slot : {&t.d, &t.a, &t.b, &t.c}) settle(*slot);
+      }
+    }
+  }
+
+  const Kernels& kernels_;
+  Registers registers_;
+  std::vector<PlannedValue> values_;
+  std::vector<PlannedInstruction> planned_;
+  int32_t firstResult_ = 0;
+  int32_t lastMemoryRead_ = -1;  // the last instruction that reads memory through a slot
+  bool copiesMemory_ = false;    // a store takes its elements straight from a load
+};
+
+}  // namespace
+
+TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels) {
+  Planner planner(chain, kernels);
+  registerOffsets_ = std::move(planner.registerOffsets);
+  loads_ = std::move(planner.loads);
+  stores_ = std::move(planner.stores);
+  once_ = std::move(planner.once_);
+  row_ = std::move(planner.row_);
+  tiles_ = std::move(planner.tiles_);
+  constantBits_ = std::move(planner.constantBits);
+
+  const ElementwiseChain& collapsed = planner.chain;
+  program_.rank = collapsed.rank;
+  for (int32_t axis = 0; axis < collapsed.rank; axis++) program_.dims[axis] = collapsed.dims[axis];
+  program_.rowsPerTile = planner.rowsPerTile;
+  program_.tile = planner.tile;
+  const int64_t elements = planner.rowsPerTile ? planner.rowsPerTile * collapsed.dims[collapsed.rank - 1] : planner.tile;
+  program_.tilesPerTask = kTaskWork / (elements * planner.cost + 1) + 1;
+  program_.registers = static_cast<int32_t>(registerOffsets_.size());
+  program_.slots = program_.registers + planner.memorySlots;
   const int64_t table = static_cast<int64_t>(align_up(static_cast<size_t>(program_.slots) * sizeof(void*)));
   for (int64_t& offset : registerOffsets_) offset += table;
-  program_.scratchPerWorker = table + registers.bytes();
-  const int64_t tile = program_.rowsPerTile ? program_.rowsPerTile * length : program_.tile;
-  program_.tilesPerTask = kTaskWork / (tile * cost + 1) + 1;
+  program_.scratchPerWorker = table + planner.register_bytes();
   program_.registerOffsets = registerOffsets_.data();
   program_.load = loads_.data();
   program_.loads = static_cast<int32_t>(loads_.size());

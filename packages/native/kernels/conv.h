@@ -10,8 +10,8 @@
 namespace nagare {
 
 // x: [batch, inH, inW, inC], w: [kH, kW, inC / groups, outC], y: [batch, outH, outW, outC], all dense.
-// y[b, oy, ox, co] = Σ x[b, oy·strideH − padTop + ky·dilationH, ox·strideW − padLeft + kx·dilationW, g·inC/groups + ci] · w[ky, kx, ci, co]
-// with g = co / (outC / groups) and x = 0 outside the image. The bottom and right padding follow from outH and outW; cells beyond the image
+// y[b, oy, ox, co] = Σ x[b, iy, ix, g·inC/groups + ci] · w[ky, kx, ci, co] over ky, kx, ci, with g = co / (outC / groups),
+// iy = oy·strideH − padTop + ky·dilationH, ix = ox·strideW − padLeft + kx·dilationW, and x = 0 outside the image. The bottom and right padding follow from outH and outW; cells beyond the image
 // count as zeros however many there are. inC and outC must be multiples of groups.
 struct Conv2dParams {
   int64_t batch, inH, inW, inC, outH, outW, outC;

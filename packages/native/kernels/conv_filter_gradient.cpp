@@ -1,4 +1,4 @@
-// Filter gradient: dw[k, co] = Σ over output pixels p of patch(p, k) · dy[p, co], a product of the transposed implicit patch matrix with dy.
+// Filter gradient: dw[k, co] = Σ patch(p, k) · dy[p, co] over output pixels p, the transposed implicit patch matrix times dy.
 //
 // The pixels are divided into blocks and the blocks into a number of parts that depends on the shape alone. Each part sums its blocks in
 // order into its own copy of dw; the copies are then added in order. So the result is the same for any number of threads.
@@ -101,7 +101,8 @@ void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, cons
     T* const region = reinterpret_cast<T*>(own);
     int64_t* const pixels = reinterpret_cast<int64_t*>(own + plan.regionBytes);
     T* const packed = reinterpret_cast<T*>(own + plan.regionBytes + plan.pixelBytes);
-    T* const sum = (plan.parts > 1 ? reinterpret_cast<T*>(partials + static_cast<size_t>(part) * plan.partBytes) : dw) + group * plan.columns;
+    T* const whole = plan.parts > 1 ? reinterpret_cast<T*>(partials + static_cast<size_t>(part) * plan.partBytes) : dw;
+    T* const sum = whole + group * plan.columns;
     const int64_t first = part * plan.blocks.count() / plan.parts, end = (part + 1) * plan.blocks.count() / plan.parts;
     for (int64_t b = first; b < end; b++) {
       const PatchBlock block = block_at(plan.shape, plan.blocks, b);

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "conv.h"
-#include "gemm_blocking.h"
+#include "blocking.h"
 
 namespace nagare::NAGARE_ISA {
 

@@ -2,7 +2,7 @@
 // Memory bandwidth is the limit, so the large matrix is read as it lies, in long runs, and never packed.
 #pragma once
 
-#include "gemm_blocking.h"
+#include "blocking.h"
 #include "gemm_tile.h"
 
 namespace nagare::NAGARE_ISA {
@@ -155,7 +155,8 @@ void multiply_few_rows(const FewRows<T>& p, const Parallel& parallel) {
   // Row-major: the sums of a task fit their buffer. Every thread gets two tasks.
   constexpr int64_t sums = kSumBytes / static_cast<int64_t>(sizeof(T));
   const int64_t limit = p.transposed ? p.columns : sums / p.rows / 16 * 16;
-  const int64_t share = parallel.threads == 1 ? p.columns : round_up(divide_up(p.columns, 2 * int64_t(parallel.threads)), p.transposed ? 4 : 16);
+  const int64_t even = round_up(divide_up(p.columns, 2 * int64_t(parallel.threads)), p.transposed ? 4 : 16);
+  const int64_t share = parallel.threads == 1 ? p.columns : even;
   const int64_t columns = max64(1, min64(limit, share));
   parallel_for(parallel, divide_up(p.columns, columns),
                [&](int64_t index, int) { multiply_columns(p, index * columns, min64(p.columns, (index + 1) * columns)); });

@@ -195,16 +195,15 @@ NAGARE_INLINE F64 log1p(F64 x) {
   return x < -1.0 ? splat(__builtin_nan("")) : (x != x ? x : y);
 }
 
-// Odd polynomial below 0.625, above it 1 − 2 / (e^(2|x|) + 1).
+// tanh |x| = t / (t + 2), t = e^(2|x|) − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1).
 NAGARE_INLINE F32 tanh(F32 x) {
-  constexpr float c[] = {-0x1.555534p-2f, 0x1.110768p-3f, -0x1.b84448p-5f, 0x1.5256d4p-6f, -0x1.76ac0cp-8f};
   F32 a = abs(x);
-  F32 z = x * x;
-  F32 small = x * z * polynomial(z, c) + x;
-  F32 clamped = a > 10.0f ? splat(10.0f) : a;
-  ReducedF32 t = reduce_by_ln2(clamped + clamped);
-  F32 e = (t.r * t.r * exponential_tail(t.r) + t.r + 1.0f) * power_of_two(t.exponent);
-  return copy_sign(a > 0.625f ? 1.0f - 2.0f / (e + 1.0f) : small, x);
+  a = 9.1f < a ? splat(9.1f) : a;
+  const ReducedF32 e = reduce_by_ln2(a + a);
+  const F32 em1 = e.r * e.r * exponential_tail(e.r) + e.r;
+  const F32 scale = power_of_two(e.exponent);
+  const F32 t = em1 * scale + (scale - 1.0f);
+  return copy_sign(t / (t + 2.0f), x);
 }
 NAGARE_INLINE F64 tanh(F64 x) {
   F64 a = abs(x);

@@ -1,14 +1,11 @@
 // Pooling over windows of an image. Vectors run over channels; each window visits the cells it has inside the image in row-major order.
 #include "pooling.h"
 
+#include "blocking.h"
 #include "simd.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
-
-constexpr int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Elements of input per task: enough to outweigh handing the task over.
 constexpr int64_t kTaskElements = int64_t(1) << 15;

@@ -8,8 +8,8 @@
 
 namespace nagare {
 
-// x: [batch, inH, inW, channels], y: [batch, outH, outW, channels], dense. Window (oy, ox) covers rows oy·strideH − padTop + [0, windowH)
-// and columns ox·strideW − padLeft + [0, windowW). Bottom and right padding follow from outH and outW.
+// x: [batch, inH, inW, channels], y: [batch, outH, outW, channels], dense. Window (oy, ox) covers rows
+// oy·strideH − padTop + [0, windowH) and columns ox·strideW − padLeft + [0, windowW). Bottom and right padding follow from outH and outW.
 // Cells outside the image never win a maximum and add nothing to an average.
 struct Pool2dParams {
   int64_t batch, inH, inW, channels, outH, outW;

@@ -197,12 +197,14 @@ NAGARE_BINARY(Pow, ForAll, SameResult, {
   }
 })
 NAGARE_BINARY(Maximum, ForAll, SameResult, {
-  if constexpr (kIsFloat<T>) return (a > b) | (a != a) ? a : b;
-  else return a > b ? a : b;
+  const Vec<T> larger = a > b ? a : b;
+  if constexpr (kIsFloat<T>) return a != a ? a : larger;
+  else return larger;
 })
 NAGARE_BINARY(Minimum, ForAll, SameResult, {
-  if constexpr (kIsFloat<T>) return (a < b) | (a != a) ? a : b;
-  else return a < b ? a : b;
+  const Vec<T> smaller = a < b ? a : b;
+  if constexpr (kIsFloat<T>) return a != a ? a : smaller;
+  else return smaller;
 })
 NAGARE_BINARY(ShiftRightLogical, ForIntegers, SameResult, {
   constexpr int bits = sizeof(T) * 8;
@@ -293,6 +295,23 @@ void select_tile(void* d, const void* condition, const void* a, const void* b, i
   }
 }
 
+template <typename T, MultiplyAdd kind, bool scalarB, bool scalarC>
+void multiply_add_tile(void* d, const void* a, const void* b, const void* c, int64_t n) {
+  constexpr int N = kLanes<T>;
+  auto apply = [](Vec<T> x, Vec<T> y, Vec<T> z) __attribute__((always_inline)) {
+    if constexpr (kind == MultiplyAdd::plus) return x * y + z;
+    else if constexpr (kind == MultiplyAdd::minus) return x * y - z;
+    else return z - x * y;
+  };
+  T* to = static_cast<T*>(d);
+  const Operand<T, N, false> x(a);
+  const Operand<T, N, scalarB> y(b);
+  const Operand<T, N, scalarC> z(c);
+  int64_t i = 0;
+  for (; i + N <= n; i += N) store<T, N>(to + i, apply(x.at(i), y.at(i), z.at(i)));
+  if (i < n) store_part<T, N>(to + i, apply(x.part(i, n - i), y.part(i, n - i), z.part(i, n - i)), n - i);
+}
+
 template <typename Op, typename T>
 TileFunction unary_of() {
   if constexpr (Op::template available<T>) return unary_tile<Op, T>;
@@ -371,7 +390,38 @@ TileFunction select_for(Register r, int scalars) {
   return nullptr;
 }
 
+template <typename T, MultiplyAdd kind>
+TileFunction multiply_add_of(int scalars) {
+  switch (scalars) {
+    case 2:
+      return multiply_add_tile<T, kind, true, false>;
+    case 4:
+      return multiply_add_tile<T, kind, false, true>;
+    case 6:
+      return multiply_add_tile<T, kind, true, true>;
+    default:
+      return multiply_add_tile<T, kind, false, false>;
+  }
+}
+template <typename T>
+TileFunction multiply_add_for(MultiplyAdd kind, int scalars) {
+  switch (kind) {
+    case MultiplyAdd::plus:
+      return multiply_add_of<T, MultiplyAdd::plus>(scalars);
+    case MultiplyAdd::minus:
+      return multiply_add_of<T, MultiplyAdd::minus>(scalars);
+    case MultiplyAdd::from:
+      return multiply_add_of<T, MultiplyAdd::from>(scalars);
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+TileFunction find_multiply_add(MultiplyAdd kind, Register r, int scalars) {
+  if (r == Register::f32) return multiply_add_for<float>(kind, scalars);
+  return r == Register::f64 ? multiply_add_for<double>(kind, scalars) : nullptr;
+}
 
 TileFunction find_tile_function(ScalarOp op, Register r, int scalars) {
   switch (op) {

@@ -35,17 +35,18 @@ export interface Addon {
   workingBytes(): number;
 }
 
-/** Where the addon may be: as published, or as built in a checkout. */
+/** Where the addon may be: as built in a checkout, where `prebuilds` may be older, or as published. */
 function candidates(): string[] {
   const platform = `${process.platform}-${process.arch}`;
-  return ["prebuilds", "build"].map((folder) =>
+  return ["build", "prebuilds"].map((folder) =>
     fileURLToPath(new URL(`../${folder}/${platform}/nagare.node`, import.meta.url)),
   );
 }
 
 /**
- * Loads the addon. Throws NagareError with the reason when it is refused (NAGARE_NATIVE=off), missing, or does not
- * work on this machine.
+ * Loads the addon: the file that NAGARE_NATIVE_FILE names (such as one built with `--sanitize`), or the one beside this
+ * package. Throws NagareError with the reason when it is refused (NAGARE_NATIVE=off), missing, or does not work on this
+ * machine.
  */
 export function loadAddon(): Addon {
   if (process.env.NAGARE_NATIVE === "off") throw new NagareError("it is switched off by NAGARE_NATIVE=off");

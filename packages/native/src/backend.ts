@@ -217,7 +217,10 @@ export class NativeBackend implements Backend {
       givesBool: new Set(Object.keys(givesBool).filter((name) => givesBool[name])),
       reductions: new Map(Object.entries(reductions)),
     };
-    this.threads = { get: () => addon.threads(), set: (count) => addon.setThreads(count) };
+    this.threads = {
+      get: () => addon.threads(),
+      set: (count) => addon.setThreads(checkThreads(count, count, "setThreads")),
+    };
   }
 
   get description(): string {
@@ -257,15 +260,22 @@ export class NativeBackend implements Backend {
   }
 }
 
+/** More threads than this are a mistake: the engine refuses them too. */
+const maximalThreads = 1024;
+
+/** The count, if it is a number of threads. Throws ValueError, which says what was received for it, otherwise. */
+function checkThreads(count: number, received: unknown, where: string): number {
+  if (Number.isSafeInteger(count) && count >= 1 && count <= maximalThreads) return count;
+  throw new ValueError(
+    `${where}: expected a whole number from 1 to ${maximalThreads}; received ${JSON.stringify(received)}.`,
+  );
+}
+
 /** NAGARE_THREADS, or as many threads as the process may use processors. Throws ValueError for a count below 1. */
 function wantedThreads(): number {
   const wanted = process.env.NAGARE_THREADS;
-  if (wanted === undefined || wanted === "") return availableParallelism();
-  const count = Number(wanted);
-  if (Number.isSafeInteger(count) && count >= 1 && count <= 1024) return count;
-  throw new ValueError(
-    `NAGARE_THREADS: expected a whole number from 1 to 1024; received ${JSON.stringify(wanted)}.`,
-  );
+  if (wanted === undefined || wanted === "") return Math.min(availableParallelism(), maximalThreads);
+  return checkThreads(Number(wanted), wanted, "NAGARE_THREADS");
 }
 
 /** Loads the engine. Throws NagareError with the reason when it cannot work here. */

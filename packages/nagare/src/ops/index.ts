@@ -31,6 +31,7 @@ export * from "./indexing.ts";
 export * from "./logic.ts";
 export * from "./matmul.ts";
 export * from "./movement.ts";
+export * from "./pieces.ts";
 export * from "./pooling.ts";
 export * from "./random.ts";
 export * from "./reduction.ts";

@@ -18,19 +18,40 @@ const alignment = 16;
 
 let block = new ArrayBuffer(0);
 let blockUsed = 0;
-let aliveBytes = 0;
+
+/** What the process's array buffers hold, where the engine knows, as Node does at once. */
+const memoryUsage = (globalThis as { process?: { memoryUsage?: () => { readonly arrayBuffers: number } } })
+  .process?.memoryUsage;
+
+// Elsewhere finalizers keep the books. Each leaves a cell behind until the event loop turns, which it never does inside a
+// synchronous loop: a million results would leave 60 MB of cells.
+let registeredBytes = 0;
+const registry = memoryUsage
+  ? undefined
+  : new FinalizationRegistry<number>((bytes) => {
+      registeredBytes -= bytes;
+    });
+
+/** Asking the engine takes as long as filling some dozen KiB: it is done once for so many new bytes. */
+const bytesBetweenLooks = 1 << 24;
+let bytesSinceLook = 0;
 let peakBytes = 0;
 
-// A buffer's bytes leave the books when the collector has taken it. Its callbacks do not run inside a synchronous
-// loop, so that `liveBytes` also asks the engine, which knows at once.
-const registry = new FinalizationRegistry<number>((bytes) => {
-  aliveBytes -= bytes;
-});
+/** The bytes that are alive now; remembers the most there have been. */
+function look(): number {
+  const live = memoryUsage?.().arrayBuffers ?? registeredBytes;
+  bytesSinceLook = 0;
+  if (live > peakBytes) peakBytes = live;
+  return live;
+}
 
 function enter(buffer: ArrayBuffer): ArrayBuffer {
-  aliveBytes += buffer.byteLength;
-  if (aliveBytes > peakBytes) peakBytes = aliveBytes;
-  registry.register(buffer, buffer.byteLength);
+  if (registry) {
+    registeredBytes += buffer.byteLength;
+    registry.register(buffer, buffer.byteLength);
+  }
+  bytesSinceLook += buffer.byteLength;
+  if (bytesSinceLook >= bytesBetweenLooks) look();
   return buffer;
 }
 
@@ -77,9 +98,12 @@ export function allocateZeroed(dtype: DType, size: number): TypedArray {
 
 /** Bytes of memory in use by tensors and compiled programs. */
 export interface MemoryInfo {
-  /** Bytes of tensor storage that is still reachable (or not yet found to be garbage). */
+  /**
+   * Bytes of tensor storage that is still reachable or not yet collected. In Node: of all array buffers of the process,
+   * which are tensors for the most part.
+   */
   readonly liveBytes: number;
-  /** The largest value `liveBytes` has had. */
+  /** The largest value of `liveBytes` that was met; it is looked at every 16 MiB of new storage. */
   readonly peakBytes: number;
   /** Bytes of the arenas in which compiled programs keep intermediate values. */
   readonly arenaBytes: number;
@@ -94,7 +118,6 @@ export function countArena(bytes: number): void {
 
 /** How much memory tensors hold now. */
 export function memory(): MemoryInfo {
-  const engine = globalThis as { process?: { memoryUsage?: () => { arrayBuffers: number } } };
-  const held = engine.process?.memoryUsage?.().arrayBuffers ?? Number.POSITIVE_INFINITY;
-  return { liveBytes: Math.max(0, Math.min(aliveBytes, held)), peakBytes, arenaBytes };
+  const liveBytes = look();
+  return { liveBytes, peakBytes, arenaBytes };
 }

@@ -18,6 +18,7 @@ import {
   resolveLoss,
   resolveMetrics,
 } from "./loss.ts";
+import { turns } from "./turns.ts";
 
 /** What `compile` takes. */
 export interface CompileOptions {
@@ -50,6 +51,7 @@ export class CompiledModel {
   readonly #trainStep: Step;
   readonly #evaluateStep: Step;
   readonly #outputs = new Map<string, Aval>();
+  readonly #turn = turns();
 
   constructor(module: Module, { optimizer, loss, metrics = [] }: CompileOptions) {
     if (!(optimizer instanceof Optimizer)) {
@@ -111,6 +113,8 @@ export class CompiledModel {
    */
   async trainBatch(x: Tensor, y: Tensor): Promise<Logs> {
     this.#check(x, y);
+    // The first batch is traced twice, for the check and for the step: timers may come in between.
+    await this.#turn();
     const [finite, ...figures] = await this.#trainStep.runAsync(x, y);
     const logs = this.#figures(figures);
     if (finite?.item()) return logs;

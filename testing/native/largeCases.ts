@@ -1,0 +1,96 @@
+/** Products and convolutions larger than the blocks that the kernels cut them into. */
+import assert from "node:assert/strict";
+import { type ConcreteTensor, concreteShape, primitiveByName } from "nagare/backend";
+import "nagare";
+import { type EngineCase, labeled } from "./shapeCases.ts";
+import { randomTensor, seeded } from "./tensors.ts";
+
+/** m, n, k: above and below the blocks of rows, columns and depth; few rows; few columns; a dense layer's three products. */
+const products: readonly (readonly [m: number, n: number, k: number])[] = [
+  [150, 49, 260],
+  [300, 100, 520],
+  [7, 3100, 130],
+  [3, 2000, 300],
+  [2000, 3, 300],
+  [13, 10, 1600],
+  [530, 10, 128],
+  [128, 530, 10],
+];
+
+/** Images, filters, stride, groups: two layers of a digits network, a depthwise and a strided 1 × 1 convolution. */
+const convolutions: readonly (readonly [
+  x: readonly [number, number, number, number],
+  w: readonly [number, number, number, number],
+  stride: number,
+  groups: number,
+])[] = [
+  [[2, 29, 31, 3], [3, 3, 3, 37], 1, 1],
+  [[2, 13, 13, 32], [3, 3, 32, 64], 1, 1],
+  [[1, 40, 41, 24], [3, 3, 1, 24], 2, 24],
+  [[2, 21, 19, 64], [1, 1, 64, 70], 2, 1],
+];
+
+function drawing(seed: number): (shape: readonly number[]) => ConcreteTensor {
+  const random = seeded(seed);
+  return (shape) => randomTensor(random, shape, "float32", -1, 1);
+}
+
+/** Every product, with either operand as it is or transposed. */
+export function largeProducts(): EngineCase[] {
+  const draw = drawing(9);
+  return products.flatMap(([m, n, k]) =>
+    [0, 1, 2, 3].map((flags) => {
+      const [transposeA, transposeB] = [flags >= 2, flags % 2 === 1];
+      const operands = [draw(transposeA ? [k, m] : [m, k]), draw(transposeB ? [n, k] : [k, n])];
+      return labeled(primitiveByName("matmul"), operands, { transposeA, transposeB });
+    }),
+  );
+}
+
+/** Every convolution and its two gradients. */
+export function largeConvolutions(): EngineCase[] {
+  const draw = drawing(10);
+  return convolutions.flatMap(([x, w, stride, groups]) => {
+    const params = { strides: [stride, stride], padding: [1, 0, 0, 1], dilation: [1, 1], groups };
+    const [image, filter] = [draw(x), draw(w)];
+    const conv2d = primitiveByName("conv2d");
+    const [result] = conv2d.abstract([image, filter], params);
+    const ct = draw(concreteShape(result?.shape ?? []));
+    return [
+      labeled(conv2d, [image, filter], params),
+      labeled(primitiveByName("conv2dInputGrad"), [ct, filter], { ...params, inputShape: x }),
+      labeled(primitiveByName("conv2dFilterGrad"), [image, ct], { ...params, filterShape: w }),
+    ];
+  });
+}
+
+/** M·v or, transposed, Mᵀ·v in float64. */
+function timesVector(matrix: ConcreteTensor, transposed: boolean, v: Float64Array): Float64Array {
+  const [rows = 0, columns = 0] = concreteShape(matrix.shape);
+  const elements = matrix.storage.readSync();
+  const result = new Float64Array(transposed ? columns : rows);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const [to, from] = transposed ? [j, i] : [i, j];
+      result[to] = (result[to] ?? 0) + Number(elements[i * columns + j]) * (v[from] ?? 0);
+    }
+  }
+  return result;
+}
+
+/** C = A·B shows in C·v = A·(B·v) for a random v (Freivalds 1977): one wrong element is one wrong sum. */
+export function checkProduct({ inputs, params, label }: EngineCase, result: ConcreteTensor): void {
+  const [a, b] = inputs as [ConcreteTensor, ConcreteTensor];
+  const random = seeded(11);
+  const v = Float64Array.from({ length: concreteShape(result.shape)[1] ?? 0 }, () => 1 + random());
+  const actual = timesVector(result, false, v);
+  const expected = timesVector(a, params.transposeA === true, timesVector(b, params.transposeB === true, v));
+  // Errors of single sums are some 1e-6; an element that is wrong is so by about 1.
+  const allowed = 1e-5 * v.length;
+  expected.forEach((sum, row) => {
+    assert.ok(
+      Math.abs(sum - (actual[row] ?? 0)) <= allowed,
+      `${label}: row ${row} sums to ${actual[row]}; expected ${sum}`,
+    );
+  });
+}

@@ -1,0 +1,62 @@
+/** Programs as the backend hands them to the engine: what compiled them, and memories that they can run on. */
+import { NativeBackend } from "@nagare/native";
+import * as ng from "nagare";
+import { registerBackend, setBackend, type TypedArray } from "nagare/backend";
+import { type Addon, loadAddon, type ProgramHandle } from "../../packages/native/src/addon.ts";
+import { apply } from "../generator/cases.ts";
+import { sampleCases, trainConvolutions } from "./engineRuns.ts";
+import type { EngineCase } from "./shapeCases.ts";
+
+export const addon: Addon = loadAddon();
+
+/** The arguments of `createProgram`, and the memories of the program's first run. */
+export interface RecordedProgram {
+  readonly code: Int32Array;
+  readonly constants: readonly TypedArray[];
+  readonly externals: number;
+  readonly arenaBytes: number;
+  readonly memories: readonly TypedArray[];
+}
+
+/** What the backend compiles and runs while `work` is done. */
+async function record(work: () => unknown): Promise<RecordedProgram[]> {
+  const created = new Map<ProgramHandle, Omit<RecordedProgram, "memories">>();
+  const recorded = new Map<ProgramHandle, RecordedProgram>();
+  const keep = (program: ProgramHandle, memories: readonly TypedArray[]): void => {
+    const parts = created.get(program);
+    if (parts && !recorded.has(program))
+      recorded.set(program, { ...parts, memories: memories.map((memory) => memory.slice()) });
+  };
+  const recording: Addon = {
+    ...addon,
+    createProgram(code, constants, externals, arenaBytes) {
+      const program = addon.createProgram(code, constants, externals, arenaBytes);
+      created.set(program, { code, constants: constants.map((c) => c.slice()), externals, arenaBytes });
+      return program;
+    },
+    run(program, ...memories) {
+      keep(program, memories);
+      addon.run(program, ...memories);
+    },
+    runAsync(program, memories) {
+      keep(program, memories);
+      return addon.runAsync(program, memories);
+    },
+  };
+  registerBackend("recording", () => new NativeBackend(recording));
+  setBackend("recording");
+  try {
+    await work();
+  } finally {
+    setBackend("native");
+  }
+  return [...recorded.values()];
+}
+
+/** The programs of cases, of those of all samples, and of training a convolutional network. */
+export function recordPrograms(cases: readonly EngineCase[] = []): Promise<RecordedProgram[]> {
+  return record(async () => {
+    for (const test of [...cases, ...sampleCases()]) ng.jit((...xs: ng.Tensor[]) => apply(test, xs))(...test.inputs);
+    await trainConvolutions(2);
+  });
+}
