@@ -146,6 +146,18 @@ onEachBackend("fit", () => {
     assert.deepEqual(first.value.toArray(), before);
     assert.equal(model.trainableVariables().length, 3);
   });
+
+  test("predictions while training are those of a state between two updates", async () => {
+    const model = classifier([nn.dropout({ rate: 0.5 })]);
+    const [x, y] = points(8);
+    const fitting = model.fit([x, y], { epochs: 20, batchSize: 2 });
+    const during: ng.Tensor[] = [];
+    for (let i = 0; i < 10; i++) during.push(await model.predict(x));
+    await fitting;
+    for (const output of during) assert.ok(Number(output.abs().max().item()) < 100);
+    assert.notDeepEqual(during[0]?.dataSync(), during.at(-1)?.dataSync());
+    assert.deepEqual((await model.predict(x)).shape, [8, 2]);
+  });
 });
 
 test("callbacks are told in order, one after the other, and awaited", async () => {
@@ -226,17 +238,6 @@ test("a model is trained by one call at a time", async () => {
   await assert.rejects(model.fit(points(8)), (error: Error) => /trained already/.test(error.message));
   assert.equal((await first).epochs.length, 2);
   await model.fit(points(8));
-});
-
-test("predictions while training are those of a state between two updates", async () => {
-  const model = classifier([nn.dropout({ rate: 0.5 })]);
-  const [x, y] = points(8);
-  const fitting = model.fit([x, y], { epochs: 20, batchSize: 2 });
-  const during: ng.Tensor[] = [];
-  for (let i = 0; i < 10; i++) during.push(await model.predict(x));
-  await fitting;
-  for (const output of during) assert.ok(Number(output.abs().max().item()) < 100);
-  assert.deepEqual((await model.predict(x)).shape, [8, 2]);
 });
 
 test("schedules, accuracy of one-hot labels and losses of probabilities work together", async () => {

@@ -47,11 +47,11 @@ struct PlannedValue {
 };
 constexpr int32_t kStored = INT32_MAX;
 
-// An instruction of the chain, or a product together with the sum that takes it.
+// An instruction of the chain, or a product together with what takes it.
 struct PlannedInstruction {
   ScalarOp op;
-  bool isMultiplyAdd;
-  MultiplyAdd kind;
+  bool hasProduct;
+  ProductThen kind;
   int32_t arity;
   int32_t values[3];
   int32_t result;
@@ -280,7 +280,7 @@ class Planner {
       const int32_t result = static_cast<int32_t>(values_.size());
       values_.push_back({instruction.dtype, level});
       const int32_t* from = instruction.values;
-      planned_.push_back({instruction.op, false, MultiplyAdd::plus, arity, {from[0], from[1], from[2]}, result});
+      planned_.push_back({instruction.op, false, ProductThen::plus, arity, {from[0], from[1], from[2]}, result});
     }
     for (const int32_t number : chain.stores) {
       if (number < 0 || static_cast<size_t>(number) >= values_.size()) throw InvalidProgram("a store of a value that is not computed");
@@ -293,23 +293,26 @@ class Planner {
     for (const int32_t number : chain.stores) value(number).lastUse = kStored;
   }
 
-  // A product that only one sum takes is computed with it: one pass over the tile less, and one rounding.
+  // A product that only one sum or product takes is computed with it: one pass over the tile less, and for sums one rounding.
   void join_products() {
     std::vector<bool> joined(planned_.size(), false);
-    for (PlannedInstruction& sum : planned_) {
-      const bool adds = sum.op == ScalarOp::add, subtracts = sum.op == ScalarOp::sub;
-      const PlannedValue& result = value(sum.result);
-      if (!(adds || subtracts) || result.level != eachTile || !is_float(result.dtype)) continue;
+    for (PlannedInstruction& taker : planned_) {
+      const bool takes = taker.op == ScalarOp::add || taker.op == ScalarOp::sub || taker.op == ScalarOp::mul;
+      const PlannedValue& result = value(taker.result);
+      if (!takes || result.level != eachTile || !is_float(result.dtype)) continue;
       for (int32_t k = 0; k < 2; k++) {
-        const int32_t made = sum.values[k] - firstResult_;
-        if (made < 0 || value(sum.values[k]).uses != 1 || value(sum.values[k]).level != eachTile) continue;
+        const int32_t made = taker.values[k] - firstResult_;
+        if (made < 0 || value(taker.values[k]).uses != 1 || value(taker.values[k]).level != eachTile) continue;
         const PlannedInstruction& product = planned_[static_cast<size_t>(made)];
-        if (product.op != ScalarOp::mul || product.isMultiplyAdd || joined[static_cast<size_t>(made)]) continue;
+        if (product.op != ScalarOp::mul || product.hasProduct) continue;
         const bool firstVaries = value(product.values[0]).level == eachTile;
         const int32_t a = product.values[firstVaries ? 0 : 1], b = product.values[firstVaries ? 1 : 0];
         joined[static_cast<size_t>(made)] = true;
-        const MultiplyAdd kind = adds ? MultiplyAdd::plus : k == 0 ? MultiplyAdd::minus : MultiplyAdd::from;
-        sum = {sum.op, true, kind, 3, {a, b, sum.values[1 - k]}, sum.result};
+        const ProductThen kind = taker.op == ScalarOp::mul   ? ProductThen::times
+                                 : taker.op == ScalarOp::add ? ProductThen::plus
+                                 : k == 0                    ? ProductThen::minus
+                                                             : ProductThen::from;
+        taker = {taker.op, true, kind, 3, {a, b, taker.values[1 - k]}, taker.result};
         break;
       }
     }
@@ -333,7 +336,7 @@ class Planner {
   TileFunction function_of(const PlannedInstruction& t, int scalars) {
     // A condition is bool; what it selects says which registers are read.
     const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
-    if (t.isMultiplyAdd) return kernels_.findMultiplyAdd(t.kind, computed, scalars);
+    if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars);
     if (t.op == ScalarOp::convert) return kernels_.findConversion(value(t.values[0]).dtype, value(t.result).dtype);
     return kernels_.findTileFunction(t.op, computed, scalars);
   }

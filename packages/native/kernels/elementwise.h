@@ -62,8 +62,8 @@ struct TileInstruction {
   int32_t d, a, b, c;  // slots
 };
 
-// A product and the sum that takes it: a·b + c, a·b − c, c − a·b.
-enum class MultiplyAdd : int32_t { plus, minus, from };
+// A product and what takes it: a·b + c, a·b − c, c − a·b, (a·b)·c.
+enum class ProductThen : int32_t { plus, minus, from, times };
 
 // How an operand is found for a tile.
 enum class Access : int32_t {
@@ -117,8 +117,8 @@ namespace NAGARE_ISA {
 // The function for an operation over registers of class `r`; bit i of `scalars` says that operand i is one element for the whole tile.
 // Null when there is none (such as sin of integers).
 TileFunction find_tile_function(ScalarOp op, Register r, int scalars);
-// The same for a·b + c and its kin of floats, in one pass over the tile; null for integers. Only b and c may be scalars.
-TileFunction find_multiply_add(MultiplyAdd kind, Register r, int scalars);
+// A product and what takes it, of floats, in one pass over the tile; null for integers. Only b and c may be scalars.
+TileFunction find_product_then(ProductThen kind, Register r, int scalars);
 // Conversion between registers that hold dtypes: floats to integers saturate, NaN becomes 0, integers wrap, bool is ≠ 0.
 TileFunction find_conversion(DType from, DType to);
 // Brings an int32 register back into the range of int8 or uint8 after arithmetic.

@@ -46,7 +46,7 @@ struct Kernels {
   ImageKernels<double> imageF64;
 
   TileFunction (*findTileFunction)(ScalarOp, Register, int scalars);
-  TileFunction (*findMultiplyAdd)(MultiplyAdd, Register, int scalars);
+  TileFunction (*findProductThen)(ProductThen, Register, int scalars);
   TileFunction (*findConversion)(DType from, DType to);
   TileFunction (*findWrap)(DType);
   TileFunction (*findLoad)(DType);

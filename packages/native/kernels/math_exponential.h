@@ -42,9 +42,16 @@ NAGARE_INLINE ReducedF64 reduce_by_ln2(F64 x) {
   return {n, r, bits(biased) - 0x4338000000000000};
 }
 
-// 2^n for n in the normal range.
-NAGARE_INLINE F32 power_of_two(I32 n) { return from_bits((n + 127) << 23); }
-NAGARE_INLINE F64 power_of_two(I64 n) { return from_bits((n + 1023) << 52); }
+// 2^n for n in the normal range. Unsigned, whose overflow wraps: for NaN, n is anything.
+NAGARE_INLINE F32 power_of_two(I32 n) { return from_bits(reinterpret_cast<I32>((reinterpret_cast<U32>(n) + 127) << 23)); }
+NAGARE_INLINE F64 power_of_two(I64 n) { return from_bits(reinterpret_cast<I64>((reinterpret_cast<U64>(n) + 1023) << 52)); }
+
+// p·2^n in two factors, so that subnormal results round once and 2^1024 is reached.
+NAGARE_INLINE F64 times_power_of_two(F64 p, I64 n) {
+  // A logical shift of a biased value: 64-bit arithmetic shifts are slow before AVX-512.
+  const U64 half = ((reinterpret_cast<U64>(n) + 2048) >> 1) - 1024;
+  return p * power_of_two(reinterpret_cast<I64>(half)) * power_of_two(reinterpret_cast<I64>(reinterpret_cast<U64>(n) - half));
+}
 
 // (exp(r) − 1 − r) / r², |r| ≤ ln 2 / 2. Relative error of r²·P beside r: 2⁻²⁶ (f32), 2⁻⁶¹ (f64).
 NAGARE_INLINE F32 exponential_tail(F32 r) {
@@ -80,9 +87,7 @@ NAGARE_INLINE F64 exp(F64 x) {
   x = x > 710.0 ? splat(710.0) : x;
   ReducedF64 t = reduce_by_ln2(x);
   F64 p = t.r * t.r * exponential_tail(t.r) + t.r + 1.0;
-  // A logical shift of a biased value: 64-bit arithmetic shifts are slow before AVX-512.
-  I64 half = reinterpret_cast<I64>(reinterpret_cast<U64>(t.exponent + 2048) >> 1) - 1024;
-  return p * power_of_two(half) * power_of_two(t.exponent - half);
+  return times_power_of_two(p, t.exponent);
 }
 
 // eˣ − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that 2^128 (2^1024) is reached.
@@ -134,7 +139,8 @@ struct SplitF64 {
   I64 exponent;
 };
 NAGARE_INLINE SplitF32 split(F32 x) {
-  I32 shifted = bits(x) - 0x3f2aaaab;
+  // Unsigned, whose overflow wraps: callers split what they replace later, negative numbers and NaN.
+  I32 shifted = reinterpret_cast<I32>(reinterpret_cast<U32>(bits(x)) - 0x3f2aaaabu);
   I32 exponent = shifted >> 23;
   return {__builtin_convertvector(exponent, F32), from_bits((shifted & 0x007fffff) + 0x3f2aaaab), exponent};
 }

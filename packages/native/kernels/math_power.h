@@ -85,8 +85,7 @@ NAGARE_INLINE F64 pow(F64 x, F64 y) {
   ReducedF64 t = reduce_by_ln2(exponent);
   t.r += exponent == e.high ? e.low : F64{};
   const F64 p = t.r * t.r * exponential_tail(t.r) + t.r + 1.0;
-  const I64 half = reinterpret_cast<I64>(reinterpret_cast<U64>(t.exponent + 2048) >> 1) - 1024;
-  F64 magnitude = p * power_of_two(half) * power_of_two(t.exponent - half);
+  F64 magnitude = times_power_of_two(p, t.exponent);
   magnitude = a == 1.0 ? splat(1.0) : magnitude;
   const F64 zero{}, infinity = splat(kInfinity);
   magnitude = a == 0.0 ? (y < 0.0 ? infinity : zero) : magnitude;

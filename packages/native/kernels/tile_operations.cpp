@@ -295,13 +295,14 @@ void select_tile(void* d, const void* condition, const void* a, const void* b, i
   }
 }
 
-template <typename T, MultiplyAdd kind, bool scalarB, bool scalarC>
-void multiply_add_tile(void* d, const void* a, const void* b, const void* c, int64_t n) {
+template <typename T, ProductThen kind, bool scalarB, bool scalarC>
+void product_then_tile(void* d, const void* a, const void* b, const void* c, int64_t n) {
   constexpr int N = kLanes<T>;
   auto apply = [](Vec<T> x, Vec<T> y, Vec<T> z) __attribute__((always_inline)) {
-    if constexpr (kind == MultiplyAdd::plus) return x * y + z;
-    else if constexpr (kind == MultiplyAdd::minus) return x * y - z;
-    else return z - x * y;
+    if constexpr (kind == ProductThen::plus) return x * y + z;
+    else if constexpr (kind == ProductThen::minus) return x * y - z;
+    else if constexpr (kind == ProductThen::from) return z - x * y;
+    else return x * y * z;
   };
   T* to = static_cast<T*>(d);
   const Operand<T, N, false> x(a);
@@ -390,37 +391,39 @@ TileFunction select_for(Register r, int scalars) {
   return nullptr;
 }
 
-template <typename T, MultiplyAdd kind>
-TileFunction multiply_add_of(int scalars) {
+template <typename T, ProductThen kind>
+TileFunction product_then_of(int scalars) {
   switch (scalars) {
     case 2:
-      return multiply_add_tile<T, kind, true, false>;
+      return product_then_tile<T, kind, true, false>;
     case 4:
-      return multiply_add_tile<T, kind, false, true>;
+      return product_then_tile<T, kind, false, true>;
     case 6:
-      return multiply_add_tile<T, kind, true, true>;
+      return product_then_tile<T, kind, true, true>;
     default:
-      return multiply_add_tile<T, kind, false, false>;
+      return product_then_tile<T, kind, false, false>;
   }
 }
 template <typename T>
-TileFunction multiply_add_for(MultiplyAdd kind, int scalars) {
+TileFunction product_then_for(ProductThen kind, int scalars) {
   switch (kind) {
-    case MultiplyAdd::plus:
-      return multiply_add_of<T, MultiplyAdd::plus>(scalars);
-    case MultiplyAdd::minus:
-      return multiply_add_of<T, MultiplyAdd::minus>(scalars);
-    case MultiplyAdd::from:
-      return multiply_add_of<T, MultiplyAdd::from>(scalars);
+    case ProductThen::plus:
+      return product_then_of<T, ProductThen::plus>(scalars);
+    case ProductThen::minus:
+      return product_then_of<T, ProductThen::minus>(scalars);
+    case ProductThen::from:
+      return product_then_of<T, ProductThen::from>(scalars);
+    case ProductThen::times:
+      return product_then_of<T, ProductThen::times>(scalars);
   }
   return nullptr;
 }
 
 }  // namespace
 
-TileFunction find_multiply_add(MultiplyAdd kind, Register r, int scalars) {
-  if (r == Register::f32) return multiply_add_for<float>(kind, scalars);
-  return r == Register::f64 ? multiply_add_for<double>(kind, scalars) : nullptr;
+TileFunction find_product_then(ProductThen kind, Register r, int scalars) {
+  if (r == Register::f32) return product_then_for<float>(kind, scalars);
+  return r == Register::f64 ? product_then_for<double>(kind, scalars) : nullptr;
 }
 
 TileFunction find_tile_function(ScalarOp op, Register r, int scalars) {

@@ -1,0 +1,24 @@
+/** Compares what the engine computes with the reference, and prints what the engine is. */
+import * as ng from "nagare";
+import { type ConcreteTensor, evaluateReference, loadBackend, primitives } from "nagare/backend";
+import { apply } from "../../generator/cases.ts";
+import { assertClose, toleranceOf } from "../../generator/compare.ts";
+import { checkSpecialValues } from "../../generator/values.ts";
+import { sampleCases } from "../engineRuns.ts";
+import { checkProduct, largeConvolutions, largeProducts } from "../largeCases.ts";
+import { type EngineCase, shapeCases } from "../shapeCases.ts";
+
+function compare(test: EngineCase): void {
+  const results = apply(test, test.inputs);
+  evaluateReference(test.op, test.inputs, test.params).forEach((expected, i) => {
+    assertClose(results[i] ?? expected, expected, toleranceOf(test.op, expected.dtype), test.label);
+  });
+}
+
+ng.setBackend("native");
+for (const test of [...sampleCases(), ...shapeCases(5, 500), ...largeConvolutions()]) compare(test);
+for (const op of primitives()) {
+  if (op.scalar) for (const dtype of op.dtypes) checkSpecialValues(op, dtype);
+}
+for (const test of largeProducts()) checkProduct(test, apply(test, test.inputs)[0] as ConcreteTensor);
+console.log(loadBackend("native").description);
