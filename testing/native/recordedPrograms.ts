@@ -1,8 +1,7 @@
 /** Programs as the backend hands them to the engine: what compiled them, and memories that they can run on. */
-import { NativeBackend } from "@nagare/native";
+import { type Addon, loadAddon, NativeBackend, type ProgramHandle } from "@nagare/native";
 import * as ng from "nagare";
 import { registerBackend, setBackend, type TypedArray } from "nagare/backend";
-import { type Addon, loadAddon, type ProgramHandle } from "../../packages/native/src/addon.ts";
 import { apply } from "../generator/cases.ts";
 import { sampleCases, trainConvolutions } from "./engineRuns.ts";
 import type { EngineCase } from "./shapeCases.ts";
@@ -56,7 +55,8 @@ async function record(work: () => unknown): Promise<RecordedProgram[]> {
 /** The programs of cases, of those of all samples, and of training a convolutional network. */
 export function recordPrograms(cases: readonly EngineCase[] = []): Promise<RecordedProgram[]> {
   return record(async () => {
-    for (const test of [...cases, ...sampleCases()]) ng.jit((...xs: ng.Tensor[]) => apply(test, xs))(...test.inputs);
+    for (const test of [...cases, ...sampleCases()])
+      ng.jit((...xs: ng.Tensor[]) => apply(test, xs))(...test.inputs);
     await trainConvolutions(2);
   });
 }

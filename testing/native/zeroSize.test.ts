@@ -28,7 +28,7 @@ function check(backend: string, { op, inputs, params, label }: EngineCase): void
       assert.equal(actual, expected, label);
       continue;
     }
-    expected.forEach((wanted, i) => assertClose(actual[i] ?? wanted, wanted, exact, label));
+    for (const [i, wanted] of expected.entries()) assertClose(actual[i] ?? wanted, wanted, exact, label);
   }
 }
 

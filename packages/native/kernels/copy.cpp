@@ -11,11 +11,31 @@ constexpr int64_t kBlock = 32;
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Contiguous elements. A loop of our own, because libc's copy (`rep movsb` above some size) takes several times as long on some processors.
+template <typename T>
+NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
+  constexpr int N = kLanes<T>;
+  int64_t i = 0;
+  for (; i + 4 * N <= n; i += 4 * N) {
+    const Vec<T> a = load(x + i), b = load(x + i + N), c = load(x + i + 2 * N), d = load(x + i + 3 * N);
+    store(y + i, a);
+    store(y + i + N, b);
+    store(y + i + 2 * N, c);
+    store(y + i + 3 * N, d);
+    // Keeps the compiler from making a call to that copy of this loop.
+    asm volatile("" ::: "memory");
+  }
+  for (; i < n; i++) {
+    y[i] = x[i];
+    asm volatile("" ::: "memory");
+  }
+}
+
 // One row of the last dimension.
 template <typename T>
 NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t n) {
   if (to == 1 && from == 1) {
-    __builtin_memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
+    copy_elements(x, y, n);
   } else if (to == 1 && from == 0) {
     const T value = *x;
     for (int64_t i = 0; i < n; i++) y[i] = value;
@@ -26,38 +46,42 @@ NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t 
   }
 }
 
-// y[i · toRow + j] = x[i + j · fromColumn] for a block of `rows` × `columns`: contiguous in x along i, in y along j.
+// y[i · toRow + j] = x[j · fromRow + i] for rows × columns of y, both at most kBlock. The block passes through a buffer, so that each
+// cache line of x and of y is touched once and whole: with strides of a power of two, lines of different rows drive each other out.
 template <typename T>
-NAGARE_INLINE void transpose_block(const T* x, int64_t fromColumn, T* y, int64_t toRow, int64_t rows, int64_t columns) {
-  for (int64_t i = 0; i < rows; i++) {
-    for (int64_t j = 0; j < columns; j++) y[i * toRow + j] = x[i + j * fromColumn];
+NAGARE_INLINE void transpose_block(const T* x, int64_t fromRow, T* y, int64_t toRow, int64_t rows, int64_t columns) {
+  T buffer[kBlock][kBlock];
+  for (int64_t j = 0; j < columns; j++) {
+    for (int64_t i = 0; i < rows; i++) buffer[i][j] = x[j * fromRow + i];
   }
+  for (int64_t i = 0; i < rows; i++) copy_elements(buffer[i], y + i * toRow, columns);
 }
 // 4 × 4 elements of 32 bits at a time, in registers.
 template <>
-NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromColumn, uint32_t* y, int64_t toRow, int64_t rows, int64_t columns) {
-  int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) {
-    int64_t j = 0;
-    for (; j + 4 <= columns; j += 4) {
-      const uint32_t* p = x + i + j * fromColumn;
-      const auto a = load<uint32_t, 4>(p), b = load<uint32_t, 4>(p + fromColumn);
-      const auto c = load<uint32_t, 4>(p + 2 * fromColumn), d = load<uint32_t, 4>(p + 3 * fromColumn);
+NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow, uint32_t* y, int64_t toRow, int64_t rows, int64_t columns) {
+  uint32_t buffer[kBlock][kBlock];
+  int64_t j = 0;
+  for (; j + 4 <= columns; j += 4) {
+    const uint32_t* p = x + j * fromRow;
+    int64_t i = 0;
+    for (; i + 4 <= rows; i += 4) {
+      const auto a = load<uint32_t, 4>(p + i), b = load<uint32_t, 4>(p + i + fromRow);
+      const auto c = load<uint32_t, 4>(p + i + 2 * fromRow), d = load<uint32_t, 4>(p + i + 3 * fromRow);
       const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
       const auto ef = __builtin_shufflevector(a, b, 2, 6, 3, 7), gh = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-      uint32_t* q = y + i * toRow + j;
-      store<uint32_t, 4>(q, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
-      store<uint32_t, 4>(q + toRow, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
-      store<uint32_t, 4>(q + 2 * toRow, __builtin_shufflevector(ef, gh, 0, 1, 4, 5));
-      store<uint32_t, 4>(q + 3 * toRow, __builtin_shufflevector(ef, gh, 2, 3, 6, 7));
+      store<uint32_t, 4>(&buffer[i][j], __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+      store<uint32_t, 4>(&buffer[i + 1][j], __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+      store<uint32_t, 4>(&buffer[i + 2][j], __builtin_shufflevector(ef, gh, 0, 1, 4, 5));
+      store<uint32_t, 4>(&buffer[i + 3][j], __builtin_shufflevector(ef, gh, 2, 3, 6, 7));
     }
-    for (; j < columns; j++) {
-      for (int64_t k = 0; k < 4; k++) y[(i + k) * toRow + j] = x[i + k + j * fromColumn];
+    for (; i < rows; i++) {
+      for (int64_t k = 0; k < 4; k++) buffer[i][j + k] = p[k * fromRow + i];
     }
   }
-  for (; i < rows; i++) {
-    for (int64_t j = 0; j < columns; j++) y[i * toRow + j] = x[i + j * fromColumn];
+  for (; j < columns; j++) {
+    for (int64_t i = 0; i < rows; i++) buffer[i][j] = x[j * fromRow + i];
   }
+  for (int64_t i = 0; i < rows; i++) copy_elements(buffer[i], y + i * toRow, columns);
 }
 
 // Offsets of position `index` in the dimensions other than `a` and `b`.

@@ -9,12 +9,28 @@ namespace {
 constexpr int kBlocks = kLanes<uint32_t>;
 constexpr int64_t kBlocksPerTask = 4096;
 
-// The upper halves of a · m, lane by lane: products of the even and the odd lanes, as the instruction sets have them.
-NAGARE_INLINE U32 upper_product(U32 a, uint32_t m) {
+// Products of the even 32-bit lanes with m, 64 bits each.
+NAGARE_INLINE U64 wide_product(U64 a, uint32_t m) {
+#if defined(__AVX512F__)
+  return (U64)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi32(static_cast<int>(m)));
+#elif defined(__AVX2__)
+  return (U64)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi32(static_cast<int>(m)));
+#elif defined(__SSE4_1__)
+  return (U64)_mm_mul_epu32((__m128i)a, _mm_set1_epi32(static_cast<int>(m)));
+#else
+  return (a & 0xffffffffu) * static_cast<uint64_t>(m);
+#endif
+}
+
+// The upper and the lower halves of a · m, lane by lane.
+struct Product {
+  U32 high, low;
+};
+NAGARE_INLINE Product product(U32 a, uint32_t m) {
   const U64 pairs = reinterpret_cast<U64>(a);
-  const U64 even = (pairs & 0xffffffffu) * static_cast<uint64_t>(m);
-  const U64 odd = (pairs >> 32) * static_cast<uint64_t>(m);
-  return reinterpret_cast<U32>((even >> 32) | (odd & 0xffffffff00000000u));
+  const U64 even = wide_product(pairs, m), odd = wide_product(pairs >> 32, m);
+  return {reinterpret_cast<U32>((even >> 32) | (odd & 0xffffffff00000000u)),
+          reinterpret_cast<U32>((even & 0xffffffffu) | (odd << 32))};
 }
 
 // Four words of each of kBlocks blocks from `first` on.
@@ -23,12 +39,11 @@ NAGARE_INLINE void philox(uint32_t first, uint32_t key0, uint32_t key1, U32 word
   for (int i = 0; i < kBlocks; i++) c0[i] = first + static_cast<uint32_t>(i);
 #pragma GCC unroll 10
   for (int round = 0; round < 10; round++) {
-    const U32 high0 = upper_product(c0, 0xd2511f53u), low0 = c0 * 0xd2511f53u;
-    const U32 high1 = upper_product(c2, 0xcd9e8d57u), low1 = c2 * 0xcd9e8d57u;
-    c0 = high1 ^ c1 ^ key0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ key1;
-    c3 = low0;
+    const Product first = product(c0, 0xd2511f53u), second = product(c2, 0xcd9e8d57u);
+    c0 = second.high ^ c1 ^ key0;
+    c1 = second.low;
+    c2 = first.high ^ c3 ^ key1;
+    c3 = first.low;
     key0 += 0x9e3779b9u;
     key1 += 0xbb67ae85u;
   }
@@ -51,8 +66,18 @@ void random_bits(const int32_t* keys, int64_t count, int64_t n, int32_t* bits, c
       int32_t* to = bits + key * n + 4 * block;
       const int64_t left = n - 4 * block;
       if (left >= 4 * kBlocks) {
-        for (int i = 0; i < kBlocks; i++) {
-          for (int j = 0; j < 4; j++) to[4 * i + j] = static_cast<int32_t>(words[j][i]);
+        // Words j of all blocks to words 4·block + j: two rounds of interleaving.
+        for (int half = 0; half < 2; half++) {
+          constexpr int H = kBlocks / 2;
+          using Half = HalfVec<uint32_t>;
+          auto part = [&](int j) __attribute__((always_inline)) -> Half {
+            return half == 0 ? low_half<uint32_t>(words[j]) : high_half<uint32_t>(words[j]);
+          };
+          const Half a = part(0), b = part(1), c = part(2), d = part(3);
+          for (int i = 0; i < H; i++) {
+            const VectorOf<uint32_t, 4>::type four = {a[i], b[i], c[i], d[i]};
+            store<uint32_t, 4>(reinterpret_cast<uint32_t*>(to) + 4 * (half * H + i), four);
+          }
         }
       } else {
         for (int64_t i = 0; i < left; i++) to[i] = static_cast<int32_t>(words[i % 4][i / 4]);

@@ -16,7 +16,24 @@ const pick = <T>(list: readonly T[]): T => list[below(list.length)] as T;
 
 /** Numbers at which checks go wrong. */
 function oddNumber(): number {
-  const edges = [0, 1, -1, 2, 3, 7, 8, 16, 17, 64, 2 ** 31 - 1, -(2 ** 31), 2 ** 30, 2 ** 21 - 1, 2 ** 21, -64];
+  const edges = [
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    8,
+    16,
+    17,
+    64,
+    2 ** 31 - 1,
+    -(2 ** 31),
+    2 ** 30,
+    2 ** 21 - 1,
+    2 ** 21,
+    -64,
+  ];
   return random() < 0.7 ? pick(edges) : random() < 0.5 ? below(4096) : (random() * 2 ** 32) | 0;
 }
 
