@@ -14,6 +14,8 @@ export interface Outcome {
 }
 
 export interface ProgramOptions {
+  /** Options of Node itself. */
+  readonly node?: readonly string[];
   readonly arguments?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** A process that takes longer is killed; default two minutes. */
@@ -31,7 +33,7 @@ export function plainEnvironment(): Record<string, string | undefined> {
 async function run(nodeArguments: readonly string[], options: ProgramOptions): Promise<Outcome> {
   const child = spawn(
     process.execPath,
-    ["--conditions=nagare-source", ...nodeArguments, ...(options.arguments ?? [])],
+    ["--conditions=nagare-source", ...(options.node ?? []), ...nodeArguments, ...(options.arguments ?? [])],
     {
       cwd: import.meta.dirname,
       env: { ...plainEnvironment(), ...options.env },

@@ -4,30 +4,9 @@
 
 #include "aligned.h"
 #include "reader.h"
+#include "tile_registers.h"
 
 namespace nagare {
-int32_t scalar_op_arity(ScalarOp op) {
-  static constexpr int32_t arities[] = {
-#define NAGARE_ARITY(name, arity) arity,
-      NAGARE_SCALAR_OPS(NAGARE_ARITY)
-#undef NAGARE_ARITY
-  };
-  return arities[static_cast<int>(op)];
-}
-
-const char* scalar_op_name(ScalarOp op) {
-  static constexpr const char* names[] = {
-#define NAGARE_NAME(name, arity) #name,
-      NAGARE_SCALAR_OPS(NAGARE_NAME)
-#undef NAGARE_NAME
-  };
-  return names[static_cast<int>(op)];
-}
-
-bool gives_bool(ScalarOp op) {
-  return (op >= ScalarOp::equal && op <= ScalarOp::logicalOr) || op == ScalarOp::isNan || op == ScalarOp::logicalNot;
-}
-
 namespace {
 
 // Rows at least this long are cut into tiles; shorter ones are taken several to a tile.
@@ -57,95 +36,7 @@ struct PlannedInstruction {
   int32_t result;
 };
 
-int64_t cost_of(ScalarOp op) {
-  switch (op) {
-    case ScalarOp::exp:
-    case ScalarOp::expm1:
-    case ScalarOp::log:
-    case ScalarOp::log1p:
-    case ScalarOp::sin:
-    case ScalarOp::cos:
-    case ScalarOp::tanh:
-    case ScalarOp::sigmoid:
-    case ScalarOp::erf:
-      return 8;
-    case ScalarOp::pow:
-    case ScalarOp::remainder:
-      return 24;
-    case ScalarOp::div:
-    case ScalarOp::sqrt:
-    case ScalarOp::rsqrt:
-      return 3;
-    default:
-      return 1;
-  }
-}
-
-// Merges neighbouring dimensions over which every operand steps evenly (results are dense and always do).
-void collapse(ElementwiseChain& chain) {
-  int32_t rank = 0;
-  for (int32_t axis = 0; axis < chain.rank; axis++) {
-    if (chain.dims[axis] == 1) continue;
-    bool merges = rank > 0;
-    for (const auto& load : chain.loads) merges = merges && load.strides[rank - 1] == load.strides[axis] * chain.dims[axis];
-    if (merges) rank--;
-    chain.dims[rank] = merges ? chain.dims[rank] * chain.dims[axis] : chain.dims[axis];
-    for (auto& load : chain.loads) load.strides[rank] = load.strides[axis];
-    rank++;
-  }
-  if (rank == 0) {
-    chain.dims[0] = 1;
-    for (auto& load : chain.loads) load.strides[0] = 0;
-    rank = 1;
-  }
-  chain.rank = rank;
-}
-
-Access access_of(const ElementwiseChain& chain, const ElementwiseChain::Load& load, bool wholeRows) {
-  const int32_t inner = chain.rank - 1;
-  bool contiguous = true, outerFixed = true;
-  int64_t dense = 1;
-  for (int32_t axis = inner; axis >= 0; axis--) {
-    contiguous = contiguous && load.strides[axis] == dense;
-    dense *= chain.dims[axis];
-    if (axis < inner) outerFixed = outerFixed && load.strides[axis] == 0;
-  }
-  const int64_t step = load.strides[inner];
-  if (outerFixed && step == 0) return Access::uniform;
-  if (contiguous) return Access::contiguous;
-  if (wholeRows) return outerFixed ? Access::repeated : Access::gathered;
-  if (step == 0) return Access::perRow;
-  return step == 1 ? Access::withinRow : Access::gathered;
-}
-
-// Registers of two sizes, given back when the value in them has been read for the last time.
-class Registers {
- public:
-  explicit Registers(std::vector<int64_t>& offsets) : offsets_(offsets) {}
-
-  int32_t add(int64_t bytes) {
-    offsets_.push_back(used_);
-    used_ += static_cast<int64_t>(align_up(static_cast<size_t>(bytes)));
-    return static_cast<int32_t>(offsets_.size()) - 1;
-  }
-  int32_t take(int elementBytes) {
-    std::vector<int32_t>& free = elementBytes == 8 ? wide_ : narrow_;
-    if (free.empty()) return add(kTileElements * elementBytes);
-    const int32_t slot = free.back();
-    free.pop_back();
-    return slot;
-  }
-  void give_back(int32_t slot, int elementBytes) { (elementBytes == 8 ? wide_ : narrow_).push_back(slot); }
-  int64_t bytes() const { return used_; }
-
- private:
-  std::vector<int64_t>& offsets_;
-  std::vector<int32_t> narrow_, wide_;
-  int64_t used_ = 0;
-};
-
-int element_bytes(DType dtype) { return register_element_bytes(register_of(dtype)); }
-
+// The bits of a constant as an element of its register.
 int64_t constant_bits(const ElementwiseChain::Constant& constant) {
   int64_t bits = constant.bits;
   if (register_of(constant.dtype) == Register::f32) {
@@ -156,25 +47,6 @@ int64_t constant_bits(const ElementwiseChain::Constant& constant) {
     std::memcpy(&bits, &value, 4);
   }
   return bits;
-}
-
-// The dtype whose elements are stored as this dtype's registers hold them.
-DType register_dtype(DType dtype) {
-  switch (register_of(dtype)) {
-    case Register::f32:
-      return DType::float32;
-    case Register::f64:
-      return DType::float64;
-    case Register::i32:
-      return DType::int32;
-    default:
-      return DType::int64;
-  }
-}
-
-// Operations whose result may leave the range of int8 and uint8.
-bool may_overflow(ScalarOp op) {
-  return op == ScalarOp::neg || op == ScalarOp::abs || (op >= ScalarOp::add && op <= ScalarOp::pow);
 }
 
 // Works out the parts of a TileProgram in the order of the methods.

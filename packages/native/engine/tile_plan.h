@@ -5,35 +5,9 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "elementwise_chain.h"
 
 namespace nagare {
-
-// The chain as the TypeScript side writes it: values are numbered, loads first, then constants, then instructions.
-struct ElementwiseChain {
-  struct Load {
-    DType dtype;
-    int64_t strides[kMaxRank];
-  };
-  struct Constant {
-    DType dtype;
-    int64_t bits;  // the bits of a double for floats, the value for integers
-  };
-  struct Instruction {
-    ScalarOp op;
-    DType dtype;        // of the result
-    int32_t values[3];  // operands
-  };
-  int32_t rank;
-  int64_t dims[kMaxRank];
-  std::vector<Load> loads;
-  std::vector<Constant> constants;
-  std::vector<Instruction> instructions;
-  std::vector<int32_t> stores;  // values; dense over the index space
-};
-
-int32_t scalar_op_arity(ScalarOp op);
-const char* scalar_op_name(ScalarOp op);
-bool gives_bool(ScalarOp op);
 
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
 class TilePlan {

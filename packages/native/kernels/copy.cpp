@@ -6,7 +6,9 @@ namespace nagare::NAGARE_ISA {
 namespace {
 
 constexpr int64_t kTaskBytes = 1 << 16;
-constexpr int64_t kBlock = 32;
+// Side of the blocks of a transposition: rows of 256 bytes, so that the memory is read in useful pieces.
+template <typename T>
+constexpr int64_t kBlock = 256 / static_cast<int64_t>(sizeof(T)) < 64 ? 256 / static_cast<int64_t>(sizeof(T)) : 64;
 
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -46,11 +48,11 @@ NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t 
   }
 }
 
-// y[i · toRow + j] = x[j · fromRow + i] for rows × columns of y, both at most kBlock. The block passes through a buffer, so that each
+// y[i · toRow + j] = x[j · fromRow + i] for rows × columns of y, both at most kBlock<T>. The block passes through a buffer, so that each
 // cache line of x and of y is touched once and whole: with strides of a power of two, lines of different rows drive each other out.
 template <typename T>
 NAGARE_INLINE void transpose_block(const T* x, int64_t fromRow, T* y, int64_t toRow, int64_t rows, int64_t columns) {
-  T buffer[kBlock][kBlock];
+  T buffer[kBlock<T>][kBlock<T>];
   for (int64_t j = 0; j < columns; j++) {
     for (int64_t i = 0; i < rows; i++) buffer[i][j] = x[j * fromRow + i];
   }
@@ -59,7 +61,7 @@ NAGARE_INLINE void transpose_block(const T* x, int64_t fromRow, T* y, int64_t to
 // 4 × 4 elements of 32 bits at a time, in registers.
 template <>
 NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow, uint32_t* y, int64_t toRow, int64_t rows, int64_t columns) {
-  uint32_t buffer[kBlock][kBlock];
+  uint32_t buffer[kBlock<uint32_t>][kBlock<uint32_t>];
   int64_t j = 0;
   for (; j + 4 <= columns; j += 4) {
     const uint32_t* p = x + j * fromRow;
@@ -135,13 +137,13 @@ void copy_transposed(const CopyParams& p, int across, const T* x, T* y, const Pa
   const int64_t rows = p.dims[across], columns = p.dims[inner];
   int64_t outer = 1;
   for (int axis = 0; axis < p.rank; axis++) outer *= axis == across || axis == inner ? 1 : p.dims[axis];
-  const int64_t bands = ceil_div(rows, kBlock);
+  const int64_t bands = ceil_div(rows, kBlock<T>);
   parallel_for(parallel, outer * bands, [&](int64_t task, int) {
     const Offsets at(p, task / bands, across, inner);
-    const int64_t i = task % bands * kBlock, height = least(kBlock, rows - i);
-    for (int64_t j = 0; j < columns; j += kBlock) {
+    const int64_t i = task % bands * kBlock<T>, height = least(kBlock<T>, rows - i);
+    for (int64_t j = 0; j < columns; j += kBlock<T>) {
       transpose_block<T>(x + at.from + i + j * p.fromStrides[inner], p.fromStrides[inner], y + at.to + i * p.toStrides[across] + j,
-                         p.toStrides[across], height, least(kBlock, columns - j));
+                         p.toStrides[across], height, least(kBlock<T>, columns - j));
     }
   });
 }

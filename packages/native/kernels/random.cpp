@@ -5,7 +5,7 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// Blocks worked on at once, so that the compiler has whole vectors to fill.
+// Blocks in one vector.
 constexpr int kBlocks = kLanes<uint32_t>;
 constexpr int64_t kBlocksPerTask = 4096;
 
@@ -33,24 +33,56 @@ NAGARE_INLINE Product product(U32 a, uint32_t m) {
           reinterpret_cast<U32>((even & 0xffffffffu) | (odd << 32))};
 }
 
-// Four words of each of kBlocks blocks from `first` on.
-NAGARE_INLINE void philox(uint32_t first, uint32_t key0, uint32_t key1, U32 words[4]) {
-  U32 c0{}, c1{}, c2{}, c3{};
-  for (int i = 0; i < kBlocks; i++) c0[i] = first + static_cast<uint32_t>(i);
+// In-register interleaving works within groups of four lanes. So that its results come out in order, lane i of group g holds block
+// i · groups + g.
+constexpr int kGroups = kBlocks / 4;
+
+#define NAGARE_LOWER_32(g) g, g + kBlocks, g + 1, g + 1 + kBlocks
+#define NAGARE_UPPER_32(g) g + 2, g + 2 + kBlocks, g + 3, g + 3 + kBlocks
+#define NAGARE_LOWER_64(g) g, g + 1, g + kBlocks, g + 1 + kBlocks
+#define NAGARE_UPPER_64(g) g + 2, g + 3, g + 2 + kBlocks, g + 3 + kBlocks
+#if defined(__AVX512F__)
+#define NAGARE_GROUPS(pick) pick(0), pick(4), pick(8), pick(12)
+#elif defined(__AVX2__)
+#define NAGARE_GROUPS(pick) pick(0), pick(4)
+#else
+#define NAGARE_GROUPS(pick) pick(0)
+#endif
+#define NAGARE_INTERLEAVE(a, b, pick) __builtin_shufflevector(a, b, NAGARE_GROUPS(pick))
+
+// The four words of each of kAtOnce blocks from `first` on, in the order of the blocks. Two vectors take turns, because one alone would
+// wait for its own products.
+constexpr int kVectors = 2;
+constexpr int kAtOnce = kVectors * kBlocks;
+NAGARE_INLINE void philox(uint32_t first, uint32_t key0, uint32_t key1, uint32_t* to) {
+  U32 c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
+  uint32_t counters[kBlocks];
+  for (int lane = 0; lane < kBlocks; lane++) counters[lane] = first + static_cast<uint32_t>(lane % 4 * kGroups + lane / 4);
+  for (int v = 0; v < kVectors; v++) {
+    c0[v] = load(counters) + static_cast<uint32_t>(v * kBlocks);
+    c1[v] = c2[v] = c3[v] = U32{};
+  }
 #pragma GCC unroll 10
   for (int round = 0; round < 10; round++) {
-    const Product first = product(c0, 0xd2511f53u), second = product(c2, 0xcd9e8d57u);
-    c0 = second.high ^ c1 ^ key0;
-    c1 = second.low;
-    c2 = first.high ^ c3 ^ key1;
-    c3 = first.low;
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; v++) {
+      const Product one = product(c0[v], 0xd2511f53u), two = product(c2[v], 0xcd9e8d57u);
+      c0[v] = two.high ^ c1[v] ^ key0;
+      c1[v] = two.low;
+      c2[v] = one.high ^ c3[v] ^ key1;
+      c3[v] = one.low;
+    }
     key0 += 0x9e3779b9u;
     key1 += 0xbb67ae85u;
   }
-  words[0] = c0;
-  words[1] = c1;
-  words[2] = c2;
-  words[3] = c3;
+  for (int v = 0; v < kVectors; v++, to += 4 * kBlocks) {
+    const U32 lower01 = NAGARE_INTERLEAVE(c0[v], c1[v], NAGARE_LOWER_32), upper01 = NAGARE_INTERLEAVE(c0[v], c1[v], NAGARE_UPPER_32);
+    const U32 lower23 = NAGARE_INTERLEAVE(c2[v], c3[v], NAGARE_LOWER_32), upper23 = NAGARE_INTERLEAVE(c2[v], c3[v], NAGARE_UPPER_32);
+    store(to, NAGARE_INTERLEAVE(lower01, lower23, NAGARE_LOWER_64));
+    store(to + kBlocks, NAGARE_INTERLEAVE(lower01, lower23, NAGARE_UPPER_64));
+    store(to + 2 * kBlocks, NAGARE_INTERLEAVE(upper01, upper23, NAGARE_LOWER_64));
+    store(to + 3 * kBlocks, NAGARE_INTERLEAVE(upper01, upper23, NAGARE_UPPER_64));
+  }
 }
 
 }  // namespace
@@ -60,27 +92,16 @@ void random_bits(const int32_t* keys, int64_t count, int64_t n, int32_t* bits, c
   parallel_for(parallel, count * pieces, [&](int64_t task, int) {
     const int64_t key = task / pieces, first = task % pieces * kBlocksPerTask;
     const int64_t last = blocks - first < kBlocksPerTask ? blocks : first + kBlocksPerTask;
-    for (int64_t block = first; block < last; block += kBlocks) {
-      U32 words[4];
-      philox(static_cast<uint32_t>(block), static_cast<uint32_t>(keys[2 * key]), static_cast<uint32_t>(keys[2 * key + 1]), words);
-      int32_t* to = bits + key * n + 4 * block;
+    const uint32_t key0 = static_cast<uint32_t>(keys[2 * key]), key1 = static_cast<uint32_t>(keys[2 * key + 1]);
+    for (int64_t block = first; block < last; block += kAtOnce) {
+      uint32_t* to = reinterpret_cast<uint32_t*>(bits + key * n + 4 * block);
       const int64_t left = n - 4 * block;
-      if (left >= 4 * kBlocks) {
-        // Words j of all blocks to words 4·block + j: two rounds of interleaving.
-        for (int half = 0; half < 2; half++) {
-          constexpr int H = kBlocks / 2;
-          using Half = HalfVec<uint32_t>;
-          auto part = [&](int j) __attribute__((always_inline)) -> Half {
-            return half == 0 ? low_half<uint32_t>(words[j]) : high_half<uint32_t>(words[j]);
-          };
-          const Half a = part(0), b = part(1), c = part(2), d = part(3);
-          for (int i = 0; i < H; i++) {
-            const VectorOf<uint32_t, 4>::type four = {a[i], b[i], c[i], d[i]};
-            store<uint32_t, 4>(reinterpret_cast<uint32_t*>(to) + 4 * (half * H + i), four);
-          }
-        }
+      if (left >= 4 * kAtOnce) {
+        philox(static_cast<uint32_t>(block), key0, key1, to);
       } else {
-        for (int64_t i = 0; i < left; i++) to[i] = static_cast<int32_t>(words[i % 4][i / 4]);
+        uint32_t words[4 * kAtOnce];
+        philox(static_cast<uint32_t>(block), key0, key1, words);
+        for (int64_t i = 0; i < left; i++) to[i] = words[i];
       }
     }
   });

@@ -1,11 +1,11 @@
 /**
- * The main thread and two workers compute at once, eagerly, compiled and off their event loops, and check every result.
+ * One thread and two workers compute at once, eagerly, compiled and off their event loops, and check every result.
  * Prints how many threads the process got by it, beside those that Node made.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { parentPort, Worker, workerData } from "node:worker_threads";
 import * as ng from "nagare";
 
 /** Σ over a matrix whose rows are 0…n−1, times n columns of `factor`: a sum that is exact in float32. */
@@ -31,8 +31,10 @@ function threadCount(): number {
   return process.platform === "linux" ? readdirSync("/proc/self/task").length : 0;
 }
 
-if (isMainThread) {
-  const workers = [2, 3].map((factor) => new Worker(new URL(import.meta.url), { workerData: factor }));
+// Without a factor it is this thread that starts the workers.
+const factor: unknown = workerData;
+if (typeof factor !== "number") {
+  const workers = [2, 3].map((each) => new Worker(new URL(import.meta.url), { workerData: each }));
   await Promise.all(workers.map((worker) => once(worker, "message")));
   const before = threadCount();
   ng.setBackend("native");
@@ -48,7 +50,7 @@ if (isMainThread) {
 } else if (parentPort) {
   parentPort.postMessage("ready");
   await once(parentPort, "message");
-  await compute(workerData as number);
+  await compute(factor);
   parentPort.postMessage(`${ng.backend()} ${ng.threads()}`);
   await once(parentPort, "message");
   parentPort.close();

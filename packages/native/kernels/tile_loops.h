@@ -1,0 +1,96 @@
+// The loops of the tile interpreter: an operation over all elements of a tile, for every place a scalar may stand.
+#pragma once
+
+#include "elementwise.h"
+#include "simd.h"
+
+namespace nagare::NAGARE_ISA {
+
+// The elements after the last whole vector, zero elsewhere.
+template <typename T, int N>
+NAGARE_INLINE typename VectorOf<T, N>::type load_part(const T* p, int64_t count) {
+  typename VectorOf<T, N>::type v{};
+  for (int64_t i = 0; i < count; i++) v[i] = p[i];
+  return v;
+}
+template <typename T, int N>
+NAGARE_INLINE void store_part(T* p, typename VectorOf<T, N>::type v, int64_t count) {
+  for (int64_t i = 0; i < count; i++) p[i] = v[i];
+}
+
+template <typename Op, typename T>
+void unary_tile(void* d, const void* a, const void*, const void*, int64_t n) {
+  using R = typename Op::template Result<T>;
+  constexpr int N = kLanes<T>;
+  R* y = static_cast<R*>(d);
+  const T* x = static_cast<const T*>(a);
+  int64_t i = 0;
+  for (; i + N <= n; i += N) store<R, N>(y + i, Op::template apply<T>(load<T, N>(x + i)));
+  if (i < n) store_part<R, N>(y + i, Op::template apply<T>(load_part<T, N>(x + i, n - i)), n - i);
+}
+
+// An operand that is a vector of the tile, or one element for all of it.
+template <typename T, int N, bool scalar>
+struct Operand {
+  const T* p;
+  typename VectorOf<T, N>::type value;
+  NAGARE_INLINE explicit Operand(const void* at) : p(static_cast<const T*>(at)), value{} {
+    if constexpr (scalar) value = splat<T, N>(*p);
+  }
+  NAGARE_INLINE typename VectorOf<T, N>::type at(int64_t i) const {
+    if constexpr (scalar) return value;
+    else return load<T, N>(p + i);
+  }
+  NAGARE_INLINE typename VectorOf<T, N>::type part(int64_t i, int64_t count) const {
+    if constexpr (scalar) return value;
+    else return load_part<T, N>(p + i, count);
+  }
+};
+
+template <typename Op, typename T, bool scalarA, bool scalarB>
+void binary_tile(void* d, const void* a, const void* b, const void*, int64_t n) {
+  using R = typename Op::template Result<T>;
+  constexpr int N = kLanes<T>;
+  R* y = static_cast<R*>(d);
+  const Operand<T, N, scalarA> p(a);
+  const Operand<T, N, scalarB> q(b);
+  int64_t i = 0;
+  for (; i + N <= n; i += N) store<R, N>(y + i, Op::template apply<T>(p.at(i), q.at(i)));
+  if (i < n) store_part<R, N>(y + i, Op::template apply<T>(p.part(i, n - i), q.part(i, n - i)), n - i);
+}
+
+template <typename T, bool scalarA, bool scalarB, bool scalarC>
+void select_tile(void* d, const void* condition, const void* a, const void* b, int64_t n) {
+  constexpr int N = kLanes<T>;
+  using Mask = decltype(Vec<T>{} == Vec<T>{});
+  T* y = static_cast<T*>(d);
+  const Operand<int32_t, N, scalarA> c(condition);
+  const Operand<T, N, scalarB> p(a);
+  const Operand<T, N, scalarC> q(b);
+  int64_t i = 0;
+  for (; i + N <= n; i += N) store<T, N>(y + i, __builtin_convertvector(c.at(i), Mask) != 0 ? p.at(i) : q.at(i));
+  if (i < n) {
+    const Mask mask = __builtin_convertvector(c.part(i, n - i), Mask) != 0;
+    store_part<T, N>(y + i, mask ? p.part(i, n - i) : q.part(i, n - i), n - i);
+  }
+}
+
+template <typename T, ProductThen kind, bool scalarB, bool scalarC>
+void product_then_tile(void* d, const void* a, const void* b, const void* c, int64_t n) {
+  constexpr int N = kLanes<T>;
+  auto apply = [](Vec<T> x, Vec<T> y, Vec<T> z) __attribute__((always_inline)) {
+    if constexpr (kind == ProductThen::plus) return x * y + z;
+    else if constexpr (kind == ProductThen::minus) return x * y - z;
+    else if constexpr (kind == ProductThen::from) return z - x * y;
+    else return x * y * z;
+  };
+  T* to = static_cast<T*>(d);
+  const Operand<T, N, false> x(a);
+  const Operand<T, N, scalarB> y(b);
+  const Operand<T, N, scalarC> z(c);
+  int64_t i = 0;
+  for (; i + N <= n; i += N) store<T, N>(to + i, apply(x.at(i), y.at(i), z.at(i)));
+  if (i < n) store_part<T, N>(to + i, apply(x.part(i, n - i), y.part(i, n - i), z.part(i, n - i)), n - i);
+}
+
+}  // namespace nagare::NAGARE_ISA
