@@ -4,7 +4,6 @@ import * as ng from "nagare";
 import { registerBackend, setBackend, type TypedArray } from "nagare/backend";
 import { apply } from "../generator/cases.ts";
 import { sampleCases, trainConvolutions } from "./engineRuns.ts";
-import type { EngineCase } from "./shapeCases.ts";
 
 export const addon: Addon = loadAddon();
 
@@ -17,8 +16,10 @@ export interface RecordedProgram {
   readonly memories: readonly TypedArray[];
 }
 
+let recordings = 0;
+
 /** What the backend compiles and runs while `work` is done. */
-async function record(work: () => unknown): Promise<RecordedProgram[]> {
+export async function recordPrograms(work: () => unknown): Promise<RecordedProgram[]> {
   const created = new Map<ProgramHandle, Omit<RecordedProgram, "memories">>();
   const recorded = new Map<ProgramHandle, RecordedProgram>();
   const keep = (program: ProgramHandle, memories: readonly TypedArray[]): void => {
@@ -42,8 +43,9 @@ async function record(work: () => unknown): Promise<RecordedProgram[]> {
       return addon.runAsync(program, memories);
     },
   };
-  registerBackend("recording", () => new NativeBackend(recording));
-  setBackend("recording");
+  const name = `recording ${++recordings}`;
+  registerBackend(name, () => new NativeBackend(recording));
+  setBackend(name);
   try {
     await work();
   } finally {
@@ -52,11 +54,10 @@ async function record(work: () => unknown): Promise<RecordedProgram[]> {
   return [...recorded.values()];
 }
 
-/** The programs of cases, of those of all samples, and of training a convolutional network. */
-export function recordPrograms(cases: readonly EngineCase[] = []): Promise<RecordedProgram[]> {
-  return record(async () => {
-    for (const test of [...cases, ...sampleCases()])
-      ng.jit((...xs: ng.Tensor[]) => apply(test, xs))(...test.inputs);
+/** The programs of all samples, compiled, and of training a convolutional network. */
+export function everyProgram(): Promise<RecordedProgram[]> {
+  return recordPrograms(async () => {
+    for (const test of sampleCases()) ng.jit((...xs: ng.Tensor[]) => apply(test, xs))(...test.inputs);
     await trainConvolutions(2);
   });
 }

@@ -137,6 +137,9 @@ const ProgramHandle* read_program(napi_env env, napi_value value) {
   void* data = nullptr;
   if (napi_check_object_type_tag(env, value, &kProgramTag, &tagged) != napi_ok || !tagged ||
       napi_get_value_external(env, value, &data) != napi_ok) {
+    // Of what is no object at all, Node-API has thrown already.
+    napi_value pending;
+    napi_get_and_clear_last_exception(env, &pending);
     type_error(env, "expected a program made by createProgram");
     return nullptr;
   }

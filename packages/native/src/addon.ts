@@ -58,8 +58,12 @@ export function loadAddon(): Addon {
     );
   }
   try {
-    return createRequire(import.meta.url)(file) as Addon;
+    const addon = createRequire(import.meta.url)(file) as Addon;
+    if (typeof addon.createProgram !== "function") throw new TypeError("it is another module");
+    return addon;
   } catch (error) {
-    throw new NagareError(`${file} does not load: ${error instanceof Error ? error.message : String(error)}`);
+    // Node adds a list of who asked for the module.
+    const [reason] = (error instanceof Error ? error.message : String(error)).split("\n");
+    throw new NagareError(`${file} does not load: ${reason}`, { cause: error });
   }
 }

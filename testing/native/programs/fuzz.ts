@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import type { TypedArray } from "nagare/backend";
-import { addon, type RecordedProgram, recordPrograms } from "../recordedPrograms.ts";
+import { addon, everyProgram, type RecordedProgram } from "../recordedPrograms.ts";
 import { type Random, seeded } from "../tensors.ts";
 
 const [seed, count] = process.argv.slice(2).map(Number) as [number, number];
@@ -117,7 +117,7 @@ function tryProgram({ code, constants, externals, arenaBytes, memories }: Record
   return true;
 }
 
-const programs = await recordPrograms();
+const programs = await everyProgram();
 let accepted = 0;
 for (let i = 0; i < count; i++) {
   const original = pick(programs);
