@@ -217,7 +217,9 @@ function windowOf(random: Random, size: number) {
   const reach = (taps - 1) * dilation + 1;
   const low = below(random, 3);
   const high = Math.max(0, reach - size - low) + below(random, 3);
-  return { taps, dilation, stride: 1 + below(random, 3), low, high };
+  // Strides wider than anything: one window, however far apart the others would be.
+  const stride = random() < 0.05 ? 2 ** 30 : 1 + below(random, 3);
+  return { taps, dilation, stride, low, high };
 }
 
 function images(random: Random, channels: number): number[] {
