@@ -96,7 +96,8 @@ function checkEmptyBatch(test: Case): void {
 
 /** A source has no operand to map: its rule is asked for itself. */
 function checkSourceBatch(test: Case): void {
-  const batch = test.op.batch(builder, [], [], size, test.params);
+  const batch = test.op.batch?.(builder, [], [], size, test.params);
+  assert.ok(batch, `${test.label}: a source needs a batching rule`);
   compareWithLoop(test, batch, examplesOf(test, []), `${test.label}, batch rule`);
 }
 

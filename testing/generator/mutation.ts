@@ -5,6 +5,7 @@ import { checkVmap } from "./batching.ts";
 import { apply, type Case, casesOf, differentiableOperands } from "./cases.ts";
 import {
   checkFirstOrder,
+  checkGradOfGrad,
   checkSecondOrder,
   checkTranspose,
   hasCurvature,
@@ -14,7 +15,7 @@ import {
 /** A wrong rule, and the check that must notice it in some of the cases. */
 export interface Mutation {
   readonly name: string;
-  readonly rules: Partial<Pick<Primitive, "jvp" | "transpose" | "batch">>;
+  readonly rules: Partial<Pick<Primitive, "jvp" | "transpose" | "batch" | "vjp">>;
   readonly check: (test: Case) => void;
   readonly cases: readonly Case[];
 }
@@ -34,6 +35,7 @@ function derivativeMutations(op: Primitive): Mutation[] {
   );
   if (positions.length === 0) return [];
   const { jvp } = op;
+  if (!jvp) return reverseMutations(op, cases, positions);
   const firstOrder = { check: checkFirstOrder, cases };
   const mutations: Mutation[] = [
     {
@@ -70,9 +72,44 @@ function derivativeMutations(op: Primitive): Mutation[] {
   return [...mutations, ...transposeMutations(op, cases, positions)];
 }
 
+/** A fused operation takes its derivative from its decomposition; only its reverse rule can be wrong. */
+function reverseMutations(op: Primitive, cases: readonly Case[], positions: readonly number[]): Mutation[] {
+  const { vjp } = op;
+  if (!vjp) return [];
+  const mutations: Mutation[] = positions.map((position) => ({
+    name: `a vjp without operand ${position}`,
+    rules: {
+      vjp: (...args) => vjp.apply(op, args)?.map((cotangent, i) => (i === position ? null : cotangent)),
+    },
+    check: checkTranspose,
+    cases,
+  }));
+  const curved = cases.filter((test) => hasCurvature(test));
+  if (curved.length > 0) {
+    const fixed = (list: readonly Tensor[]) => list.map((x) => builder.stopGradient(x, {}));
+    mutations.push({
+      name: "a vjp that is not differentiable itself",
+      rules: {
+        vjp: (o, pullback, params) =>
+          vjp.call(
+            op,
+            o,
+            { ...pullback, inputs: fixed(pullback.inputs), outputs: fixed(pullback.outputs) },
+            params,
+          ),
+      },
+      check: checkGradOfGrad,
+      cases: curved,
+    });
+  }
+  return mutations;
+}
+
 /** Whether the derivative that differences see is the derivative that the operation has by definition. */
 function passesDerivative(test: Case): boolean {
-  const rates = test.op.jvp(builder, test.inputs, test.inputs, test.params, apply(test, test.inputs));
+  const { jvp } = test.op;
+  if (!jvp) return true;
+  const rates = jvp.call(test.op, builder, test.inputs, test.inputs, test.params, apply(test, test.inputs));
   return rates.some((rate) => rate !== null);
 }
 
@@ -100,6 +137,7 @@ function batchMutation(op: Primitive): Mutation[] {
   const [dtype] = op.dtypes;
   if (!dtype) return [];
   const { batch } = op;
+  if (!batch) return [];
   const rules: Mutation["rules"] = {
     batch: (...args) =>
       batch.apply(op, args).map((output) => {
@@ -128,7 +166,7 @@ export function hasDerivative(op: Primitive): boolean {
 
 /** Asserts that the check fails in some case while the wrong rules are in force. */
 export function assertNoticed(op: Primitive, { name, rules, check, cases }: Mutation): void {
-  const { jvp, transpose, batch } = op;
+  const { jvp, transpose, batch, vjp } = op;
   Object.assign(op, rules);
   try {
     const noticed = cases.some((test) => {
@@ -145,6 +183,6 @@ export function assertNoticed(op: Primitive, { name, rules, check, cases }: Muta
       `${op.name}: ${name} passes the checks. Draw its samples where the derivative does not vanish.`,
     );
   } finally {
-    Object.assign(op, { jvp, transpose, batch });
+    Object.assign(op, { jvp, transpose, batch, vjp });
   }
 }

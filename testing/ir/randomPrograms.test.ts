@@ -4,6 +4,7 @@ import fc from "fast-check";
 import * as ng from "nagare";
 import {
   ConcreteTensor,
+  currentBackend,
   formatAval,
   type Graph,
   loadBackend,
@@ -65,7 +66,7 @@ describe("random programs", () => {
         let graph = traced(program);
         verifyGraph(graph, "after tracing");
         for (const pass of passes) {
-          graph = pass.apply(graph);
+          graph = pass.apply(graph, currentBackend());
           verifyGraph(graph, `after ${pass.name}`);
           assertSameResults(
             evaluate(graph, program.inputs),
@@ -85,10 +86,11 @@ describe("random programs", () => {
         const expected = program.f(...program.inputs);
         const graph = traced(program);
         for (const pass of passes) {
-          const once = pass.apply(graph);
+          const once = pass.apply(graph, currentBackend());
           verifyGraph(once, `after ${pass.name} alone`);
           assertSameResults(evaluate(once, program.inputs), expected, pass.name);
-          if (pass.name !== "fold") assert.equal(printGraph(pass.apply(once)), printGraph(once), pass.name);
+          if (pass.name !== "fold")
+            assert.equal(printGraph(pass.apply(once, currentBackend())), printGraph(once), pass.name);
         }
       }),
       100,

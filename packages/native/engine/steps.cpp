@@ -13,6 +13,8 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"gather", decode_gather},
       {"scatterAdd", decode_scatter_add},
       {"randomBits", decode_random_bits},
+      {"softmax", decode_softmax},
+      {"softmaxGrad", decode_softmax_grad},
       {"matmul", decode_matmul},
       {"conv2d", decode_conv2d},
       {"conv2dInputGrad", decode_conv2d_input_grad},

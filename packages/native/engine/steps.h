@@ -16,6 +16,8 @@ Decoder decode_copy, decode_fill, decode_iota;
 Decoder decode_gather, decode_scatter_add;
 Decoder decode_random_bits;
 
+Decoder decode_softmax, decode_softmax_grad;
+
 Decoder decode_matmul;
 Decoder decode_conv2d, decode_conv2d_input_grad, decode_conv2d_filter_grad;
 Decoder decode_max_pool, decode_max_pool_select, decode_max_pool_scatter, decode_avg_pool, decode_avg_pool_grad;

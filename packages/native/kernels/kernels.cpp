@@ -26,6 +26,11 @@ constexpr ImageKernels<T> image_kernels() {
           avg_pool_grad<T>};
 }
 
+template <typename T>
+constexpr RowKernels<T> row_kernels() {
+  return {softmax<T>, softmax_gradient<T>};
+}
+
 }  // namespace
 
 const Kernels kernels = {NAGARE_STRING(NAGARE_ISA),
@@ -35,6 +40,8 @@ const Kernels kernels = {NAGARE_STRING(NAGARE_ISA),
                          matrix_kernels<int64_t>(),
                          image_kernels<float>(),
                          image_kernels<double>(),
+                         row_kernels<float>(),
+                         row_kernels<double>(),
                          find_tile_function,
                          find_product_then,
                          find_conversion,

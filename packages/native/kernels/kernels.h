@@ -9,6 +9,7 @@
 #include "pooling.h"
 #include "random.h"
 #include "reduce.h"
+#include "softmax.h"
 
 namespace nagare {
 
@@ -35,6 +36,13 @@ struct ImageKernels {
   void (*avgPoolGrad)(const Pool2dParams&, const T* dy, T* dx, const Parallel&);
 };
 
+// Kernels over rows of T.
+template <typename T>
+struct RowKernels {
+  void (*softmax)(const T* x, T* y, int64_t rows, int64_t n, const Parallel&);
+  void (*softmaxGradient)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel&);
+};
+
 struct Kernels {
   const char* name;
 
@@ -44,6 +52,8 @@ struct Kernels {
   MatrixKernels<int64_t> matrixI64;
   ImageKernels<float> imageF32;
   ImageKernels<double> imageF64;
+  RowKernels<float> rowsF32;
+  RowKernels<double> rowsF64;
 
   TileFunction (*findTileFunction)(ScalarOp, Register, int scalars);
   TileFunction (*findProductThen)(ProductThen, Register, int scalars);

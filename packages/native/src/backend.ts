@@ -23,7 +23,7 @@ import {
   ValueError,
 } from "nagare/backend";
 import { type Addon, loadAddon, type ProgramHandle } from "./addon.ts";
-import { compileProgram, type EngineCodes } from "./compile.ts";
+import { compileProgram, type EngineCodes, takesFused } from "./compile.ts";
 
 /** Eager programs that are kept; the oldest make room. */
 const maximalEagerPrograms = 4096;
@@ -253,6 +253,10 @@ export class NativeBackend implements Backend {
       this.#eager.set(key, executable);
     }
     return executable;
+  }
+
+  hasKernel(op: Primitive, inputs: readonly Aval[], params: Params): boolean {
+    return takesFused(op, inputs, params);
   }
 
   compile(graph: Graph): Executable {

@@ -1,8 +1,11 @@
 /** From a graph to a program: where every value lives, and the instructions in order. */
 import {
+  type Aval,
   concreteSize,
   type Graph,
   type Node,
+  type Params,
+  type Primitive,
   planMemory,
   required,
   sameShape,
@@ -13,11 +16,13 @@ import {
 import { InstructionWriter, type Place } from "./instructions.ts";
 import { legalize } from "./legalize.ts";
 import {
+  type FusedLowering,
   isFusedProduct,
   type Lowering,
   type LoweringContext,
   lowerElementwise,
   movement,
+  rows,
   scalarElement,
   sums,
   writeDenseCopy,
@@ -46,7 +51,19 @@ export interface EngineCodes {
   readonly reductions: ReadonlyMap<string, number>;
 }
 
-const lowerings: { readonly [name: string]: Lowering } = { ...movement, ...sums };
+/** The fused operations that the engine carries out as wholes, by name. */
+const fusedLowerings: { readonly [name: string]: FusedLowering } = { ...rows };
+
+const lowerings: { readonly [name: string]: Lowering } = {
+  ...movement,
+  ...sums,
+  ...Object.fromEntries(Object.entries(fusedLowerings).map(([name, { lower }]) => [name, lower])),
+};
+
+/** Whether the engine carries out a fused operation on such operands as a whole. */
+export function takesFused(op: Primitive, inputs: readonly Aval[], params: Params): boolean {
+  return fusedLowerings[op.name]?.takes(inputs, params) ?? false;
+}
 
 /** Operations that only look at their operand's elements in another way. */
 function isView(node: Node): boolean {

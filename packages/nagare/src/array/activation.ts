@@ -1,6 +1,6 @@
 /** Softmax and the activation functions that are not primitives. Float dtypes stay; integers and bools give float32. */
 import { normalizeAxis, type Tensor, type TensorLike } from "../core/index.ts";
-import { asTensor, builder as o } from "../ops/index.ts";
+import { asTensor, builder as o, only } from "../ops/index.ts";
 import { asFloat, widened } from "./precision.ts";
 
 /** Options of `softmax` and `logSoftmax`. */
@@ -28,6 +28,7 @@ export function softmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tens
   const operand = asTensor(x, "softmax");
   const at = normalizeAxis(axis, operand.rank, "softmax");
   return widened(operand, (wide) => {
+    if (at === wide.rank - 1) return only(o.softmax([wide], {}), "softmax");
     const exponentials = o.exp(shifted(wide, at));
     return o.div(exponentials, sumAlong(exponentials, at));
   });

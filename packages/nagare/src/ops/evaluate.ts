@@ -9,9 +9,11 @@ import {
   type DType,
   float16ToNumber,
   type TypedArray,
+  UnsupportedError,
 } from "../core/index.ts";
 import type { Params, Primitive, ReferenceArray } from "../trace/index.ts";
 import { writeElement } from "./define/index.ts";
+import { expand } from "./expand.ts";
 
 function decode(dtype: DType, array: TypedArray): TypedArray {
   if (dtype === "float16") return Float32Array.from(array as Uint16Array, float16ToNumber);
@@ -19,12 +21,14 @@ function decode(dtype: DType, array: TypedArray): TypedArray {
   return array;
 }
 
-/** Runs the reference implementation on concrete tensors of the CPU. */
+/** Runs the reference implementation on concrete tensors of the CPU; of a fused operation, that of its decomposition. */
 export function evaluateReference(
   op: Primitive,
   inputs: readonly ConcreteTensor[],
   params: Params,
 ): ConcreteTensor[] {
+  if (op.decompose) return expand(op, inputs, params, evaluateReference);
+  if (!op.reference) throw new UnsupportedError(`${op.name} has neither a reference nor a decomposition.`);
   const avals = op.abstract(inputs, params);
   const arrays = inputs.map(
     (input): ReferenceArray => ({

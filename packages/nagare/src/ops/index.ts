@@ -5,6 +5,7 @@ export type {
   Param,
   Params,
   Primitive,
+  Pullback,
   Sample,
   SampleInput,
   ScalarBuilder,
@@ -13,13 +14,24 @@ export type {
 export * from "./arithmetic.ts";
 export * from "./convolution.ts";
 export * from "./creation.ts";
-export type { BinaryOp, ListOp, NoParams, Op1, Op2, SourceOp, TernaryOp, UnaryOp } from "./define/index.ts";
+export type {
+  BinaryOp,
+  FusedOp,
+  ListOp,
+  NoParams,
+  Op1,
+  Op2,
+  SourceOp,
+  TernaryOp,
+  UnaryOp,
+} from "./define/index.ts";
 export {
   asTensor,
   bindOne,
   builder,
   convertElement,
   linearOperands,
+  only,
   primitiveByName,
   primitives,
   promoteOperands,
@@ -27,6 +39,7 @@ export {
   writeElement,
 } from "./define/index.ts";
 export { evaluateReference } from "./evaluate.ts";
+export { expand } from "./expand.ts";
 export * from "./indexing.ts";
 export * from "./logic.ts";
 export * from "./matmul.ts";
@@ -35,4 +48,5 @@ export * from "./pieces.ts";
 export * from "./pooling.ts";
 export * from "./random.ts";
 export * from "./reduction.ts";
+export * from "./softmax.ts";
 export * from "./transcendental.ts";

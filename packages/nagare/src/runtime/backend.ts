@@ -35,6 +35,11 @@ export interface Backend {
     params: Params,
     outputs: readonly Aval[],
   ): Storage[];
+  /**
+   * Whether there is a kernel for a fused operation on such operands; for those without one, `execute` and `compile` see
+   * the decomposition. Absent: there is none for any.
+   */
+  hasKernel?(op: Primitive, inputs: readonly Aval[], params: Params): boolean;
   /** Compiles a graph whose dimensions are all numbers. */
   compile(graph: Graph): Executable;
   /** Backend-specific settings such as the number of threads; absent where there are none. */

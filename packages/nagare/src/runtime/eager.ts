@@ -1,6 +1,6 @@
 /** Eager execution: an operation on concrete tensors runs at once on the backend in use. */
 import { ConcreteTensor, NagareError, type Tensor } from "../core/index.ts";
-import type { Params, Primitive } from "../ops/index.ts";
+import { builder, type Params, type Primitive } from "../ops/index.ts";
 import { setEvaluator } from "../trace/index.ts";
 import { currentBackend } from "./devices.ts";
 
@@ -17,7 +17,12 @@ export function evaluateEagerly<P extends Params>(
   }
   const avals = op.abstract(inputs, params);
   const operands = inputs as readonly ConcreteTensor[];
-  const storages = currentBackend().execute(op as unknown as Primitive, operands, params, avals);
+  const backend = currentBackend();
+  const record = op as unknown as Primitive;
+  if (op.decompose && !backend.hasKernel?.(record, operands, params)) {
+    return [...op.decompose(builder, inputs, params)];
+  }
+  const storages = backend.execute(record, operands, params, avals);
   const outputs = new Array<Tensor>(avals.length);
   for (let i = 0; i < avals.length; i++) {
     const aval = avals[i];

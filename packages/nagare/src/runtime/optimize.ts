@@ -1,5 +1,6 @@
 /** The order of the passes between tracing and a backend. */
 import {
+  decomposeFused,
   eliminateCommonSubexpressions,
   eliminateDeadCode,
   foldConstants,
@@ -9,15 +10,25 @@ import {
   verifyGraph,
 } from "../ir/index.ts";
 import { evaluateReference } from "../ops/index.ts";
+import type { Backend } from "./backend.ts";
+import { currentBackend } from "./devices.ts";
 
-/** A step from graph to graph; each can be switched off by name. */
+/** A step from graph to graph; each but `required` ones can be switched off by name. */
 export interface Pass {
   readonly name: string;
-  readonly apply: (graph: Graph) => Graph;
+  readonly apply: (graph: Graph, backend: Backend) => Graph;
+  /** Backends rely on it. */
+  readonly required?: boolean;
 }
 
 /** The passes in the order in which they run. */
 export const passes: readonly Pass[] = [
+  {
+    name: "decompose",
+    apply: (graph, backend) =>
+      decomposeFused(graph, (op, inputs, params) => backend.hasKernel?.(op, inputs, params) ?? false),
+    required: true,
+  },
   { name: "fold", apply: (graph) => foldConstants(graph, evaluateReference) },
   { name: "cse", apply: eliminateCommonSubexpressions },
   { name: "dce", apply: eliminateDeadCode },
@@ -48,11 +59,12 @@ export function verifyPasses(on: boolean): boolean {
 
 /** The graph as a backend gets it. `until` stops after the pass of that name. */
 export function optimize(graph: Graph, until?: string): Graph {
+  const backend = currentBackend();
   let current = graph;
   if (verifying) verifyGraph(current, "after tracing");
   for (const pass of passes) {
-    if (switchedOff.has(pass.name)) continue;
-    current = pass.apply(current);
+    if (switchedOff.has(pass.name) && !pass.required) continue;
+    current = pass.apply(current, backend);
     if (verifying) verifyGraph(current, `after the pass "${pass.name}"`);
     if (pass.name === until) break;
   }

@@ -57,9 +57,21 @@ export interface Linearity {
   readonly operands: "all" | readonly number[];
 }
 
+/** What the reverse rule of a fused operation is given. */
+export interface Pullback {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  /** One for each result; undefined where nothing depends on that result. */
+  readonly cotangents: readonly (Tensor | undefined)[];
+  /** Which operands need a cotangent: what is made for others is thrown away. */
+  readonly wanted: readonly boolean[];
+}
+
 /**
- * A primitive. Rules take and return lists, in the order of operands and results.
- * A missing optional rule is an error when a transform needs it, never a silent zero.
+ * A primitive, or a fused operation, which says what it means by `decompose` and may have a kernel of its own on some
+ * backends. Rules take and return lists, in the order of operands and results. A fused operation needs none of `jvp`,
+ * `batch` and `reference`: those of its decomposition stand for them. Everywhere else a missing rule is an error when a
+ * transform needs it, never a silent zero.
  */
 export interface Primitive<P extends Params = Params> {
   readonly name: string;
@@ -68,7 +80,7 @@ export interface Primitive<P extends Params = Params> {
   /** Shapes and dtypes of the results. Throws ShapeError or DTypeError when the operands do not fit. */
   abstract(inputs: readonly Aval[], params: P): Aval[];
   /** Tangents of the results. `null` results have no tangent. */
-  jvp(
+  jvp?(
     o: OpBuilder,
     primals: readonly Tensor[],
     tangents: readonly Tensor[],
@@ -90,18 +102,29 @@ export interface Primitive<P extends Params = Params> {
     operands: readonly Aval[],
   ): Tensor;
   /** One more axis, in front: `mapped[i]` says whether operand i has it. Every result has it. */
-  batch(o: OpBuilder, inputs: readonly Tensor[], mapped: readonly boolean[], size: Dim, params: P): Tensor[];
+  batch?(o: OpBuilder, inputs: readonly Tensor[], mapped: readonly boolean[], size: Dim, params: P): Tensor[];
   /** The definition of the operation. Results come back as plain arrays of elements. */
-  reference(
+  reference?(
     inputs: readonly ReferenceArray[],
     params: P,
     outputs: readonly Aval[],
   ): ArrayLike<number | bigint>[];
   /** Present when the operation is elementwise: what fuses, on every backend. */
   readonly scalar?: ScalarRule;
+  /** A fused operation's meaning in other operations; it runs wherever there is no kernel for the whole. */
+  decompose?(o: OpBuilder, inputs: readonly Tensor[], params: P): readonly Tensor[];
+  /**
+   * The cotangents of a fused operation's operands, `null` for one that has none, where that is better than going back
+   * through the decomposition. Undefined as a whole: for these cotangents it is not.
+   */
+  vjp?(o: OpBuilder, pullback: Pullback, params: P): readonly (Tensor | null)[] | undefined;
   /** Cases for the generated tests: small shapes, every parameter at work. */
   samples(): readonly Sample<P>[];
 }
+
+/** A primitive with all rules of its own: what is not a fused operation. */
+export type RuledPrimitive<P extends Params = Params> = Primitive<P> &
+  Required<Pick<Primitive<P>, "jvp" | "batch" | "reference">>;
 
 /** A shape parameter, which may hold symbolic dimensions. */
 export type ShapeParam = Shape & readonly Param[];

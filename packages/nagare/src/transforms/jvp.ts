@@ -9,6 +9,7 @@ import {
   ShapeError,
   sameShape,
   type Tensor,
+  UnsupportedError,
   unflatten,
 } from "../core/index.ts";
 import { asTensor, builder, type Params, type Primitive } from "../ops/index.ts";
@@ -27,13 +28,24 @@ export class JvpTracer extends Tracer {
   }
 }
 
+/** Records the tangents of a fused operation that has a reverse rule of its own, as one step. */
+export type RecordFused = (
+  op: Primitive,
+  primals: readonly Tensor[],
+  tangents: readonly Tensor[],
+  params: Params,
+  outputs: readonly Tensor[],
+) => readonly Tensor[];
+
 /** Gives each operation its jvp rule. Tangents may belong to any trace below: numbers, or the record of linearize. */
 export class JvpTrace extends Trace {
   readonly transform: string;
+  readonly #recordFused: RecordFused | undefined;
 
-  constructor(level: number, transform: string) {
+  constructor(level: number, transform: string, recordFused?: RecordFused) {
     super(level);
     this.transform = transform;
+    this.#recordFused = recordFused;
   }
 
   override lower(tracer: Tracer): Tensor {
@@ -45,13 +57,25 @@ export class JvpTrace extends Trace {
     const tangents = inputs.map((input) => this.tangentOf(input));
     const outputs = bind(op, primals, params);
     if (tangents.every((tangent) => tangent instanceof ZeroTangent)) return outputs;
-    const rates = op.jvp(builder, primals, tangents, params, outputs);
+    const rates = this.#ratesOf(op as unknown as Primitive, primals, tangents, params, outputs);
     return outputs.map((output, i) => {
       const rate = rates[i];
       if (!rate || rate instanceof ZeroTangent || !isDifferentiable(output)) return output;
       return new JvpTracer(this, output, rate);
     });
   }
+
+  #ratesOf: (...operation: Parameters<RecordFused>) => readonly (Tensor | null)[] = (
+    op,
+    primals,
+    tangents,
+    params,
+    outputs,
+  ) => {
+    if (op.vjp && this.#recordFused) return this.#recordFused(op, primals, tangents, params, outputs);
+    if (op.jvp) return op.jvp(builder, primals, tangents, params, outputs);
+    return pushDecomposition(op, primals, tangents, params);
+  };
 
   primalOf(x: Tensor): Tensor {
     return x instanceof JvpTracer && x.trace === this ? x.primal : x;
@@ -60,6 +84,31 @@ export class JvpTrace extends Trace {
   tangentOf(x: Tensor): Tensor {
     return x instanceof JvpTracer && x.trace === this ? x.tangent : new ZeroTangent(x);
   }
+}
+
+/** The tangents of a fused operation's results: those of its decomposition. */
+export function pushDecomposition(
+  op: Primitive,
+  primals: readonly Tensor[],
+  tangents: readonly Tensor[],
+  params: Params,
+): Tensor[] {
+  return withTrace(
+    (level) => new JvpTrace(level, "a decomposition"),
+    (trace) => {
+      const inputs = primals.map((primal, i) => {
+        const tangent = tangents[i];
+        return !tangent || tangent instanceof ZeroTangent ? primal : new JvpTracer(trace, primal, tangent);
+      });
+      const results = op.decompose?.(builder, inputs, params);
+      if (!results) {
+        throw new UnsupportedError(
+          `${op.name} has neither a jvp rule nor a decomposition, so that it cannot be differentiated.`,
+        );
+      }
+      return results.map((result) => trace.tangentOf(result));
+    },
+  );
 }
 
 /** Checks that tangents fit their primals, leaf by leaf. */

@@ -6,7 +6,7 @@
 import { type Aval, formatAval, NagareError, type Tensor, UnsupportedError } from "../core/index.ts";
 import { builder, linearOperands, type Params, type Primitive } from "../ops/index.ts";
 import { bind, Trace, Tracer, withTrace } from "../trace/index.ts";
-import { JvpTrace, JvpTracer } from "./jvp.ts";
+import { JvpTrace, JvpTracer, pushDecomposition, type RecordFused } from "./jvp.ts";
 import { materialize, ZeroTangent } from "./zeros.ts";
 
 /** One recorded operation on tangents. Operands that are not tangents are known tensors. */
@@ -15,6 +15,8 @@ interface LinearStep {
   readonly inputs: readonly Tensor[];
   readonly params: Params;
   readonly outputs: readonly LinearTracer[];
+  /** Of a fused operation with a reverse rule of its own: its operands and results, which the rule is given. */
+  readonly fused?: { readonly primals: readonly Tensor[]; readonly results: readonly Tensor[] };
 }
 
 /** A tangent that is not a number yet: an input of the record, or a result of one of its steps. */
@@ -46,6 +48,13 @@ class LinearTrace extends Trace {
     return outputs;
   }
 
+  /** One step from the tangents of a fused operation's operands to those of its results. */
+  recordFused: RecordFused = (op, primals, inputs, params, results) => {
+    const outputs = results.map((result) => this.tangent(result));
+    this.steps.push({ op, inputs, params, outputs, fused: { primals, results } });
+    return outputs;
+  };
+
   owns(x: Tensor): x is LinearTracer {
     return x instanceof LinearTracer && x.trace === this;
   }
@@ -74,7 +83,7 @@ export function linearizeAt<T>(
     (linear) => {
       const tangents = points.map((point) => linear.tangent(point));
       const run = withTrace(
-        (level) => new JvpTrace(level, "grad"),
+        (level) => new JvpTrace(level, "grad", linear.recordFused),
         (trace) => {
           const inputs = points.map(
             (point, i) => new JvpTracer(trace, point, tangents[i] ?? new ZeroTangent(point)),
@@ -114,7 +123,10 @@ function runForward(
     return known;
   };
   for (const step of linear.steps) {
-    const outputs = bind(step.op, step.inputs.map(value), step.params);
+    const given = step.inputs.map(value);
+    const outputs = step.fused
+      ? pushDecomposition(step.op, step.fused.primals, given, step.params)
+      : bind(step.op, given, step.params);
     step.outputs.forEach((output, i) => {
       values[output.index] = outputs[i];
     });
@@ -143,7 +155,8 @@ function runBackward(
     if (!step) continue;
     const outer = step.outputs.map((output) => gathered[output.index]);
     if (outer.every((cotangent) => cotangent === undefined)) continue;
-    transposeStep(linear, step, outer, add);
+    const pull = step.fused ? pullFused : transposeStep;
+    pull(linear, step, outer, add);
     // A cotangent is complete when its step is reached; letting go of it here keeps memory at the live set.
     for (const output of step.outputs) gathered[output.index] = undefined;
   }
@@ -170,4 +183,30 @@ function transposeStep(
     }
     add(input, op.transpose(builder, cotangents, index, known, params, input, inputs));
   });
+}
+
+/** The reverse rule of a fused operation or, where that is not meant for these cotangents, the way back through its decomposition. */
+function pullFused(
+  linear: LinearTrace,
+  { op, inputs, params, outputs, fused }: LinearStep,
+  outer: readonly (Tensor | undefined)[],
+  add: (x: Tensor, cotangent: Tensor) => void,
+): void {
+  if (!fused) throw new NagareError(`grad: ${op.name} was recorded without its operands.`);
+  const wanted = inputs.map((input) => linear.owns(input));
+  const pullback = { inputs: fused.primals, outputs: fused.results, cotangents: outer, wanted };
+  const cotangents = op.vjp?.(builder, pullback, params) ?? pullDecomposition();
+  inputs.forEach((input, i) => {
+    const cotangent = cotangents[i];
+    if (cotangent) add(input, cotangent);
+  });
+
+  function pullDecomposition(): readonly Tensor[] {
+    const all = outputs.map((output, k) => outer[k] ?? new ZeroTangent(output));
+    const run = (operands: Tensor[]) => ({
+      result: undefined,
+      outputs: op.decompose?.(builder, operands, params) ?? [],
+    });
+    return linearizeAt(fused?.primals ?? [], run, () => undefined).backward(all);
+  }
 }

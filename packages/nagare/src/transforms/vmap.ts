@@ -9,6 +9,7 @@ import {
   normalizeAxis,
   ShapeError,
   type Tensor,
+  UnsupportedError,
   unflatten,
   ValueError,
 } from "../core/index.ts";
@@ -40,9 +41,18 @@ class BatchTrace extends Trace {
     if (!mapped.includes(true)) return bind(op, operands, params);
     // Batching rules may fold examples into counts that cannot be 0, such as groups of channels.
     if (this.size === 0) return op.abstract(inputs, params).map((aval) => this.#empty(aval));
-    return op
-      .batch(builder, operands, mapped, this.size, params)
-      .map((output) => new BatchTracer(this, output));
+    if (op.batch) {
+      return op
+        .batch(builder, operands, mapped, this.size, params)
+        .map((output) => new BatchTracer(this, output));
+    }
+    const results = op.decompose?.(builder, inputs, params);
+    if (!results) {
+      throw new UnsupportedError(
+        `vmap: ${op.name} has neither a batching rule nor a decomposition, so that it cannot be mapped.`,
+      );
+    }
+    return [...results];
   }
 
   #empty({ shape, dtype }: Aval): BatchTracer {

@@ -2,4 +2,5 @@
 export * from "./elementwise.ts";
 export * from "./lowering.ts";
 export * from "./movement.ts";
+export * from "./rows.ts";
 export * from "./sums.ts";

@@ -1,5 +1,6 @@
 /** What a lowering is: it writes the instructions that carry out one node. */
 import {
+  type Aval,
   bfloat16ToNumber,
   type ConcreteTensor,
   concreteShape,
@@ -27,6 +28,13 @@ export interface LoweringContext {
 
 /** Writes the instructions for a node whose dtypes the engine computes in (see legalize.ts). */
 export type Lowering = (node: Node, context: LoweringContext) => void;
+
+/** How a fused operation is carried out as a whole. */
+export interface FusedLowering {
+  /** Whether the engine has a kernel for such operands; otherwise the decomposition runs. */
+  takes(inputs: readonly Aval[], params: Params): boolean;
+  readonly lower: Lowering;
+}
 
 /** The only result of a node. */
 export function resultOf(node: Node): Value {

@@ -18,21 +18,15 @@ export interface FuseLimits {
   readonly maximalInputs: number;
 }
 
-/** Several elementwise operations on one iteration space; its meaning is its body. Only passes make it. */
+/**
+ * Several elementwise operations on one iteration space; its meaning is its body. Only passes make it, after
+ * differentiation and batching, so that it has no rules.
+ */
 export const fusion: Primitive = {
   name: "fusion",
   dtypes: [],
   abstract: () => {
     throw new TypeError("A fusion takes its results from its body.");
-  },
-  jvp: () => {
-    throw new TypeError("Fusions are made after differentiation.");
-  },
-  batch: () => {
-    throw new TypeError("Fusions are made after batching.");
-  },
-  reference: () => {
-    throw new TypeError("A fusion is evaluated through its body.");
   },
   samples: () => [],
 };

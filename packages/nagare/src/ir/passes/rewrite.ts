@@ -7,6 +7,8 @@ export interface Rewriter {
   readonly builder: GraphBuilder;
   /** The node (of the new graph) that makes a value, if a node does. */
   producer(value: Value): Node | undefined;
+  /** Adds a node to the new graph and returns its results. */
+  add(op: Primitive, inputs: readonly Value[], params: Params): readonly Value[];
   /** Adds a node to the new graph and returns its only result. */
   emit(op: Primitive, inputs: readonly Value[], params: Params): Value;
 }
@@ -31,10 +33,14 @@ export function rewriteGraph(
   const rewriter: Rewriter = {
     builder,
     producer: (value) => made.get(value),
-    emit(op, inputs, params) {
+    add(op, inputs, params) {
       const from = builder.nodes.length;
-      const [output] = builder.add(op, inputs, params);
+      const outputs = builder.add(op, inputs, params);
       note(from);
+      return outputs;
+    },
+    emit(op, inputs, params) {
+      const [output] = rewriter.add(op, inputs, params);
       return output ?? new Value({ shape: [], dtype: "float32" });
     },
   };

@@ -19,6 +19,7 @@ import type {
   OpBuilder,
   Primitive,
   ReferenceArray,
+  RuledPrimitive,
   Sample,
   ScalarRule,
 } from "../../trace/index.ts";
@@ -158,7 +159,7 @@ function elementwise<T extends readonly Tensor[]>(
   rules: ElementwiseRules<T>,
   self: () => Primitive<NoParams>,
   firstIsCondition = false,
-): Primitive<NoParams> {
+): RuledPrimitive<NoParams> {
   const accepted = dtypesOf(rules.dtypes);
   const values = firstIsCondition ? arity - 1 : arity;
   const computedDType = (inputs: readonly Aval[]): DType => inputs[arity - 1]?.dtype ?? "float32";

@@ -1,6 +1,6 @@
 /** Every primitive by name. Defining a record is registering it; nothing lists the operations a second time. */
 import { NagareError, type Tensor, UnsupportedError } from "../../core/index.ts";
-import { bind, type OpBuilder, type Params, type Primitive } from "../../trace/index.ts";
+import { bind, type OpBuilder, type Params, type Primitive, type RuledPrimitive } from "../../trace/index.ts";
 
 const records = new Map<string, Primitive>();
 const functions: Record<string, unknown> = {};
@@ -25,21 +25,22 @@ export function primitiveByName(name: string): Primitive {
 }
 
 /** A function on tensors that is at the same time the record of its primitive. */
-export type Callable<P extends Params, F> = Primitive<P> & F;
+export type Callable<P extends Params, F, R extends Primitive<P> = RuledPrimitive<P>> = R & F;
 
 /**
  * Registers a record and makes it callable. `call` brings the arguments a user writes into the primitive's operands.
  */
-export function register<P extends Params, F extends (...args: never[]) => Tensor>(
-  record: Primitive<P>,
-  call: F,
-): Callable<P, F> {
+export function register<
+  P extends Params,
+  F extends (...args: never[]) => Tensor | readonly Tensor[],
+  R extends Primitive<P> = RuledPrimitive<P>,
+>(record: R, call: F): Callable<P, F, R> {
   if (records.has(record.name)) throw new NagareError(`The primitive ${record.name} is defined twice.`);
   // Copied one by one because a function's own `name` is read-only to assignment.
   for (const [key, value] of Object.entries(record)) {
     Object.defineProperty(call, key, { value, enumerable: true, configurable: true, writable: true });
   }
-  const callable = call as unknown as Callable<P, F>;
+  const callable = call as unknown as Callable<P, F, R>;
   records.set(record.name, callable as unknown as Primitive);
   functions[record.name] = callable;
   return callable;

@@ -1,6 +1,14 @@
 /** The maker of records that are not elementwise: one result, tensors first, parameters last. */
 import { type Aval, type Dim, type DType, NagareError, type Tensor } from "../../core/index.ts";
-import type { Linearity, OpBuilder, Params, Primitive, ReferenceArray, Sample } from "../../trace/index.ts";
+import type {
+  Linearity,
+  OpBuilder,
+  Params,
+  Primitive,
+  ReferenceArray,
+  RuledPrimitive,
+  Sample,
+} from "../../trace/index.ts";
 import { checkOperandDType, type DTypeGroup, dtypesOf } from "./elementwise.ts";
 import { bindOne, type Callable, only, register } from "./registry.ts";
 
@@ -91,7 +99,7 @@ export function define<P extends Params, T extends readonly Tensor[], F extends 
 ): Callable<P, F> {
   const accepted = dtypesOf(rules.dtypes);
   const { jvp, transpose } = rules;
-  const record: Primitive<P> = {
+  const record: RuledPrimitive<P> = {
     name,
     dtypes: accepted,
     linear: rules.linear,
