@@ -14,6 +14,8 @@ export interface LayerCase {
   readonly output: readonly number[];
   /** Paths and shapes of the variables, those that are not trained marked by a *. */
   readonly variables?: Readonly<Record<string, readonly number[]>>;
+  /** The input is int32 numbers below this. */
+  readonly below?: number;
   /** Whether the output differs while training. */
   readonly trainsDifferently?: boolean;
 }
@@ -34,6 +36,51 @@ export const layerCases: readonly LayerCase[] = [
     input: [3, 4],
     output: [3, 2],
     variables: { kernel: [4, 2] },
+  },
+  {
+    label: "Embedding",
+    make: (dtype) => nn.embedding({ inputDim: 5, outputDim: 3, dtype }),
+    input: [4],
+    below: 5,
+    output: [4, 3],
+    variables: { embeddings: [5, 3] },
+  },
+  {
+    label: "MultiHeadAttention",
+    make: (dtype) => nn.multiHeadAttention({ heads: 2, units: 4, dtype, biasInitializer: "heNormal" }),
+    input: [5, 4],
+    output: [5, 4],
+    variables: {
+      "query.kernel": [4, 4],
+      "query.bias": [4],
+      "key.kernel": [4, 4],
+      "key.bias": [4],
+      "value.kernel": [4, 4],
+      "value.bias": [4],
+      "output.kernel": [4, 4],
+      "output.bias": [4],
+    },
+  },
+  {
+    label: "MultiHeadAttention, causal, with heads of their own sizes",
+    make: (dtype) =>
+      nn.multiHeadAttention({
+        heads: 3,
+        keyDim: 2,
+        valueDim: 1,
+        units: 5,
+        causal: true,
+        useBias: false,
+        dtype,
+      }),
+    input: [3, 4],
+    output: [3, 5],
+    variables: {
+      "query.kernel": [4, 6],
+      "key.kernel": [4, 6],
+      "value.kernel": [4, 3],
+      "output.kernel": [3, 5],
+    },
   },
   {
     label: "Conv2d",

@@ -18,7 +18,14 @@ after(() => rmSync(folder, { recursive: true }));
 const rounding = { kind: "relative", roundings: 64 } as const;
 
 function inputOf(layer: LayerCase, batch: number, dtype: "float32" | "float64" = "float32"): Tensor {
-  return randomTensor(seededRandom(`${layer.label} ${batch}`), [batch, ...layer.input], dtype);
+  const [random, shape] = [seededRandom(`${layer.label} ${batch}`), [batch, ...layer.input]];
+  if (layer.below === undefined) return randomTensor(random, shape, dtype);
+  return randomTensor(random, shape, "int32", 0, layer.below);
+}
+
+/** The dtype of the inputs of a layer that computes in float32. */
+function inputDType(layer: LayerCase): "float32" | "int32" {
+  return layer.below === undefined ? "float32" : "int32";
 }
 
 function builtLayer(layer: LayerCase, dtype: "float32" | "float64" = "float32"): ng.nn.Module {
@@ -47,7 +54,7 @@ function checkGradients(layer: LayerCase, training: boolean): void {
     return module.call(input, { training }).mul(weights).sum();
   };
   const variables = module.trainableVariables();
-  const [dx, gradients] = ng.grad(loss, { argnums: [0, 1] })(x, variables) as unknown as [Tensor, Tensor[]];
+  const gradients = ng.grad((weights: readonly ng.Variable[]) => loss(x, weights))(variables);
   const h = 1e-5;
   const check = (label: string, at: Tensor, gradient: Tensor, evaluate: (moved: Tensor) => Tensor): void => {
     const direction = randomTensor(seededRandom(label), at.shape as number[], "float64");
@@ -59,7 +66,10 @@ function checkGradients(layer: LayerCase, training: boolean): void {
       `${layer.label}: ${label}`,
     );
   };
-  check("input", x, dx, (moved) => loss(moved, variables));
+  if (layer.below === undefined) {
+    const dx = ng.grad((input: Tensor) => loss(input, variables))(x);
+    check("input", x, dx, (moved) => loss(moved, variables));
+  }
   variables.forEach((variable, i) => {
     const value = variable.value;
     check(variable.name, value, gradients[i] as Tensor, (moved) => {
@@ -95,7 +105,7 @@ onEachBackend("layers", (backend) => {
         assert.equal(module.builtFor, undefined);
         module.call(inputOf(layer, 2));
         assert.equal(module.built, true);
-        assert.deepEqual(module.builtFor, [{ shape: [2, ...layer.input], dtype: "float32" }]);
+        assert.deepEqual(module.builtFor, [{ shape: [2, ...layer.input], dtype: inputDType(layer) }]);
         assert.deepEqual(describeVariables(module), layer.variables ?? {});
         const trained = Object.entries(layer.variables ?? {}).filter(([path]) => !path.endsWith("*"));
         const sizes = trained.map(([, shape]) => shape.reduce((a, b) => a * b, 1));
@@ -113,7 +123,7 @@ onEachBackend("layers", (backend) => {
           assert.deepEqual(eager.shape, [batch, ...layer.output]);
           assert.equal(eager.dtype, "float32");
           assertClose(ng.jit((t: Tensor) => module.call(t))(x), eager, rounding, layer.label);
-          const symbolic = { shape: [ng.dim("batch"), ...layer.input], dtype: "float32" } as const;
+          const symbolic = { shape: [ng.dim("batch"), ...layer.input], dtype: inputDType(layer) };
           const { graph } = traceGraph([symbolic], (xs) => ({
             outputs: [module.callAll(xs)],
             result: undefined,
@@ -135,7 +145,8 @@ onEachBackend("layers", (backend) => {
       test("training changes the output and the statistics where it should, and no trained variable", () => {
         const module = builtLayer(layer);
         const before = module.stateDict();
-        const x = inputOf(layer, 8).add(0.5);
+        const drawn = inputOf(layer, 8);
+        const x = layer.below === undefined ? drawn.add(0.5) : drawn;
         const [resting, training] = [module.call(x), module.call(x, { training: true })];
         assert.deepEqual(training.shape, resting.shape);
         const differs = Number(resting.sub(training).abs().max().item()) > 1e-4;

@@ -2,6 +2,7 @@
 import "./methods.ts";
 
 export * from "./activation.ts";
+export * from "./attention.ts";
 export * from "./creation.ts";
 export type { DTypeOption, Element } from "./element.ts";
 export * from "./elementwise.ts";

@@ -1,7 +1,9 @@
 /** Layers, initializers, activations and losses. */
 export * from "./activations.ts";
+export * from "./attention.ts";
 export * from "./convolution.ts";
 export * from "./dense.ts";
+export * from "./embedding.ts";
 export * from "./initializers.ts";
 export * as losses from "./losses.ts";
 export * from "./module.ts";
