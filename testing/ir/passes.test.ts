@@ -30,30 +30,13 @@ import {
   verifyGraph,
 } from "nagare/backend";
 import { tensorOf } from "../generator/draw.ts";
+import { assertRewrites, text, trace } from "./rewrites.ts";
 
 const matrix: Aval = { shape: [2, 3], dtype: "float32" };
 const two = tensorOf([2], [], "float32");
 const fold = (graph: Graph): Graph => eliminateDeadCode(foldConstants(graph, evaluateReference));
 const limits: FuseLimits = { maximalNodes: 64, maximalInputs: 24 };
 const fuse = (graph: Graph): Graph => fuseElementwise(graph, limits);
-
-function trace(avals: readonly Aval[], f: (...xs: Tensor[]) => readonly Tensor[]): Graph {
-  return ng.traceGraph(avals, (xs) => ({ outputs: f(...xs), result: undefined })).graph;
-}
-
-/** Lines without the indentation of the test. */
-function text(indented: string): string {
-  const lines = indented.split("\n").slice(1, -1);
-  const margin = lines[0]?.search(/\S/) ?? 0;
-  return lines.map((line) => line.slice(margin)).join("\n");
-}
-
-function assertRewrites(graph: Graph, pass: (graph: Graph) => Graph, before: string, after: string): void {
-  assert.equal(printGraph(graph), text(before));
-  const rewritten = pass(graph);
-  verifyGraph(rewritten, "after the pass");
-  assert.equal(printGraph(rewritten), text(after));
-}
 
 describe("fold", () => {
   test("computes what depends on constants only, and drops multiplications by one", () => {

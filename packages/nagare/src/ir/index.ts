@@ -1,6 +1,7 @@
 /** The dataflow graph and its passes. */
 export * from "./graph.ts";
 export * from "./passes/bindDims.ts";
+export * from "./passes/contractBatches.ts";
 export * from "./passes/decompose.ts";
 export * from "./passes/eliminateCommonSubexpressions.ts";
 export * from "./passes/eliminateDeadCode.ts";

@@ -1,5 +1,6 @@
 /** The order of the passes between tracing and a backend. */
 import {
+  contractBatches,
   decomposeFused,
   eliminateCommonSubexpressions,
   eliminateDeadCode,
@@ -31,6 +32,7 @@ export const passes: readonly Pass[] = [
   },
   { name: "fold", apply: (graph) => foldConstants(graph, evaluateReference) },
   { name: "cse", apply: eliminateCommonSubexpressions },
+  { name: "contract", apply: contractBatches },
   { name: "dce", apply: eliminateDeadCode },
   { name: "epilogue", apply: fuseEpilogues },
   { name: "fuse", apply: (graph) => fuseElementwise(graph, { maximalNodes: 64, maximalInputs: 24 }) },

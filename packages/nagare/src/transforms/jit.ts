@@ -168,7 +168,7 @@ export function jit<A extends readonly unknown[], R>(
 
 /** Options of `printGraph`. */
 export interface PrintGraphOptions {
-  /** The pass to print after: "trace" (before any), "fold", "cse", "dce", "epilogue" or "fuse". Default: the last. */
+  /** The pass to print after: "trace" (before any) or the name of one of `passes`. Default: the last. */
   readonly after?: string;
 }
 
