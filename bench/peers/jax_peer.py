@@ -43,23 +43,44 @@ def cross_entropy(logits, labels):
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], -1))
 
 
-def trainer(loss_of, parameters, x, labels):
-    """Adam (Kingma and Ba 2015, algorithm 1) around a loss, in one jitted step whose state is donated."""
+zeros_like = functools.partial(jax.tree.map, jnp.zeros_like)
 
-    @functools.partial(jax.jit, donate_argnums=0)
-    def step(state, x, labels):
-        parameters, m, v, t = state
-        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, labels, jax.random.fold_in(jax.random.key(0), t))
-        t = t + 1
+
+class Adam:
+    """Kingma and Ba 2015, algorithm 1."""
+
+    def init(self, parameters):
+        return zeros_like(parameters), zeros_like(parameters)
+
+    def update(self, parameters, gradients, moments, t):
+        m, v = moments
         m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, gradients)
         v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, gradients)
         scale, root = 1e-3 / (1 - 0.9**t), jnp.sqrt(1 - 0.999**t)
-        parameters = jax.tree.map(lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + 1e-8), parameters, m, v)
-        return (parameters, m, v, t), loss
+        return jax.tree.map(lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + 1e-8), parameters, m, v), (m, v)
+
+
+class Momentum:
+    def init(self, parameters):
+        return zeros_like(parameters)
+
+    def update(self, parameters, gradients, velocities, t):
+        velocities = jax.tree.map(lambda v, g: 0.9 * v + g, velocities, gradients)
+        return jax.tree.map(lambda p, v: p - 0.1 * v, parameters, velocities), velocities
+
+
+def trainer(loss_of, parameters, x, labels, optimizer=Adam()):
+    """An optimizer around a loss, in one jitted step whose state is donated."""
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(state, x, labels):
+        parameters, slots, t = state
+        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, labels, jax.random.fold_in(jax.random.key(0), t))
+        parameters, slots = optimizer.update(parameters, gradients, slots, t + 1)
+        return (parameters, slots, t + 1), loss
 
     x, labels = jnp.asarray(x), jnp.asarray(labels)
-    zeros = functools.partial(jax.tree.map, jnp.zeros_like)
-    state = (parameters, zeros(parameters), zeros(parameters), jnp.zeros((), jnp.int32))
+    state = (parameters, optimizer.init(parameters), jnp.zeros((), jnp.int32))
 
     def run():
         nonlocal state
@@ -83,8 +104,11 @@ def mlp(x, labels, kernel1, kernel2, kernel3):
     return trainer(loss_of, layers(kernel1, kernel2, kernel3), x, labels)
 
 
-def conv(x, kernel):
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+def conv(x, kernel, stride=1, padding="VALID", groups=1):
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=groups
+    )
 
 
 def max_pool(x):
@@ -103,6 +127,44 @@ def convnet(x, labels, kernel1, kernel2, kernel3):
     return trainer(loss_of, layers(kernel1, kernel2, kernel3), x, labels)
 
 
+def batch_norm(x, gamma, beta):
+    """By the statistics of the batch. Moving statistics, which no loss of a training step depends on, are left out."""
+    return (x - x.mean((0, 1, 2))) * jax.lax.rsqrt(x.var((0, 1, 2)) + 1e-5) * gamma + beta
+
+
+def resnet(x, labels, **kernels):
+    *kernels, head = kernels.values()
+    normalized = [(jnp.asarray(k), jnp.ones(k.shape[3]), jnp.zeros(k.shape[3])) for k in kernels]
+
+    def loss_of(parameters, x, labels, key):
+        normalized, (w, b) = parameters
+        normalized = iter(normalized)
+
+        def layer(x, stride=1):
+            kernel, gamma, beta = next(normalized)
+            cells = kernel.shape[0] // 2
+            return batch_norm(conv(x, kernel, stride, [(cells, cells)] * 2), gamma, beta)
+
+        x = jax.nn.relu(layer(x))
+        for stage in range(3):
+            for block in range(3):
+                halves = stage > 0 and block == 0
+                y = layer(jax.nn.relu(layer(x, 2 if halves else 1)))
+                x = jax.nn.relu(y + (layer(x, 2) if halves else x))
+        return cross_entropy(x.mean((1, 2)) @ w + b, labels)
+
+    return trainer(loss_of, (normalized, layers(head)[0]), x, labels, Momentum())
+
+
+def conv3x3(x, kernel):
+    return jitted(lambda x, kernel: conv(x, kernel, padding="SAME"), x, kernel)
+
+
+def depthwise(x, kernel):
+    kernel = kernel.transpose(0, 1, 3, 2)
+    return jitted(lambda x, kernel: conv(x, kernel, padding="SAME", groups=kernel.shape[3]), x, kernel)
+
+
 workloads = {
     "matmul1024": matmul,
     "gelu_chain_4m": gelu,
@@ -110,6 +172,9 @@ workloads = {
     "eager_add_x1000": eager_add,
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
+    "resnet20_train_b32": resnet,
+    "conv3x3_64_56_b1": conv3x3,
+    "dwconv3x3_96_112_b1": depthwise,
 }
 # XLA's pool has one thread for each processor the process may use, and no setting that says so.
 serve(jax.__version__, len(os.sched_getaffinity(0)), workloads, jax.device_get)

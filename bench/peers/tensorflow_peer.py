@@ -40,14 +40,15 @@ def eager_add(x, y):
     return run
 
 
-def trainer(model, x, labels, kernels):
-    x, labels = tf.constant(x), tf.constant(labels)
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = keras.optimizers.Adam(1e-3, epsilon=1e-8)
-    model(x)
-    with_kernel = [layer for layer in model.layers if layer.weights]
+def assign(with_kernel, kernels):
     for layer, kernel in zip(with_kernel, kernels, strict=True):
         layer.kernel.assign(kernel)
+
+
+def trainer(model, x, labels, optimizer=None):
+    x, labels = tf.constant(x), tf.constant(labels)
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = optimizer or keras.optimizers.Adam(1e-3, epsilon=1e-8)
     optimizer.build(model.trainable_variables)
 
     @tf.function
@@ -63,7 +64,9 @@ def trainer(model, x, labels, kernels):
 
 def mlp(x, labels, kernel1, kernel2, kernel3):
     model = keras.Sequential([layers.Dense(512, "relu"), layers.Dense(256, "relu"), layers.Dense(10)])
-    return trainer(model, x, labels, [kernel1, kernel2, kernel3])
+    model.build(x.shape)
+    assign(model.layers, [kernel1, kernel2, kernel3])
+    return trainer(model, x, labels)
 
 
 def convnet(x, labels, kernel1, kernel2, kernel3):
@@ -72,7 +75,47 @@ def convnet(x, labels, kernel1, kernel2, kernel3):
         layers.Conv2D(64, 3, activation="relu"), layers.MaxPool2D(),
         layers.Flatten(), layers.Dropout(0.5), layers.Dense(10),
     ])  # fmt: skip
-    return trainer(model, x, labels, [kernel1, kernel2, kernel3])
+    model.build(x.shape)
+    assign([layer for layer in model.layers if layer.weights], [kernel1, kernel2, kernel3])
+    return trainer(model, x, labels)
+
+
+def resnet(x, labels, **kernels):
+    with_kernel = []
+
+    def added(layer):
+        with_kernel.append(layer)
+        return layer
+
+    def layer(x, filters, size, stride=1):
+        if stride > 1 and size > 1:
+            # The same cells on all sides, which is not what "same" means with strides.
+            x = layers.ZeroPadding2D(size // 2)(x)
+        padding = "valid" if stride > 1 else "same"
+        x = added(layers.Conv2D(filters, size, stride, padding, use_bias=False))(x)
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+
+    entry = layers.Input(x.shape[1:])
+    y = layers.ReLU()(layer(entry, 16, 3))
+    for stage, filters in enumerate((16, 32, 64)):
+        for block in range(3):
+            stride = 2 if stage > 0 and block == 0 else 1
+            inner = layers.ReLU()(layer(y, filters, 3, stride))
+            inner = layer(inner, filters, 3)
+            y = layers.ReLU()(layers.Add()([inner, layer(y, filters, 1, stride) if stride > 1 else y]))
+    logits = added(layers.Dense(10))(layers.GlobalAveragePooling2D()(y))
+    assign(with_kernel, kernels.values())
+    return trainer(keras.Model(entry, logits), x, labels, keras.optimizers.SGD(0.1, momentum=0.9))
+
+
+def conv3x3(x, kernel):
+    x, kernel = tf.constant(x), tf.constant(kernel)
+    return lambda: tf.nn.conv2d(x, kernel, 1, "SAME")
+
+
+def depthwise(x, kernel):
+    x, kernel = tf.constant(x), tf.constant(kernel)
+    return lambda: tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
 
 workloads = {
@@ -82,6 +125,9 @@ workloads = {
     "eager_add_x1000": eager_add,
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
+    "resnet20_train_b32": resnet,
+    "conv3x3_64_56_b1": conv3x3,
+    "dwconv3x3_96_112_b1": depthwise,
 }
 # A setting of 0 means one thread for each processor the process may use.
 threads = tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))

@@ -56,17 +56,27 @@ def linear(kernel):
     return layer
 
 
-def conv(kernel):
+def conv(kernel, stride=1, padding=0, groups=1, bias=True):
     height, _, inputs, outputs = kernel.shape
-    layer = nn.Conv2d(inputs, outputs, height)
+    layer = nn.Conv2d(inputs * groups, outputs, height, stride, padding, groups=groups, bias=bias)
     layer.weight.data = tensor(kernel).permute(3, 2, 0, 1).contiguous()
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
-def trainer(model, x, labels):
+def images(x):
+    """[batch, height, width, channels] in PyTorch's order."""
+    return tensor(x).permute(0, 3, 1, 2).contiguous()
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, 1e-3, eps=1e-8)
+
+
+def trainer(model, x, labels, optimizer_of=adam):
     labels = tensor(labels)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-8)
+    optimizer = optimizer_of(model.parameters())
     forward = compiled(model)
 
     def run():
@@ -90,7 +100,54 @@ def convnet(x, labels, kernel1, kernel2, kernel3):
         conv(kernel2), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Dropout(0.5), linear(kernel3),
     )  # fmt: skip
-    return trainer(model, tensor(x).permute(0, 3, 1, 2).contiguous(), labels)
+    return trainer(model, images(x), labels)
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, stride, first, second, projection=None):
+        super().__init__()
+        normalized = lambda kernel, *window: nn.Sequential(conv(kernel, *window, bias=False), nn.BatchNorm2d(kernel.shape[3]))
+        self.first = normalized(first, stride, 1)
+        self.second = normalized(second, 1, 1)
+        self.shortcut = nn.Identity() if projection is None else normalized(projection, stride)
+
+    def forward(self, x):
+        return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
+
+
+def resnet(x, labels, **kernels):
+    kernels = iter(kernels.values())
+    model = [conv(next(kernels), 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    for stage in range(3):
+        for block in range(3):
+            halves = stage > 0 and block == 0
+            model.append(ResidualBlock(2 if halves else 1, *(next(kernels) for _ in range(3 if halves else 2))))
+    model += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(next(kernels))]
+    sgd = lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9)
+    return trainer(nn.Sequential(*model), images(x), labels, sgd)
+
+
+def infer(layer, x):
+    x, forward = images(x), compiled(layer.eval())
+
+    def run():
+        with torch.inference_mode():
+            return forward(x)
+
+    return run
+
+
+def conv3x3(x, kernel):
+    return infer(conv(kernel, padding=1), x)
+
+
+def depthwise(x, kernel):
+    kernel = kernel.transpose(0, 1, 3, 2)
+    return infer(conv(kernel, padding=1, groups=kernel.shape[3]), x)
+
+
+def to_numpy(result):
+    return (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
 
 
 workloads = {
@@ -98,9 +155,12 @@ workloads = {
     "softmax_64x1024x256": softmax,
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
+    "resnet20_train_b32": resnet,
+    "conv3x3_64_56_b1": conv3x3,
+    "dwconv3x3_96_112_b1": depthwise,
 }
 if not compiling:
     # One product is one library call either way, and an eager loop is by definition not compiled.
     workloads |= {"matmul1024": matmul, "eager_add_x1000": eager_add}
 torch.manual_seed(0)
-serve(torch.__version__, torch.get_num_threads(), workloads, lambda result: result.numpy())
+serve(torch.__version__, torch.get_num_threads(), workloads, to_numpy)

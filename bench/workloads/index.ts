@@ -1,10 +1,13 @@
 /** The workloads, in the order in which they run and are listed. */
+import { conv3x3 } from "./conv3x3.ts";
 import { convnetTrain } from "./convnetTrain.ts";
+import { depthwiseConv } from "./depthwiseConv.ts";
 import { dispatchEmpty } from "./dispatchEmpty.ts";
 import { eagerAdd } from "./eagerAdd.ts";
 import { geluChain } from "./geluChain.ts";
 import { matmul1024 } from "./matmul1024.ts";
 import { mlpTrain } from "./mlpTrain.ts";
+import { resnetTrain } from "./resnetTrain.ts";
 import { softmax } from "./softmax.ts";
 import type { Workload } from "./workload.ts";
 
@@ -16,4 +19,7 @@ export const workloads: readonly Workload[] = [
   dispatchEmpty,
   mlpTrain,
   convnetTrain,
+  resnetTrain,
+  conv3x3,
+  depthwiseConv,
 ];

@@ -4,10 +4,14 @@ import { input } from "./workload.ts";
 const { nn, optim } = ng;
 
 /**
- * One training step on one batch, compiled: forward, backward, Adam. Returns the loss before the update.
+ * One training step on one batch, compiled: forward, backward, the optimizer. Returns the loss before the update.
  * @param inputs x, labels, and the initial kernels kernel1, kernel2 … of the layers that have one.
  */
-export function trainStep(model: ng.nn.Module, inputs: Readonly<Record<string, ng.Tensor>>): () => ng.Tensor {
+export function trainStep(
+  model: ng.nn.Module,
+  inputs: Readonly<Record<string, ng.Tensor>>,
+  optimizer: ng.optim.Optimizer = optim.adam(1e-3, { epsilon: 1e-8 }),
+): () => ng.Tensor {
   const [x, labels] = [input(inputs, "x"), input(inputs, "labels")];
   model.call(x);
   const weights = model.trainableVariables();
@@ -15,7 +19,6 @@ export function trainStep(model: ng.nn.Module, inputs: Readonly<Record<string, n
   kernels.forEach((kernel, index) => {
     kernel.assign(input(inputs, `kernel${index + 1}`));
   });
-  const optimizer = optim.adam(1e-3, { epsilon: 1e-8 });
   const step = ng.jit((x: ng.Tensor, labels: ng.Tensor) => {
     const lossOf = (_weights: readonly ng.Variable[]) =>
       nn.losses.sparseCategoricalCrossentropy(labels, model.call(x, { training: true }));

@@ -56,6 +56,42 @@ const options: readonly Refusal[] = [
   ["groups that do not divide the filters", conv({ groups: 3 }), ValueError, /multiple of groups.*4 and 3/],
   ["unknown padding", conv({ padding: "full" }), ValueError, /Conv2d.*"valid", "same".*received "full"/],
   ["negative padding", conv({ padding: [0, -1, 0, 0] }), ValueError, /\[0,-1,0,0\]/],
+  [
+    "a depth multiplier of 0",
+    () => nn.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 0 }),
+    ValueError,
+    /DepthwiseConv2d: depthMultiplier/,
+  ],
+  [
+    "DepthwiseConv2d of vectors",
+    () => nn.depthwiseConv2d({ kernelSize: 3 }).call(ng.ones([2, 3])),
+    ShapeError,
+    /DepthwiseConv2d.*\[batch, height, width, channels\].*\[2, 3\]/,
+  ],
+  [
+    "DepthwiseConv2d of other channels",
+    rebuilt(nn.depthwiseConv2d({ kernelSize: 2 }), ng.ones([1, 4, 4, 3]), ng.ones([1, 4, 4, 2])),
+    ShapeError,
+    /DepthwiseConv2d.*height, width, 3\].*\[1, 4, 4, 2\]/,
+  ],
+  [
+    "Conv2dTranspose of 0 filters",
+    () => nn.conv2dTranspose({ filters: 0, kernelSize: 3 }),
+    ValueError,
+    /Conv2dTranspose: filters/,
+  ],
+  [
+    "Conv2dTranspose of other channels",
+    rebuilt(nn.conv2dTranspose({ filters: 1, kernelSize: 2 }), ng.ones([1, 4, 4, 3]), ng.ones([1, 4, 4, 2])),
+    ShapeError,
+    /Conv2dTranspose.*height, width, 3\].*\[1, 4, 4, 2\]/,
+  ],
+  [
+    "conv2dTranspose of a kernel for other channels",
+    () => ng.conv2dTranspose(ng.ones([1, 4, 4, 3]), ng.ones([2, 2, 3, 1])),
+    ShapeError,
+    /conv2dTranspose.*\[1, 4, 4, 3\].*\[2, 2, 3, 1\]/,
+  ],
   ["a pool of 0 cells", () => nn.maxPooling2d({ poolSize: 0 }), ValueError, /MaxPool2d: poolSize/],
   ["pool strides of 0", () => nn.averagePooling2d({ strides: [1, 0] }), ValueError, /AvgPool2d: strides/],
   [

@@ -115,6 +115,35 @@ export const layerCases: readonly LayerCase[] = [
     variables: { kernel: [2, 2, 2, 4], bias: [4] },
   },
   {
+    label: "DepthwiseConv2d with a multiplier, strides and dilation",
+    make: (dtype) =>
+      nn.depthwiseConv2d({
+        kernelSize: [3, 2],
+        depthMultiplier: 2,
+        strides: [2, 1],
+        dilation: [1, 2],
+        dtype,
+      }),
+    input: image,
+    output: [2, 3, 8],
+    variables: { kernel: [3, 2, 4, 2], bias: [8] },
+  },
+  {
+    label: "Conv2dTranspose with same padding and strides",
+    make: (dtype) =>
+      nn.conv2dTranspose({
+        filters: 3,
+        kernelSize: 3,
+        strides: [2, 1],
+        padding: "same",
+        activation: "tanh",
+        dtype,
+      }),
+    input: image,
+    output: [12, 5, 3],
+    variables: { kernel: [3, 3, 3, 4], bias: [3] },
+  },
+  {
     label: "MaxPool2d",
     make: () => nn.maxPooling2d(),
     input: image,

@@ -14,6 +14,8 @@ interface PeerLayer {
   readonly layer:
     | "dense"
     | "conv2d"
+    | "depthwiseConv2d"
+    | "conv2dTranspose"
     | "maxPooling2d"
     | "averagePooling2d"
     | "globalAveragePooling2d"

@@ -80,6 +80,47 @@ def convolution(options, shape):
     return layer_case("conv2d", options, draw(*shape), weights, forward)
 
 
+def depthwise(options, shape):
+    window, strides, dilation = (options.get(key, [1, 1]) for key in ("kernelSize", "strides", "dilation"))
+    channels, multiplier, padding = shape[3], options.get("depthMultiplier", 1), options.get("padding", "valid")
+
+    def forward(x, kernel, bias):
+        images = padded(x.permute(0, 3, 1, 2), padding, window, strides, dilation)
+        filters = kernel.permute(2, 3, 0, 1).reshape(channels * multiplier, 1, *window)
+        return F.conv2d(images, filters, bias, strides, 0, dilation, channels).permute(0, 2, 3, 1)
+
+    weights = {"kernel": draw(*window, channels, multiplier), "bias": draw(channels * multiplier)}
+    return layer_case("depthwiseConv2d", options, draw(*shape), weights, forward)
+
+
+def transposed(options, shape):
+    window, strides, dilation = (options.get(key, [1, 1]) for key in ("kernelSize", "strides", "dilation"))
+    padding, filters = options.get("padding", "valid"), options["filters"]
+
+    def along(axis):
+        """Cells that the whole result of all windows has too many in front, and the size of ours."""
+        stride, size = strides[axis], shape[axis + 1]
+        overlap = max(0, dilation[axis] * (window[axis] - 1) + 1 - stride)
+        if padding == "valid":
+            return 0, size * stride + overlap
+        if padding == "same":
+            return overlap // 2, size * stride
+        before, after = padding[2 * axis : 2 * axis + 2]
+        return before, (size - 1) * stride + dilation[axis] * (window[axis] - 1) + 1 - before - after
+
+    def forward(x, kernel, bias):
+        whole = F.conv_transpose2d(
+            x.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1).contiguous(), None, strides, 0, 0, 1, dilation
+        )
+        (top, rows), (left, columns) = along(0), along(1)
+        # Strides longer than the window leave cells behind the last one.
+        whole = F.pad(whole, (0, max(0, left + columns - whole.shape[3]), 0, max(0, top + rows - whole.shape[2])))
+        return whole[:, :, top : top + rows, left : left + columns].permute(0, 2, 3, 1) + bias
+
+    weights = {"kernel": draw(*window, filters, shape[3]), "bias": draw(filters)}
+    return layer_case("conv2dTranspose", options, draw(*shape), weights, forward)
+
+
 def pooling(layer, options, shape):
     window, padding = options["poolSize"], options.get("padding", "valid")
     strides = options.get("strides", window)
@@ -112,6 +153,15 @@ def layers():
     yield convolution({"filters": 2, "kernelSize": [2, 3], "dilation": [3, 2]}, (1, 6, 6, 1))
     yield convolution({"filters": 4, "kernelSize": [2, 2], "groups": 2, "useBias": False}, (1, 3, 4, 6))
     yield convolution({"filters": 3, "kernelSize": [3, 3], "groups": 3, "padding": [1, 0, 2, 1]}, (1, 3, 3, 3))
+
+    yield depthwise({"kernelSize": [3, 3], "padding": "same"}, (2, 4, 5, 3))
+    yield depthwise({"kernelSize": [2, 3], "depthMultiplier": 2, "strides": [2, 1]}, (1, 5, 4, 3))
+    yield depthwise({"kernelSize": [3, 2], "depthMultiplier": 3, "dilation": [1, 2], "padding": [1, 0, 0, 2]}, (1, 4, 4, 2))
+
+    yield transposed({"filters": 2, "kernelSize": [3, 3], "strides": [2, 2], "padding": "same"}, (2, 3, 4, 3))
+    yield transposed({"filters": 3, "kernelSize": [3, 2], "dilation": [1, 2]}, (1, 3, 4, 2))
+    yield transposed({"filters": 1, "kernelSize": [2, 2], "strides": [3, 1], "padding": [1, 0, 0, 1]}, (1, 3, 3, 2))
+    yield transposed({"filters": 2, "kernelSize": [1, 2], "strides": [2, 3]}, (1, 2, 2, 1))
 
     yield pooling("maxPooling2d", {"poolSize": [2, 2]}, (2, 5, 4, 2))
     yield pooling("maxPooling2d", {"poolSize": [3, 2], "strides": [2, 1], "padding": "same"}, (1, 5, 4, 2))

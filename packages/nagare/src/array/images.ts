@@ -3,6 +3,8 @@ import {
   addDims,
   type Dim,
   floorDivDim,
+  formatAval,
+  mulDims,
   type Shape,
   ShapeError,
   type Tensor,
@@ -11,6 +13,7 @@ import {
 import {
   asTensor,
   avgPool2d as avgPool2dOp,
+  conv2dInputGrad,
   conv2d as conv2dOp,
   maxPool2d as maxPool2dOp,
 } from "../ops/index.ts";
@@ -91,6 +94,50 @@ export function conv2d(images: TensorLike, kernel: TensorLike, options: Conv2dWi
   const window = [w.shape[0] ?? 1, w.shape[1] ?? 1] as const;
   const padding = paddingOf(options.padding ?? "valid", x.shape, window, strides, dilation, "conv2d");
   return conv2dOp(x, w, { strides, padding, dilation, groups: options.groups ?? 1 });
+}
+
+/**
+ * The transpose of `conv2d`, often called deconvolution: every pixel of the images [batch, height, width, channels] adds
+ * its share of the kernel [kernelHeight, kernelWidth, filters / groups, channels] to a window of the result
+ * [batch, rows, columns, filters]. `strides` lie between windows in the result, and `padding` is that of the convolution
+ * from the result to the images: with "same" the result is `strides` times as large as they are, with "valid" it holds
+ * all windows, and at least `strides` cells for each.
+ * Throws ShapeError or ValueError when they do not fit.
+ * @example
+ * ng.conv2dTranspose(ng.ones([1, 5, 5, 1]), ng.ones([3, 3, 2, 1]), { strides: 2, padding: "same" }).shape; // [1, 10, 10, 2]
+ */
+export function conv2dTranspose(images: TensorLike, kernel: TensorLike, options: Conv2dWindow = {}): Tensor {
+  const x = asTensor(images, "conv2dTranspose");
+  const w = asTensor(kernel, "conv2dTranspose", x.dtype);
+  if (x.rank !== 4 || w.rank !== 4 || x.shape[3] !== w.shape[3]) {
+    throw new ShapeError(
+      "conv2dTranspose: expected images [batch, height, width, channels] and a kernel [height, width, filters / groups, " +
+        `channels] of as many channels; received ${formatAval(x)} and ${formatAval(w)}.`,
+    );
+  }
+  const strides = pairOf(options.strides ?? 1, "conv2dTranspose: strides");
+  const dilation = pairOf(options.dilation ?? 1, "conv2dTranspose: dilation");
+  const { padding: option = "valid", groups = 1 } = options;
+  const along = (axis: 0 | 1): { readonly cells: Dim; readonly padding: readonly [number, number] } => {
+    const stride = strides[axis];
+    const reach = dilation[axis] * (Number(w.shape[axis] ?? 1) - 1) + 1;
+    const size = x.shape[axis + 1] ?? 0;
+    const overlap = Math.max(0, reach - stride);
+    if (option === "valid") return { cells: addDims(mulDims(size, stride), overlap), padding: [0, 0] };
+    if (option === "same")
+      return { cells: mulDims(size, stride), padding: [Math.floor(overlap / 2), Math.ceil(overlap / 2)] };
+    const [before, after] = axis === 0 ? [option[0], option[1]] : [option[2], option[3]];
+    const cells = addDims(mulDims(addDims(size, -1), stride), reach - before - after);
+    return { cells, padding: [before, after] };
+  };
+  const [rows, columns] = [along(0), along(1)];
+  return conv2dInputGrad(x, w, {
+    strides,
+    padding: [...rows.padding, ...columns.padding],
+    dilation,
+    groups,
+    inputShape: [x.shape[0] ?? 0, rows.cells, columns.cells, mulDims(w.shape[2] ?? 0, groups)],
+  });
 }
 
 function poolWindow(x: Tensor, options: PoolWindow, where: string) {

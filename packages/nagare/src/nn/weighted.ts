@@ -43,10 +43,9 @@ export abstract class WeightedLayer extends Module {
     }
   }
 
-  /** Makes the kernel of this shape, and a bias for its last axis. */
-  protected makeWeights(kernelShape: readonly number[]): void {
+  /** Makes the kernel of this shape, and a bias of `units`: the size of the kernel's last axis unless given. */
+  protected makeWeights(kernelShape: readonly number[], units: number = kernelShape.at(-1) ?? 1): void {
     this.kernel = variable(this.#makeKernel(kernelShape, this.#dtype), { name: "kernel" });
-    const units = kernelShape.at(-1) ?? 1;
     if (this.#makeBias) this.bias = variable(this.#makeBias([units], this.#dtype), { name: "bias" });
   }
 

@@ -1,0 +1,84 @@
+import * as ng from "nagare";
+import { glorot, type InputArray, labelledBatch } from "../harness/index.ts";
+import { trainStep } from "./trainStep.ts";
+import type { Workload } from "./workload.ts";
+
+const { nn, optim } = ng;
+
+/** Channels of the three stages; each begins, but for the first, with a block that halves the image. */
+const stages = [16, 32, 64] as const;
+const blocksPerStage = 3;
+
+const convolution = (filters: number, kernelSize: number, strides: number) => {
+  const cells = (kernelSize - 1) / 2;
+  // The same cells on all sides, which is not what "same" means with strides.
+  const padding = [cells, cells, cells, cells] as const;
+  return nn.conv2d({ filters, kernelSize, strides, padding, useBias: false });
+};
+const normalization = () => nn.batchNormalization({ epsilon: 1e-5, momentum: 0.9 });
+
+/** Two convolutions around which the input, projected where its shape changes, is added (He et al. 2016). */
+class ResidualBlock extends nn.Module {
+  readonly first: ng.nn.Module;
+  readonly second: ng.nn.Module;
+  readonly shortcut: ng.nn.Module | undefined;
+
+  constructor(filters: number, strides: number, projects: boolean) {
+    super();
+    this.first = nn.sequential([
+      convolution(filters, 3, strides),
+      normalization(),
+      nn.activationLayer("relu"),
+    ]);
+    this.second = nn.sequential([convolution(filters, 3, 1), normalization()]);
+    this.shortcut = projects ? nn.sequential([convolution(filters, 1, strides), normalization()]) : undefined;
+  }
+
+  override forward(x: ng.Tensor): ng.Tensor {
+    const shortcut = this.shortcut?.call(x) ?? x;
+    return this.second.call(this.first.call(x)).add(shortcut).relu();
+  }
+}
+
+function resnet20(): ng.nn.Module {
+  const blocks = stages.flatMap((filters, stage) =>
+    Array.from({ length: blocksPerStage }, (_, block) => {
+      const halves = stage > 0 && block === 0;
+      return new ResidualBlock(filters, halves ? 2 : 1, halves);
+    }),
+  );
+  return nn.sequential([
+    convolution(stages[0], 3, 1),
+    normalization(),
+    nn.activationLayer("relu"),
+    ...blocks,
+    nn.globalAveragePooling2d(),
+    nn.dense({ units: 10 }),
+  ]);
+}
+
+/** The initial kernels in the order of the network's variables. */
+function kernels(): Record<string, InputArray> {
+  const shapes: number[][] = [[3, 3, 3, stages[0]]];
+  stages.forEach((filters, stage) => {
+    for (let block = 0; block < blocksPerStage; block += 1) {
+      const entering = block === 0 ? (stages[stage - 1] ?? filters) : filters;
+      shapes.push([3, 3, entering, filters], [3, 3, filters, filters]);
+      if (entering !== filters) shapes.push([1, 1, entering, filters]);
+    }
+  });
+  shapes.push([stages[2], 10]);
+  return Object.fromEntries(shapes.map((shape, i) => [`kernel${i + 1}`, glorot(shape, 70 + i)]));
+}
+
+/** Training of a ResNet for CIFAR: many small convolutions, and batch normalization between all of them. */
+export const resnetTrain: Workload = {
+  name: "resnet20_train_b32",
+  about: "training step of a ResNet-20 with batch norm on 32×32×3 images with momentum SGD, batch 32",
+  unit: "ms",
+  // Steps this large magnify roundings: after two updates even float32 and float64 differ in the fourth digit.
+  check: { kind: "losses", sameSteps: 2, tolerance: 1e-2 },
+  peers: true,
+  inputs: () => ({ ...labelledBatch([32, 32, 32, 3], 64), ...kernels() }),
+  prepare: (inputs) => trainStep(resnet20(), inputs, optim.sgd(0.1, { momentum: 0.9 })),
+};
