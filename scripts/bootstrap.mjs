@@ -32,6 +32,7 @@ const commands = {
   start: { native: "optional", run: (arguments_) => [source, "examples/digits/main.ts", ...arguments_] },
   test: { native: "required", run: (arguments_) => [source, "scripts/test.ts", ...arguments_] },
   bench: { native: "required", run: (arguments_) => [source, "bench/main.ts", ...arguments_] },
+  docs: { native: "none", run: (arguments_) => [source, "docs/main.ts", ...arguments_] },
   build: { native: "required", run: (arguments_) => ["scripts/build.ts", ...arguments_] },
   pack: { native: "required", run: (arguments_) => ["scripts/pack.ts", "prepare", ...arguments_] },
   lint: { native: "none", run: (arguments_) => ["scripts/lint/main.ts", ...arguments_] },

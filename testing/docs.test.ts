@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { operationsPage } from "../docs/operations.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -56,6 +57,10 @@ test("the programs in the README compile", () => {
   }
 });
 
+test("the page of operations is what the records say", () => {
+  assert.equal(read("docs/operations.md"), operationsPage(), "npm run docs brings it up to date");
+});
+
 test("the relative links of the documents lead somewhere", () => {
   for (const document of [
     "README.md",
@@ -63,6 +68,7 @@ test("the relative links of the documents lead somewhere", () => {
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/operations.md",
   ]) {
     for (const [, target = ""] of read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
       assert.ok(read(target).length > 0, `${document} → ${target}`);
