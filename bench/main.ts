@@ -13,12 +13,17 @@ import {
   usage,
   WorkerParty,
 } from "./harness/index.ts";
+import { profileWorkload } from "./profileWorkload.ts";
 import { workloads } from "./workloads/index.ts";
 
 const say = (line: string): void => console.error(line);
 
 /** Above this load average other work takes a share of the processors that shows in the figures. */
 const quietLoad = 0.5;
+
+function profile(names: readonly string[]): void {
+  for (const workload of workloads) if (names.includes(workload.name)) console.log(profileWorkload(workload));
+}
 
 async function bench({ json, peers, rounds, ...options }: BenchOptions): Promise<number> {
   const { commands, missing } = await findPeers(peers, process.env);
@@ -70,6 +75,7 @@ try {
     workloads.map(({ name }) => name),
   );
   if (options.help) console.log(usage(workloads));
+  else if (options.profile) profile(options.workloads);
   else process.exitCode = await bench(options);
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;

@@ -15,6 +15,8 @@ export interface BenchOptions {
   /** Turns of each party with each workload. */
   readonly rounds: number;
   readonly json: boolean;
+  /** Instead of comparing, say where our own time goes. */
+  readonly profile: boolean;
   readonly help: boolean;
 }
 
@@ -54,12 +56,13 @@ function readPeers(text: string): PeerFamily[] {
  */
 export function parseBenchArguments(argv: readonly string[], known: readonly string[]): BenchOptions {
   const { values, positionals } = parse(argv);
-  const { peers, rounds, json = false, help = false } = values;
+  const { peers, rounds, json = false, profile = false, help = false } = values;
   return {
     workloads: positionals.length > 0 ? chosenFrom("workloads", known, positionals) : known,
     peers: peers === undefined ? peerFamilies : readPeers(peers),
     rounds: rounds === undefined ? defaultRounds : readRounds(rounds),
     json,
+    profile,
     help,
   };
 }
@@ -71,6 +74,7 @@ function parse(argv: readonly string[]) {
       allowPositionals: true,
       options: {
         json: { type: "boolean" },
+        profile: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         peers: { type: "string" },
         rounds: { type: "string" },
@@ -94,6 +98,7 @@ export function usage(tasks: readonly Task[]): string {
     "  --peers LIST   some of torch,jax,tf,tfjs, or none; default: all that are installed",
     `  --rounds N     turns of each party with each workload; default ${defaultRounds}`,
     "  --json         one JSON line for each workload and party, and one for each ratio",
+    "  --profile      no peers: a table of where Nagare's time goes, kernel by kernel",
     "",
     "NAGARE_PEER_PYTHON   Python interpreters that have PyTorch, JAX or TensorFlow, with commas or colons between; default python3",
     "NAGARE_PEER_TFJS     a folder with @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm in its node_modules",

@@ -1,8 +1,7 @@
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from "node:os";
 import { backend, backendNames } from "nagare";
-import { loadBackend } from "nagare/backend";
+import { formatBytes, formatTable, indent, loadBackend } from "nagare/backend";
 import { explainError } from "./explainError.ts";
-import { formatBytes, formatTable, indent } from "./text.ts";
 
 /** One backend: what it found on this machine, or why it does not work here. */
 interface BackendReport {

@@ -1,10 +1,9 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatSpec } from "@nagare/serve";
-import { bytesPerElement } from "nagare/backend";
+import { bytesPerElement, formatBytes, formatTable, indent } from "nagare/backend";
 import type { OpenedModel } from "./openModel.ts";
 import { openModel } from "./openModel.ts";
-import { formatBytes, formatTable, indent } from "./text.ts";
 
 /** The options of `nagare inspect`. */
 export interface InspectOptions {

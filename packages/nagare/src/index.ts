@@ -52,11 +52,22 @@ export * as nn from "./nn/index.ts";
 export { primitives } from "./ops/index.ts";
 export * as optim from "./optim/index.ts";
 export * as random from "./random/index.ts";
-export type { Backend, Executable, MemoryInfo, VariableOptions } from "./runtime/index.ts";
+export type {
+  Backend,
+  ChromeTrace,
+  Executable,
+  MemoryInfo,
+  Profile,
+  Profiled,
+  ProfileRow,
+  TraceEvent,
+  VariableOptions,
+} from "./runtime/index.ts";
 export {
   backend,
   backendNames,
   memory,
+  profile,
   setBackend,
   setThreads,
   threads,

@@ -167,19 +167,35 @@ bool read_memory(napi_env env, const Program& program, int index, napi_value val
   return true;
 }
 
-// run(program, ...memories): void
-napi_value run(napi_env env, napi_callback_info info) {
-  napi_value arguments[1 + kFewExternals];
-  size_t count = 1 + kFewExternals;
+// Where a run shall say when its instructions ran.
+bool read_spans(napi_env env, const Program& program, napi_value value, Span*& spans) {
+  View view;
+  napi_typedarray_type type = napi_int8_array;
+  if (!read_view(env, value, view) || napi_get_typedarray_info(env, value, &type, nullptr, nullptr, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array || view.bytes < program.instructions() * sizeof(Span)) {
+    type_error(env, "the times of a run go into a Float64Array of " + std::to_string(2 * program.instructions()) + " elements");
+    return false;
+  }
+  spans = reinterpret_cast<Span*>(view.data);
+  return true;
+}
+
+// The program and its memories follow the times, if there are any.
+napi_value run_at_once(napi_env env, napi_callback_info info, bool timed) {
+  napi_value arguments[2 + kFewExternals];
+  size_t count = sizeof arguments / sizeof *arguments;
   if (!ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr))) return nullptr;
-  if (count == 0) return type_error(env, "run expects a program and its memories");
-  const ProgramHandle* handle = read_program(env, arguments[0]);
+  const size_t first = timed ? 2 : 1;
+  if (count < first) return type_error(env, timed ? "runTimed expects times, a program and its memories" : "run expects a program and its memories");
+  const ProgramHandle* handle = read_program(env, arguments[first - 1]);
   if (!handle) return nullptr;
   const Program& program = **handle;
   const int externals = program.externals();
-  if (count != static_cast<size_t>(externals) + 1) {
-    return type_error(env, "run expects " + std::to_string(externals) + " memories; received " + std::to_string(count - 1));
+  if (count != static_cast<size_t>(externals) + first) {
+    return type_error(env, "run expects " + std::to_string(externals) + " memories; received " + std::to_string(count - first));
   }
+  Span* spans = nullptr;
+  if (timed && !read_spans(env, program, arguments[0], spans)) return nullptr;
   char* few[kFewExternals];
   std::vector<napi_value> all;
   std::vector<char*> many;
@@ -193,12 +209,18 @@ napi_value run(napi_env env, napi_callback_info info) {
     values = all.data();
   }
   for (int i = 0; i < externals; i++) {
-    if (!read_memory(env, program, i, values[i + 1], memories[i])) return nullptr;
+    if (!read_memory(env, program, i, values[static_cast<size_t>(i) + first], memories[i])) return nullptr;
   }
-  const std::string error = Engine::instance().run(program, memories);
+  const std::string error = Engine::instance().run(program, memories, spans);
   if (!error.empty()) napi_throw_range_error(env, nullptr, error.c_str());
   return nullptr;
 }
+
+// run(program, ...memories): void
+napi_value run(napi_env env, napi_callback_info info) { return run_at_once(env, info, false); }
+
+// runTimed(times: Float64Array, program, ...memories): void
+napi_value run_timed(napi_env env, napi_callback_info info) { return run_at_once(env, info, true); }
 
 // Settles a promise on the JavaScript thread.
 void settle(napi_env env, napi_value, void* context, void* data) {
@@ -237,10 +259,10 @@ Environment* environment_of(napi_env env) {
   return static_cast<Environment*>(data);
 }
 
-// runAsync(program, memories: TypedArray[]): [number of the run, promise]
+// runAsync(program, memories: TypedArray[], times?: Float64Array): [number of the run, promise]
 napi_value run_async(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  size_t count = 2;
+  napi_value arguments[3];
+  size_t count = 3;
   if (!ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr))) return nullptr;
   uint32_t given = 0;
   if (count < 2 || napi_get_array_length(env, arguments[1], &given) != napi_ok) {
@@ -252,6 +274,10 @@ napi_value run_async(napi_env env, napi_callback_info info) {
   if (given != static_cast<uint32_t>(program.externals())) {
     return type_error(env, "runAsync expects " + std::to_string(program.externals()) + " memories; received " + std::to_string(given));
   }
+  napi_valuetype timesType = napi_undefined;
+  Span* spans = nullptr;
+  if (count >= 3 && (!ok(env, napi_typeof(env, arguments[2], &timesType)))) return nullptr;
+  if (timesType != napi_undefined && !read_spans(env, program, arguments[2], spans)) return nullptr;
   // An array of its own, so that what the caller does to his does not matter.
   napi_value kept;
   if (!ok(env, napi_create_array_with_length(env, given, &kept))) return nullptr;
@@ -262,6 +288,7 @@ napi_value run_async(napi_env env, napi_callback_info info) {
     if (!read_memory(env, program, static_cast<int>(i), element, memories[i])) return nullptr;
     if (!ok(env, napi_set_element(env, kept, i, element))) return nullptr;
   }
+  if (spans && !ok(env, napi_set_element(env, kept, given, arguments[2]))) return nullptr;
   Environment* environment = environment_of(env);
   auto started = std::make_unique<AsyncRun>();
   started->environment = environment;
@@ -278,7 +305,7 @@ napi_value run_async(napi_env env, napi_callback_info info) {
   AsyncRun* run = started.release();
   // The run's number is known only after it is submitted, when it may be over already: its error waits under the lock.
   std::unique_lock<std::mutex> numbering(environment->mutex);
-  run->number = Engine::instance().submit(*handle, std::move(memories), [run](std::string error) {
+  run->number = Engine::instance().submit(*handle, std::move(memories), spans, [run](std::string error) {
     Environment* owner = run->environment;
     std::lock_guard<std::mutex> lock(owner->mutex);
     run->error = std::move(error);
@@ -391,6 +418,13 @@ napi_value set_default_threads(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// now(): milliseconds of the clock in which the times of runs are
+napi_value now(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  ok(env, napi_create_double(env, milliseconds(), &result));
+  return result;
+}
+
 // workingBytes(): memory of the shared arena and of the kernels' scratch
 napi_value working_bytes(napi_env env, napi_callback_info) {
   napi_value result = nullptr;
@@ -424,8 +458,16 @@ napi_value start(napi_env env, napi_value exports) {
   const struct {
     const char* name;
     napi_callback function;
-  } functions[] = {{"createProgram", create_program}, {"run", run},         {"runAsync", run_async},      {"wait", wait},
-                   {"ops", ops},                      {"isa", isa},         {"threads", threads},         {"setThreads", set_threads},
+  } functions[] = {{"createProgram", create_program},
+                   {"run", run},
+                   {"runTimed", run_timed},
+                   {"runAsync", run_async},
+                   {"wait", wait},
+                   {"now", now},
+                   {"ops", ops},
+                   {"isa", isa},
+                   {"threads", threads},
+                   {"setThreads", set_threads},
                    {"setDefaultThreads", set_default_threads},
                    {"workingBytes", working_bytes}};
   for (const auto& entry : functions) {

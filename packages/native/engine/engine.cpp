@@ -76,33 +76,34 @@ size_t Engine::arena_bytes() {
   return bytes;
 }
 
-std::string Engine::execute(const Program& program, char* const* external) {
+std::string Engine::execute(const Program& program, char* const* external, Span* spans) {
   try {
     grow(arena_, arenaBytes_, program.arena_bytes());
     grow(scratch_, scratchBytes_, program.scratch_bytes(pool_->threads()));
   } catch (const std::bad_alloc&) {
     return "Out of memory: the program needs " + std::to_string(program.arena_bytes()) + " bytes for intermediate values.";
   }
-  return program.run(external, arena_, scratch_, pool_->parallel());
+  return program.run(external, arena_, scratch_, pool_->parallel(), spans);
 }
 
-std::string Engine::run(const Program& program, char* const* external) {
+std::string Engine::run(const Program& program, char* const* external, Span* spans) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     const uint64_t turn = take_turn_locked();
     if (currentTurn_ != turn) await_turn(lock, turn);
   }
-  std::string error = execute(program, external);
+  std::string error = execute(program, external, spans);
   end_turn();
   return error;
 }
 
-uint64_t Engine::submit(std::shared_ptr<const Program> program, std::vector<char*> external, std::function<void(std::string)> finish) {
+uint64_t Engine::submit(std::shared_ptr<const Program> program, std::vector<char*> external, Span* spans,
+                        std::function<void(std::string)> finish) {
   uint64_t turn;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     turn = take_turn_locked();
-    jobs_.push_back({turn, std::move(program), std::move(external), std::move(finish)});
+    jobs_.push_back({turn, std::move(program), std::move(external), spans, std::move(finish)});
     if (!executor_.joinable()) executor_ = std::thread([this] { serve(); });
   }
   jobsChanged_.notify_one();
@@ -119,7 +120,7 @@ void Engine::serve() {
       jobs_.pop_front();
       await_turn(lock, job.turn);
     }
-    std::string error = execute(*job.program, job.external.data());
+    std::string error = execute(*job.program, job.external.data(), job.spans);
     job.finish(std::move(error));
     job.program.reset();
     end_turn();

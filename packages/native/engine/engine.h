@@ -30,11 +30,13 @@ class Engine {
   void set_threads(int count, bool force);
   size_t arena_bytes();
 
-  // Runs at once on the calling thread, after everything that was submitted before. Returns an error or an empty string.
-  std::string run(const Program& program, char* const* external);
+  // Runs at once on the calling thread, after everything that was submitted before. `spans` is null, or receives when each instruction
+  // ran. Returns an error or an empty string.
+  std::string run(const Program& program, char* const* external, Span* spans);
 
   // Runs on the engine's own thread; `finish` is called there with the error. Returns the run's number.
-  uint64_t submit(std::shared_ptr<const Program> program, std::vector<char*> external, std::function<void(std::string)> finish);
+  uint64_t submit(std::shared_ptr<const Program> program, std::vector<char*> external, Span* spans,
+                  std::function<void(std::string)> finish);
 
   // Returns when the run of that number, and all before it, are over.
   void wait(uint64_t number);
@@ -46,13 +48,14 @@ class Engine {
     uint64_t turn;
     std::shared_ptr<const Program> program;
     std::vector<char*> external;
+    Span* spans;
     std::function<void(std::string)> finish;
   };
 
   uint64_t take_turn_locked() { return nextTurn_++; }
   void await_turn(std::unique_lock<std::mutex>& lock, uint64_t turn);
   void end_turn();
-  std::string execute(const Program& program, char* const* external);
+  std::string execute(const Program& program, char* const* external, Span* spans);
   void serve();
 
   const Kernels* kernels_ = nullptr;

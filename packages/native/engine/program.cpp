@@ -14,7 +14,6 @@ Program::Program(const Kernels& kernels, const int32_t* code, size_t length, con
     : kernels_(kernels), firstExternal_(1 + constants.size()), externals_(externals), arenaBytes_(arenaBytes) {
   needs_.resize(firstExternal_ + static_cast<size_t>(externals));
   const std::vector<InstructionKind>& kinds = instruction_kinds();
-  size_t number = 0;
   for (size_t at = 0; at < length;) {
     if (at + 2 > length) throw InvalidProgram("the last instruction is cut off");
     const int32_t kind = code[at], count = code[at + 1];
@@ -26,11 +25,14 @@ Program::Program(const Kernels& kernels, const int32_t* code, size_t length, con
     try {
       std::unique_ptr<Step> step = known.decode(operands, kernels);
       operands.finish();
-      if (step) steps_.push_back(std::move(step));
+      if (step) {
+        steps_.push_back(std::move(step));
+        stepInstruction_.push_back(instructions_);
+      }
     } catch (const InvalidProgram& error) {
-      throw InvalidProgram("instruction " + std::to_string(number) + " (" + known.name + "): " + error.what());
+      throw InvalidProgram("instruction " + std::to_string(instructions_) + " (" + known.name + "): " + error.what());
     }
-    number++;
+    instructions_++;
     at += static_cast<size_t>(count);
   }
   if (needs_[0].bytes > static_cast<int64_t>(arenaBytes)) {
@@ -66,14 +68,24 @@ size_t Program::scratch_bytes(int threads) const {
   return plannedScratch_;
 }
 
-std::string Program::run(char* const* external, char* arena, void* scratch, const Parallel& parallel) const {
+std::string Program::run(char* const* external, char* arena, void* scratch, const Parallel& parallel, Span* spans) const {
   // Runs come one at a time (the engine's turn), so the table may live in the program.
   char** bases = bases_.data();
   bases[0] = arena;
   for (int i = 0; i < externals_; i++) bases[firstExternal_ + static_cast<size_t>(i)] = external[i];
   RunContext context{kernels_, bases, scratch, parallel, {}};
-  for (const auto& step : steps_) {
-    if (!step->run(context)) return context.error;
+  if (!spans) {
+    for (const auto& step : steps_) {
+      if (!step->run(context)) return context.error;
+    }
+    return {};
+  }
+  for (size_t i = 0; i < steps_.size(); i++) {
+    Span& span = spans[stepInstruction_[i]];
+    span.start = milliseconds();
+    const bool done = steps_[i]->run(context);
+    span.end = milliseconds();
+    if (!done) return context.error;
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "clock.h"
 #include "reader.h"
 
 namespace nagare {
@@ -65,8 +66,12 @@ class Program {
   size_t scratch_bytes(int threads) const;
   size_t constant_bytes() const { return constantBytes_; }
 
-  // `external` are the memories, already checked against the needs. Returns an error or an empty string.
-  std::string run(char* const* external, char* arena, void* scratch, const Parallel& parallel) const;
+  // Instructions in the code, those without a step included.
+  size_t instructions() const { return instructions_; }
+
+  // `external` are the memories, already checked against the needs. `spans`, where it is not null, has one place for each instruction
+  // and receives when its step ran. Returns an error or an empty string.
+  std::string run(char* const* external, char* arena, void* scratch, const Parallel& parallel, Span* spans) const;
 
  private:
   struct AlignedFree {
@@ -75,6 +80,8 @@ class Program {
 
   const Kernels& kernels_;
   std::vector<std::unique_ptr<Step>> steps_;
+  std::vector<size_t> stepInstruction_;  // which instruction each step carries out
+  size_t instructions_ = 0;
   std::vector<BaseNeeds> needs_;
   std::unique_ptr<char[], AlignedFree> constantMemory_;
   mutable std::vector<char*> bases_;  // arena and externals are filled in by each run

@@ -16,8 +16,18 @@ export interface Addon {
     arenaBytes: number,
   ): ProgramHandle;
   run(program: ProgramHandle, ...memories: readonly TypedArray[]): void;
+  /**
+   * As `run`; `times` has two elements for each instruction and receives when it started and ended, in milliseconds of
+   * `now`. Instructions that did not run leave theirs as they are.
+   */
+  runTimed(times: Float64Array, program: ProgramHandle, ...memories: readonly TypedArray[]): void;
   /** The number of the run, for `wait`, and a promise of its end. */
-  runAsync(program: ProgramHandle, memories: readonly TypedArray[]): [number: number, done: Promise<void>];
+  runAsync(
+    program: ProgramHandle,
+    memories: readonly TypedArray[],
+    times?: Float64Array,
+  ): [number: number, done: Promise<void>];
+  now(): number;
   wait(number: number): void;
   /** Codes by name. */
   ops(): {

@@ -2,162 +2,25 @@
 import { availableParallelism } from "node:os";
 import {
   type Aval,
-  allocateStorage,
   type Backend,
   type ConcreteTensor,
-  CpuStorage,
-  concreteSize,
   type DType,
-  type Executable,
   type Graph,
   GraphBuilder,
-  NagareError,
+  type KernelObserver,
   type Param,
   type Params,
-  type Pending,
   type Primitive,
-  type RunResult,
   type Shape,
   type Storage,
-  type TypedArray,
   ValueError,
 } from "nagare/backend";
-import { type Addon, loadAddon, type ProgramHandle } from "./addon.ts";
-import { compileProgram, type EngineCodes, takesFused } from "./compile.ts";
+import { type Addon, loadAddon } from "./addon.ts";
+import { type EngineCodes, takesFused } from "./compile.ts";
+import { clockOffset, NativeExecutable, type Observation } from "./executable.ts";
 
 /** Eager programs that are kept; the oldest make room. */
 const maximalEagerPrograms = 4096;
-
-function cpuArray(storage: Storage | undefined): TypedArray {
-  if (!(storage instanceof CpuStorage)) {
-    throw new NagareError(
-      `The native backend computes on the CPU; received ${storage?.device ?? "no storage"}.`,
-    );
-  }
-  return storage.array;
-}
-
-/** Values that an operation cannot take, such as an index out of range, are the engine's range errors. */
-function asValueError(error: unknown): unknown {
-  return error instanceof RangeError ? new ValueError(error.message, { cause: error }) : error;
-}
-
-/** A run on the engine's own thread. */
-class EngineRun implements Pending {
-  readonly done: Promise<void>;
-  readonly #addon: Addon;
-  readonly #number: number;
-  #over = false;
-  #failure: unknown;
-
-  constructor(addon: Addon, number: number, done: Promise<void>) {
-    this.#addon = addon;
-    this.#number = number;
-    const end = (failure?: unknown) => {
-      this.#over = true;
-      this.#failure = failure;
-    };
-    this.done = done.then(end, (error) => {
-      end(asValueError(error));
-      throw this.#failure;
-    });
-  }
-
-  wait(): void {
-    try {
-      // A failure is told once through the promise; later readers learn it from here.
-      if (!this.#over) this.#addon.wait(this.#number);
-    } catch (error) {
-      throw asValueError(error);
-    }
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-interface OutputSpec {
-  readonly dtype: DType;
-  readonly size: number;
-}
-
-/** A program of the engine, with what a run needs to know about its memories. */
-class NativeExecutable implements Executable {
-  readonly arenaBytes: number;
-  readonly #addon: Addon;
-  readonly #program: ProgramHandle;
-  readonly #outputs: readonly OutputSpec[];
-  readonly #shared: readonly TypedArray[];
-  readonly #listing: readonly string[];
-
-  constructor(addon: Addon, graph: Graph, codes: EngineCodes) {
-    const compiled = compileProgram(graph, codes);
-    this.#addon = addon;
-    this.#program = addon.createProgram(
-      compiled.code,
-      compiled.constants,
-      compiled.externals,
-      compiled.arenaBytes,
-    );
-    this.#outputs = graph.outputs.map((output) => ({
-      dtype: output.dtype,
-      size: concreteSize(output.shape),
-    }));
-    this.#shared = compiled.shared;
-    this.#listing = compiled.listing;
-    this.arenaBytes = compiled.arenaBytes;
-  }
-
-  run(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Storage[] {
-    const outputs = this.#allocate(reuse);
-    try {
-      this.#addon.run(this.#program, ...this.#memories(inputs, outputs));
-    } catch (error) {
-      throw asValueError(error);
-    }
-    return outputs;
-  }
-
-  runAsync(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Required<RunResult> {
-    const outputs = this.#allocate(reuse);
-    const [number, done] = this.#addon.runAsync(this.#program, this.#memories(inputs, outputs));
-    return { outputs, pending: new EngineRun(this.#addon, number, done) };
-  }
-
-  describe(): string {
-    return this.#listing.join("\n");
-  }
-
-  /** One operation at once: `run` without what only programs with state need. */
-  runEagerly(operands: readonly ConcreteTensor[]): Storage[] {
-    const memories = new Array<TypedArray>(operands.length + this.#outputs.length);
-    for (let i = 0; i < operands.length; i++) memories[i] = cpuArray(operands[i]?.storage);
-    const outputs = new Array<Storage>(this.#outputs.length);
-    for (let i = 0; i < outputs.length; i++) {
-      const spec = this.#outputs[i];
-      if (!spec) continue;
-      const storage = allocateStorage(spec.dtype, spec.size);
-      outputs[i] = storage;
-      memories[operands.length + i] = storage.array;
-    }
-    try {
-      this.#addon.run(this.#program, ...memories);
-    } catch (error) {
-      throw asValueError(error);
-    }
-    return outputs;
-  }
-
-  #allocate(reuse: readonly (Storage | undefined)[]): Storage[] {
-    return this.#outputs.map(({ dtype, size }, i) => reuse[i] ?? allocateStorage(dtype, size));
-  }
-
-  #memories(inputs: readonly Storage[], outputs: readonly Storage[]): TypedArray[] {
-    const memories: TypedArray[] = [];
-    for (let i = 0; i < inputs.length; i++) memories.push(cpuArray(inputs[i]));
-    for (let i = 0; i < outputs.length; i++) memories.push(cpuArray(outputs[i]));
-    for (const array of this.#shared) memories.push(array);
-    return memories;
-  }
-}
 
 function paramKey(param: Param): string {
   if (Array.isArray(param)) return `[${param.map(paramKey).join(",")}]`;
@@ -205,6 +68,7 @@ export class NativeBackend implements Backend {
   readonly threads: Required<Backend>["threads"];
   readonly #addon: Addon;
   readonly #codes: EngineCodes;
+  readonly #observation: Observation = { observer: undefined, offset: 0 };
   readonly #eager = new Map<string, NativeExecutable>();
   readonly #recent = new Map<Primitive, Recent>();
 
@@ -248,7 +112,7 @@ export class NativeBackend implements Backend {
     const key = eagerKey(op, inputs, params);
     let executable = this.#eager.get(key);
     if (!executable) {
-      executable = new NativeExecutable(this.#addon, graphOf(op, inputs, params), this.#codes);
+      executable = this.compile(graphOf(op, inputs, params));
       if (this.#eager.size >= maximalEagerPrograms) this.#eager.delete(this.#eager.keys().next().value ?? "");
       this.#eager.set(key, executable);
     }
@@ -259,8 +123,13 @@ export class NativeBackend implements Backend {
     return takesFused(op, inputs, params);
   }
 
-  compile(graph: Graph): Executable {
-    return new NativeExecutable(this.#addon, graph, this.#codes);
+  compile(graph: Graph): NativeExecutable {
+    return new NativeExecutable(this.#addon, graph, this.#codes, this.#observation);
+  }
+
+  observe(observer: KernelObserver | undefined): void {
+    this.#observation.observer = observer;
+    this.#observation.offset = clockOffset(this.#addon);
   }
 }
 

@@ -4,6 +4,7 @@ import {
   concreteSize,
   type Graph,
   type Node,
+  builder as ops,
   type Params,
   type Primitive,
   planMemory,
@@ -39,8 +40,8 @@ export interface CompiledProgram {
   readonly shared: readonly TypedArray[];
   readonly externals: number;
   readonly arenaBytes: number;
-  /** The instructions by name, in order. */
-  readonly listing: readonly string[];
+  /** What each instruction carries out; a node may need several. */
+  readonly nodes: readonly Node[];
 }
 
 /** The codes of the engine, by name. */
@@ -182,17 +183,19 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
       return tensor && concreteSize(tensor.shape) === 1 ? scalarElement(tensor) : undefined;
     },
   };
-  const listing: string[] = [];
+  const nodes: Node[] = [];
+  const wroteFor = (node: Node): void => {
+    while (nodes.length < writer.count) nodes.push(node);
+  };
   for (const node of graph.nodes) {
-    const before = writer.count;
     lower(node, context);
-    if (writer.count > before) listing.push(listingLine(node));
+    wroteFor(node);
   }
   graph.outputs.forEach((value, index) => {
     if (holders.get(root(value)) === index) return;
     const to = { base: firstOutput + index, offset: 0 };
     writeDenseCopy(context, value.dtype, concreteSize(value.shape), place(value), to);
-    listing.push("copy");
+    wroteFor({ op: copy, params: {}, inputs: [value], outputs: [value] });
   });
   return {
     code: writer.finish(),
@@ -200,11 +203,9 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
     shared: shared.map(({ array }) => array),
     externals: graph.inputs.length + graph.outputs.length + shared.length,
     arenaBytes: plan.arenaBytes,
-    listing,
+    nodes,
   };
 }
 
-function listingLine(node: Node): string {
-  const inner = node.body ? ` (${node.body.nodes.map((part) => part.op.name).join(", ")})` : "";
-  return `${node.op.name}${inner} → ${node.outputs.join(", ")}`;
-}
+/** What brings a result to its place where no kernel could write it there. */
+const copy: Primitive = { ...(ops.broadcastTo as unknown as Primitive), name: "copy" };

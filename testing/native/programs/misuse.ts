@@ -135,6 +135,22 @@ refuses(/gather: expected a result apart from the indices/, () =>
   engine.run(gather, new Float32Array(8), shared, shared),
 );
 
+// The times of a run
+refuses(/runTimed expects times, a program and its memories/, () => engine.runTimed(new Float64Array(2)));
+for (const times of [...nothing, new Float64Array(1), new Float32Array(8), new BigInt64Array(2)])
+  refuses(/times of a run go into a Float64Array of 2 elements/, () => engine.runTimed(times, program, x, y));
+for (const times of [null, 7, {}, new Float64Array(1), new Float32Array(8)])
+  refuses(/times of a run go into a Float64Array of 2 elements/, () =>
+    engine.runAsync(program, [x, y], times),
+  );
+const times = new Float64Array(3);
+const before = engine.now() as number;
+engine.runTimed(times, program, x, y);
+assert.ok((times[0] ?? 0) >= before && (times[1] ?? 0) >= (times[0] ?? 0) && times[2] === 0, times.join());
+const asynchronous = new Float64Array(2);
+await (engine.runAsync(program, [x, y], asynchronous) as [number, Promise<void>])[1];
+assert.ok((asynchronous[0] ?? 0) >= (times[1] ?? 0), asynchronous.join());
+
 // What is unusual and yet right.
 engine.run(program, new Float32Array(new SharedArrayBuffer(64), 4, 9), new Uint8Array(40));
 engine.run(program, new Float32Array(new ArrayBuffer(64, { maxByteLength: 128 })), y);

@@ -8,4 +8,5 @@ export * from "./philox.ts";
 export * from "./shape.ts";
 export * from "./storage.ts";
 export * from "./tensor.ts";
+export * from "./text.ts";
 export * from "./tree.ts";

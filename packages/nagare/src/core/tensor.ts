@@ -1,6 +1,6 @@
 /** The tensor handle: what users hold, whatever computes it. */
 import type { DType, TypedArray, TypedArrayOf } from "./dtype.ts";
-import { isFloat } from "./dtype.ts";
+import { bytesPerElement, isFloat } from "./dtype.ts";
 import { FormatError, ShapeError } from "./errors.ts";
 import { bfloat16ToNumber, float16ToNumber } from "./half.ts";
 import type { Shape } from "./shape.ts";
@@ -11,6 +11,11 @@ import type { Storage } from "./storage.ts";
 export interface Aval<D extends DType = DType> {
   readonly shape: Shape;
   readonly dtype: D;
+}
+
+/** The bytes of a tensor's elements; its shape must be concrete. */
+export function bytesOf({ shape, dtype }: Aval): number {
+  return concreteSize(shape) * bytesPerElement(dtype);
 }
 
 /** An element as JavaScript sees it: bigint for int64, boolean for bool, number for the rest. */

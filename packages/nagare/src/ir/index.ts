@@ -1,4 +1,5 @@
 /** The dataflow graph and its passes. */
+export * from "./cost.ts";
 export * from "./graph.ts";
 export * from "./passes/bindDims.ts";
 export * from "./passes/contractBatches.ts";

@@ -4,6 +4,7 @@
  */
 import {
   type Aval,
+  concreteSize,
   type Dim,
   DTypeError,
   formatAval,
@@ -118,6 +119,11 @@ function eachProduct(
       }
     });
   }
+}
+
+/** A multiplication and an addition for each filter cell of each element of x ∗ w; those in the padding count. */
+function convolutionCost(w: Shape, y: Shape): { flops: number } {
+  return { flops: 2 * concreteSize(w.slice(0, 3)) * concreteSize(y) };
 }
 
 const zeros = (shape: readonly number[]): number[] =>
@@ -238,6 +244,7 @@ export const conv2d: Op2<ConvolutionParams> = op2("conv2d", {
     });
     return y;
   },
+  cost: ([, w], _, y) => convolutionCost(w.shape, y.shape),
   samples: () => cases.map(([x, w, , params]) => ({ inputs: [image(...x), image(...w)], params })),
 });
 
@@ -275,6 +282,7 @@ export const conv2dInputGrad: Op2<ConvolutionParams & { inputShape: Shape }> = o
     });
     return dx;
   },
+  cost: ([ct, w]) => convolutionCost(w.shape, ct.shape),
   samples: () =>
     cases.map(([x, w, y, params]) => ({
       inputs: [image(...y), image(...w)],
@@ -316,6 +324,7 @@ export const conv2dFilterGrad: Op2<ConvolutionParams & { filterShape: Shape }> =
     });
     return dw;
   },
+  cost: ([, ct], _, dw) => convolutionCost(dw.shape, ct.shape),
   samples: () =>
     cases.map(([x, w, y, params]) => ({
       inputs: [image(...x), image(...y)],

@@ -1,6 +1,7 @@
 /** The primitives: one record each, in family files. Everything else is composed of them. */
 
 export type {
+  Cost,
   OpBuilder,
   Param,
   Params,

@@ -1,6 +1,7 @@
 /** Rows picked by number, and rows added where numbers say: each is the other's transpose. */
 import {
   type Aval,
+  bytesOf,
   type Dim,
   DTypeError,
   formatShape,
@@ -131,6 +132,8 @@ export const gather: Op2<IndexParams> = op2("gather", {
     });
     return result;
   },
+  // Only the elements that are picked.
+  cost: ([, indices], _, y) => ({ bytes: bytesOf(indices) + 2 * bytesOf(y) }),
   samples: () => [
     { inputs: [values(5, 2), indexInput([3], 5)], params: { axis: 0, batchAxes: 0 } },
     { inputs: [values(3, 2), indexInput([0], 3)], params: { axis: 0, batchAxes: 0 } },

@@ -2,6 +2,7 @@
 import {
   type Aval,
   broadcastShapes,
+  concreteSize,
   type Dim,
   DTypeError,
   formatAval,
@@ -143,6 +144,9 @@ export const matmul: Op2<Flags> = op2("matmul", {
     }
     return result;
   },
+  cost: ([a, b], flags, y) => ({
+    flops: 2 * concreteSize(y.shape) * Number(matrixSizes(a.shape, b.shape, flags).k),
+  }),
   samples: () => [
     { inputs: [sampled([2, 3]), sampled([3, 4])], params: { transposeA: false, transposeB: false } },
     { inputs: [sampled([0, 3]), sampled([3, 2])], params: { transposeA: false, transposeB: false } },

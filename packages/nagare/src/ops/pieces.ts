@@ -1,6 +1,7 @@
 /** Operations that take tensors apart and put them together: slices, padding, joining. All are linear. */
 import {
   addDims,
+  bytesOf,
   type Dim,
   floorDivDim,
   formatShape,
@@ -63,6 +64,7 @@ export const slice: Op1<{ starts: readonly number[]; limits: Shape; strides: rea
     },
     batch: (o, [x], _, { starts, limits, strides }, size) =>
       o.slice(x, { starts: [0, ...starts], limits: [size, ...limits], strides: [1, ...strides] }),
+    cost: (_inputs, _params, y) => ({ bytes: 2 * bytesOf(y) }),
     reference: ([x], { starts, strides }, { shape }) => {
       const own = rowMajorStrides(x.shape);
       const offset = own.reduce((sum, stride, i) => sum + stride * (starts[i] ?? 0), 0);

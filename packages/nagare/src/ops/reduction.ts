@@ -1,6 +1,7 @@
 /** Operations that reduce axes. The reduced axes disappear; `axes` are in rising order, counted from the front. */
 import {
   type Aval,
+  concreteSize,
   type DType,
   formatShape,
   rowMajorStrides,
@@ -88,6 +89,11 @@ function fold(
   });
 }
 
+/** One operation for each element. */
+function reductionCost([x]: readonly [Aval]): { flops: number } {
+  return { flops: concreteSize(x.shape) };
+}
+
 const distinct = { low: -2, high: 2, distinct: true };
 
 /** The sum of the elements; 0 for none. Integers wrap. */
@@ -98,6 +104,7 @@ export const reduceSum: Op1<Axes> = op1("reduceSum", {
   transpose: (o, ct, _, { axes }, operand) => stretched(o, ct, operand, axes),
   batch: reduceBatch("reduceSum"),
   reference: ([x], { axes }) => fold(x, axes, 0, "add"),
+  cost: reductionCost,
   samples: () => [
     { inputs: [{ shape: [2, 3], low: -2, high: 2 }], params: { axes: [0, 1] } },
     { inputs: [{ shape: [2, 3, 4], low: -2, high: 2 }], params: { axes: [1] } },
@@ -115,6 +122,7 @@ export const reduceProd: Op1<Axes> = op1("reduceProd", {
   jvp: (o, [x], [dx], { axes }) => productTangent(o, x, dx, axes),
   batch: reduceBatch("reduceProd"),
   reference: ([x], { axes }) => fold(x, axes, 1, "mul"),
+  cost: reductionCost,
   samples: () => [
     { inputs: [{ shape: [2, 3], low: 0.5, high: 1.5 }], params: { axes: [0, 1] } },
     { inputs: [{ shape: [2, 5, 2], low: 0.5, high: 1.5 }], params: { axes: [1] } },
@@ -172,6 +180,7 @@ function extreme(name: "reduceMax" | "reduceMin", pick: "maximum" | "minimum"): 
     jvp: (o, [x], [dx], { axes }, y) => extremeTangent(o, x, dx, axes, y),
     batch: reduceBatch(name),
     reference: ([x], { axes }) => fold(x, axes, undefined, pick),
+    cost: reductionCost,
     samples: () => [
       { inputs: [{ shape: [2, 3], ...distinct }], params: { axes: [0, 1] } },
       { inputs: [{ shape: [2, 3, 4], ...distinct }], params: { axes: [1] } },
@@ -210,6 +219,7 @@ function argExtreme(
           0,
         );
       }),
+    cost: reductionCost,
     samples: () => [
       { inputs: [{ shape: [5], ...distinct }], params: { axis: 0 } },
       { inputs: [{ shape: [2, 0], ...distinct }], params: { axis: 0 } },

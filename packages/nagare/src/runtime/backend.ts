@@ -1,6 +1,6 @@
 /** What a backend is: it runs one operation at once, and it compiles graphs. */
 import type { Aval, ConcreteTensor, Pending, Storage } from "../core/index.ts";
-import type { Graph } from "../ir/index.ts";
+import type { Graph, Node } from "../ir/index.ts";
 import type { Params, Primitive } from "../ops/index.ts";
 
 /** The storages a run has written, or is writing until `pending` is over. */
@@ -23,6 +23,12 @@ export interface Executable {
   readonly arenaBytes?: number;
 }
 
+/**
+ * Receives when the kernels of one run were at work: of `nodes[i]` from `times[2·i]` to `times[2·i + 1]`, in milliseconds
+ * as of performance.now(). A node carried out in several steps stands there once for each; what did not run has zeros.
+ */
+export type KernelObserver = (nodes: readonly Node[], times: Float64Array) => void;
+
 /** A device's implementation of the operations. */
 export interface Backend {
   readonly name: string;
@@ -42,6 +48,8 @@ export interface Backend {
   hasKernel?(op: Primitive, inputs: readonly Aval[], params: Params): boolean;
   /** Compiles a graph whose dimensions are all numbers. */
   compile(graph: Graph): Executable;
+  /** From now on tells the observer of every run at its end; undefined ends that. Absent where kernels cannot be timed. */
+  observe?(observer: KernelObserver | undefined): void;
   /** Backend-specific settings such as the number of threads; absent where there are none. */
   readonly threads?: { get(): number; set(count: number): void };
 }

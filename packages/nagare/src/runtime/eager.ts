@@ -3,6 +3,7 @@ import { ConcreteTensor, NagareError, type Tensor } from "../core/index.ts";
 import { builder, type Params, type Primitive } from "../ops/index.ts";
 import { setEvaluator } from "../trace/index.ts";
 import { currentBackend } from "./devices.ts";
+import { currentRecording } from "./profile/index.ts";
 
 /** Runs one operation on concrete tensors. */
 export function evaluateEagerly<P extends Params>(
@@ -22,7 +23,10 @@ export function evaluateEagerly<P extends Params>(
   if (op.decompose && !backend.hasKernel?.(record, operands, params)) {
     return [...op.decompose(builder, inputs, params)];
   }
+  const recording = currentRecording();
+  const start = recording ? performance.now() : 0;
   const storages = backend.execute(record, operands, params, avals);
+  recording?.call("eager", op.name, start);
   const outputs = new Array<Tensor>(avals.length);
   for (let i = 0; i < avals.length; i++) {
     const aval = avals[i];

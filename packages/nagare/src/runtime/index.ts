@@ -4,5 +4,6 @@ export * from "./devices.ts";
 export * from "./eager.ts";
 export * from "./memory.ts";
 export * from "./optimize.ts";
+export * from "./profile/index.ts";
 export * from "./program.ts";
 export * from "./variable.ts";

@@ -18,6 +18,7 @@ import type { Executable } from "./backend.ts";
 import { currentBackend } from "./devices.ts";
 import { countArena } from "./memory.ts";
 import { optimize } from "./optimize.ts";
+import { currentRecording, recorded } from "./profile/index.ts";
 import type { Variable } from "./variable.ts";
 
 /** Where a result comes from: the executable, or straight from an input or a constant, which no kernel touches. */
@@ -69,13 +70,21 @@ function bindInputs(graph: Graph, shapes: readonly Shape[]): DimBindings {
  */
 export class Program {
   readonly graph: Graph;
+  readonly name: string;
   readonly states: readonly Variable[];
   readonly assigned: readonly Variable[];
   readonly #symbolic: boolean;
   readonly #compiled = new Map<string, Compiled>();
 
-  constructor(graph: Graph, states: readonly Variable[] = [], assigned: readonly Variable[] = []) {
+  /** `name` is what profiles call it. */
+  constructor(
+    graph: Graph,
+    states: readonly Variable[] = [],
+    assigned: readonly Variable[] = [],
+    name = "program",
+  ) {
     this.graph = graph;
+    this.name = name;
     this.states = states;
     this.assigned = assigned;
     this.#symbolic = graph.inputs.some((input) => !isConcrete(input.shape));
@@ -88,9 +97,13 @@ export class Program {
 
   /** Runs to the end; results are in the order of the graph's outputs, without the state. */
   run(inputs: readonly ConcreteTensor[]): ConcreteTensor[] {
+    const recording = currentRecording();
+    const start = recording ? performance.now() : 0;
     const compiled = this.#compile(inputs);
     const { storages, reuse } = this.#prepare(compiled, inputs);
-    return this.#finish(compiled, storages, compiled.executable.run(storages, reuse));
+    const results = this.#finish(compiled, storages, compiled.executable.run(storages, reuse));
+    recording?.call("program", this.name, start);
+    return results;
   }
 
   /**
@@ -98,6 +111,8 @@ export class Program {
    * reader can tell: who reads it earlier waits.
    */
   async runAsync(inputs: readonly ConcreteTensor[]): Promise<ConcreteTensor[]> {
+    const recording = currentRecording();
+    const start = recording ? performance.now() : 0;
     const compiled = this.#compile(inputs);
     if (!compiled.executable.runAsync) return this.run(inputs);
     const { storages, reuse } = this.#prepare(compiled, inputs);
@@ -105,6 +120,7 @@ export class Program {
     markPending(outputs, pending);
     const earlier = this.assigned.map((variable) => variable.stateStorage());
     const results = this.#finish(compiled, storages, outputs);
+    recording?.call("program", `start ${this.name}`, start);
     try {
       await pending.done;
     } catch (error) {
@@ -184,7 +200,9 @@ export class Program {
       this.#compiled.delete(this.#compiled.keys().next().value ?? "");
     }
     const bound = bindDims(this.graph, bindInputs(this.graph, shapes));
-    const compiled = this.#build(optimize(bound), backend.compile.bind(backend));
+    const compiled = recorded("compile", this.name, () =>
+      this.#build(optimize(bound), backend.compile.bind(backend)),
+    );
     if (compiled.executable.arenaBytes) {
       countArena(compiled.executable.arenaBytes);
       arenaRegistry.register(compiled.executable, compiled.executable.arenaBytes);

@@ -51,6 +51,14 @@ export interface SampleInput {
   readonly distinct?: boolean;
 }
 
+/** What one application of an operation costs at least. */
+export interface Cost {
+  /** Arithmetic operations; a multiplication and the addition of its product are two. */
+  readonly flops: number;
+  /** Memory that is read or written. */
+  readonly bytes: number;
+}
+
 /** Which operands an operation is linear in: each alone with the others fixed, or all of them together. */
 export interface Linearity {
   readonly kind: "each" | "joint";
@@ -118,6 +126,11 @@ export interface Primitive<P extends Params = Params> {
    * through the decomposition. Undefined as a whole: for these cotangents it is not.
    */
   vjp?(o: OpBuilder, pullback: Pullback, params: P): readonly (Tensor | null)[] | undefined;
+  /**
+   * What profiles count, for concrete shapes. What is left out is derived: the arithmetic of `scalar` or of the
+   * decomposition, otherwise none; the bytes of operands and results.
+   */
+  cost?(inputs: readonly Aval[], params: P, outputs: readonly Aval[]): Partial<Cost>;
   /** Cases for the generated tests: small shapes, every parameter at work. */
   samples(): readonly Sample<P>[];
 }

@@ -12,7 +12,7 @@ import {
 } from "../core/index.ts";
 import { printGraph as printGraphText } from "../ir/index.ts";
 import { asTensor } from "../ops/index.ts";
-import { optimize, Program, Variable, variablesAreBound } from "../runtime/index.ts";
+import { optimize, Program, recorded, Variable, variablesAreBound } from "../runtime/index.ts";
 import { currentDynamicTrace, returned, Tracer } from "../trace/index.ts";
 import { type Traced, traceGraph } from "./graphTrace.ts";
 
@@ -137,9 +137,11 @@ export function jit<A extends readonly unknown[], R>(
   const specialize = (call: Call): Specialization => {
     const known = specializations.get(call.key);
     if (known) return known;
-    const traced = traceCall(f as (...args: never[]) => unknown, call);
+    const traced = recorded("compile", `trace ${f.name}`, () =>
+      traceCall(f as (...args: never[]) => unknown, call),
+    );
     const made = {
-      program: new Program(traced.graph, traced.states, traced.assigned),
+      program: new Program(traced.graph, traced.states, traced.assigned, f.name || "jit"),
       result: traced.result,
     };
     specializations.set(call.key, made);

@@ -1,5 +1,5 @@
 /** The memory plan: where in one arena each intermediate value of a concrete graph lives. */
-import { bytesPerElement, concreteSize } from "../../core/index.ts";
+import { bytesOf } from "../../core/index.ts";
 import type { Graph, Node, Value } from "../graph.ts";
 
 /** Byte offsets into one arena. Values that are not listed are inputs, constants, outputs or views of others. */
@@ -42,8 +42,7 @@ export function planMemory(
       if (viewed) {
         root.set(value, root.get(viewed) ?? viewed);
       } else if (placed(value)) {
-        const bytes =
-          Math.ceil((concreteSize(value.shape) * bytesPerElement(value.dtype)) / alignment) * alignment;
+        const bytes = Math.ceil(bytesOf(value) / alignment) * alignment;
         blocks.set(value, { value, bytes, first: time, last: time });
       }
     }

@@ -2,6 +2,7 @@
 import type { Aval, Dim, Tensor } from "../../core/index.ts";
 import {
   bind,
+  type Cost,
   type OpBuilder,
   type Params,
   type Primitive,
@@ -34,6 +35,8 @@ export interface FusedRules<P extends Params, T extends readonly Tensor[]> {
   readonly vjp?: (o: OpBuilder, pullback: PullbackOf<T>, params: P) => readonly (Tensor | null)[] | undefined;
   /** Default: the decomposition, batched. Given where the kernel takes another axis in front as it is. */
   readonly batch?: (o: OpBuilder, inputs: T, mapped: MappedOf<T>, params: P, size: Dim) => readonly Tensor[];
+  /** What profiles count where it is neither the decomposition's arithmetic nor all of the operands and results. */
+  readonly cost?: (inputs: AvalsOf<T>, params: P, outputs: readonly Aval[]) => Partial<Cost>;
   readonly samples: () => readonly Sample<P>[];
 }
 
@@ -59,6 +62,7 @@ export function fused<P extends Params, T extends readonly Tensor[]>(
           ...batch(o, inputs as unknown as T, mapped as unknown as MappedOf<T>, params, size),
         ]
       : undefined,
+    cost: (inputs, params, outputs) => rules.cost?.(inputs as unknown as AvalsOf<T>, params, outputs) ?? {},
     samples: rules.samples,
   };
   const op: FusedOp<P, T> = register<P, (inputs: T, params: P) => readonly Tensor[], Primitive<P>>(

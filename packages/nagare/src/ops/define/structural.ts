@@ -1,6 +1,7 @@
 /** The maker of records that are not elementwise: one result, tensors first, parameters last. */
 import { type Aval, type Dim, type DType, NagareError, type Tensor } from "../../core/index.ts";
 import type {
+  Cost,
   Linearity,
   OpBuilder,
   Params,
@@ -57,6 +58,8 @@ export interface StructuralRules<P extends Params, T extends readonly Tensor[]> 
     params: P,
     output: { readonly shape: readonly number[]; readonly dtype: DType },
   ) => ArrayLike<number | bigint>;
+  /** What profiles count; what is left out is derived (see Primitive). */
+  readonly cost?: (inputs: AvalsOf<T>, params: P, output: Aval) => Partial<Cost>;
   readonly samples: () => readonly Sample<P>[];
 }
 
@@ -138,6 +141,8 @@ export function define<P extends Params, T extends readonly Tensor[], F extends 
         }),
       ];
     },
+    cost: (inputs, params, outputs) =>
+      rules.cost?.(inputs as unknown as AvalsOf<T>, params, only(outputs, name)) ?? {},
     samples: rules.samples,
   };
   const op: Callable<P, F> = register<P, F>(record, ((...args: Parameters<F>): Tensor => {
