@@ -32,6 +32,15 @@ describe("with a saved model", () => {
       assert.deepEqual(JSON.parse(stdout), predictions);
     });
 
+    test("--profile leaves the answer alone on standard output", async () => {
+      const { code, stdout, stderr } = await runCli(["predict", model, "--profile"], {
+        input: JSON.stringify(rows),
+      });
+      assert.equal(code, 0, stderr);
+      assert.deepEqual(JSON.parse(stdout), predictions);
+      assert.match(stderr, /ms in kernels of .* calls of programs: 1,/);
+    });
+
     test("reads standard input, where a bare list means instances", async () => {
       const { code, stdout } = await runCli(["predict", model], { input: ` ${JSON.stringify(rows)}\n` });
       assert.equal(code, 0);

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { answerPredict } from "@nagare/serve";
-import { ValueError } from "nagare";
+import { profile, ValueError } from "nagare";
 import { openModel } from "./openModel.ts";
+import { profiled } from "./profiled.ts";
 import { useBackend } from "./useBackend.ts";
 
 /** The options of `nagare predict`. */
@@ -10,6 +11,8 @@ export interface PredictOptions {
   readonly input?: string;
   readonly signature?: string;
   readonly backend?: string;
+  /** A file for the trace, or true for the table alone. */
+  readonly profile?: string | true;
   readonly nonFinite: "tokens" | "strings";
 }
 
@@ -19,11 +22,13 @@ export async function predict(path: string, options: PredictOptions): Promise<vo
   const { model } = await openModel(path);
   const body = wrapRows(await readRequest(options.input));
   const { signature, nonFinite } = options;
-  const answer = await answerPredict(model, body, {
-    nonFinite,
-    ...(signature === undefined ? {} : { signature }),
+  await profiled(options.profile, profile, async () => {
+    const answer = await answerPredict(model, body, {
+      nonFinite,
+      ...(signature === undefined ? {} : { signature }),
+    });
+    process.stdout.write(`${answer}\n`);
   });
-  process.stdout.write(`${answer}\n`);
 }
 
 async function readRequest(input: string | undefined): Promise<Buffer> {

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { wholeNumber } from "./arguments.ts";
 import { backendOption } from "./backendOption.ts";
+import { profileOption } from "./profileOption.ts";
+import type { TrainOptions } from "./train.ts";
 
 const examples = `
 FILE is a program of yours, JavaScript or TypeScript. It runs as "node FILE args…" would run it. When it exports a
@@ -13,6 +15,7 @@ TypeScript needs a Node that strips types: 22.18, 23.6 or later.
 Examples:
   nagare train train.ts
   nagare train train.ts --epochs 10 --backend native
+  nagare train train.ts --epochs 1 --profile=trace.json
   nagare train train.js -- --data folder --seed 7`;
 
 /** `nagare train FILE` */
@@ -24,9 +27,10 @@ export function addTrain(program: Command): void {
     .argument("<file>", "the program: .js, .mjs, .cjs, .ts, .mts or .cts")
     .argument("[args...]", "passed to the program; put -- before them")
     .option("-e, --epochs <number>", "passed to the program's function", wholeNumber(1, 1_000_000_000))
+    .addOption(profileOption())
     .addOption(backendOption())
     .addHelpText("after", examples)
-    .action(async (file: string, args: string[], options: { epochs?: number; backend?: string }) =>
-      (await import("./train.ts")).train(file, { epochs: options.epochs, backend: options.backend, args }),
+    .action(async (file: string, args: string[], options: TrainOptions) =>
+      (await import("./train.ts")).train(file, args, options),
     );
 }
