@@ -52,6 +52,13 @@ export function differentiableOperands({ inputs }: Case): number[] {
   return inputs.flatMap((input, i) => (isDifferentiable(input) ? [i] : []));
 }
 
+/** The first result of an operation that may have several. */
+export function firstResult(test: Pick<Case, "op" | "params">, inputs: readonly Tensor[]): Tensor {
+  const [result] = apply(test, inputs);
+  if (!result) throw new TypeError(`${test.op.name} has no result.`);
+  return result;
+}
+
 /** The operation as a function of some of its operands; the others keep their values. */
 export function asFunctionOf(test: Case, positions: readonly number[]): (...xs: Tensor[]) => Tensor[] {
   return (...xs) => {

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
 import * as ng from "nagare";
 import { nn, type Tensor } from "nagare";
-import { bindOne } from "../../packages/nagare/src/ops/index.ts";
 import { load, save } from "../../packages/nagare/src/saved/index.ts";
 import { onBackend, testedBackends } from "../generator/backends.ts";
+import { firstResult } from "../generator/cases.ts";
 import { floats } from "./tensors.ts";
 
 const root = mkdtempSync(join(tmpdir(), "nagare-model-"));
@@ -188,7 +188,7 @@ describe("every primitive can be saved", () => {
             { shape, dtype: dtype ?? op.dtypes[0] ?? "float32" },
           ]),
         );
-        await save((...xs) => bindOne(op, xs, sample.params), folder, { inputs });
+        await save((...xs) => firstResult({ op, params: sample.params }, xs), folder, { inputs });
         assert.match((await load(folder)).describe(), new RegExp(`= ${op.name}\\(`));
       }
     });

@@ -13,6 +13,7 @@ export type {
   ScalarRule,
 } from "../trace/index.ts";
 export * from "./arithmetic.ts";
+export * from "./attention.ts";
 export * from "./convolution.ts";
 export * from "./creation.ts";
 export type {
