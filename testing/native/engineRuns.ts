@@ -7,6 +7,7 @@ import {
   CpuStorage,
   concreteSize,
   type DType,
+  decomposeFused,
   type Executable,
   GraphBuilder,
   primitives,
@@ -24,11 +25,12 @@ export function sampleCases(): EngineCase[] {
   return primitives().flatMap((op) => op.dtypes.flatMap((dtype) => casesOf(op, dtype)));
 }
 
-/** An operation compiled alone, as it is: no pass has looked at it. */
+/** An operation compiled alone. No pass has looked at it but the one that decomposes what the backend has no kernel for. */
 export function compileCase(backend: Backend, { op, inputs, params }: EngineCase): Executable {
   const builder = new GraphBuilder();
   const operands = inputs.map((input) => builder.input(input));
-  return backend.compile(builder.finish(builder.add(op, operands, params)));
+  const graph = builder.finish(builder.add(op, operands, params));
+  return backend.compile(decomposeFused(graph, (...call) => backend.hasKernel?.(...call) ?? false));
 }
 
 /** An array with a buffer of its own that ends where the array does. It starts `skipped` elements after the buffer. */

@@ -1,7 +1,7 @@
 /** Programs as the backend hands them to the engine: what compiled them, and memories that they can run on. */
 import { type Addon, loadAddon, NativeBackend, type ProgramHandle } from "@nagare/native";
 import * as ng from "nagare";
-import { registerBackend, setBackend, type TypedArray } from "nagare/backend";
+import { type Backend, loadBackend, registerBackend, setBackend, type TypedArray } from "nagare/backend";
 import { apply } from "../generator/cases.ts";
 import { sampleCases, trainConvolutions } from "./engineRuns.ts";
 
@@ -19,7 +19,7 @@ export interface RecordedProgram {
 let recordings = 0;
 
 /** What the backend compiles and runs while `work` is done. */
-export async function recordPrograms(work: () => unknown): Promise<RecordedProgram[]> {
+export async function recordPrograms(work: (backend: Backend) => unknown): Promise<RecordedProgram[]> {
   const created = new Map<ProgramHandle, Omit<RecordedProgram, "memories">>();
   const recorded = new Map<ProgramHandle, RecordedProgram>();
   const keep = (program: ProgramHandle, memories: readonly TypedArray[]): void => {
@@ -47,7 +47,7 @@ export async function recordPrograms(work: () => unknown): Promise<RecordedProgr
   registerBackend(name, () => new NativeBackend(recording));
   setBackend(name);
   try {
-    await work();
+    await work(loadBackend(name));
   } finally {
     setBackend("native");
   }

@@ -67,9 +67,9 @@ NAGARE_INLINE V finish_power(V x, V y, V magnitude) {
   const auto odd = whole & (trunc(y / 2) * 2 != y);
   // Odd powers take the sign of x, −0 included.
   V result = odd ? copy_sign(magnitude, x) : magnitude;
-  result = (x < 0) & ~whole & (abs(x) != abs(x) * 2) ? one * __builtin_nan("") : result;
-  result = (x != x) | (y != y) ? x + y : result;
-  return (x == 1) | (y == 0) ? one : result;
+  result = ((x < 0) & ~whole & (abs(x) != abs(x) * 2)) ? one * __builtin_nan("") : result;
+  result = ((x != x) | (y != y)) ? x + y : result;
+  return ((x == 1) | (y == 0)) ? one : result;
 }
 
 NAGARE_INLINE F64 pow(F64 x, F64 y) {

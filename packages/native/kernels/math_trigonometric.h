@@ -28,6 +28,17 @@ struct QuadrantF64 {
 // Beyond this, n no longer fits the bits that the parts of π/2 leave free.
 constexpr double kLargestDirectAngle = 1.6e6;
 
+// 128 bits. (The compiler's own type calls a library where the processor has no such product.)
+struct Wide {
+  uint64_t high, low;
+};
+NAGARE_INLINE Wide wide_product(uint64_t a, uint64_t b) {
+  const uint64_t half = 0xffffffff;
+  const uint64_t low = (a & half) * (b & half), first = (a >> 32) * (b & half) + (low >> 32);
+  const uint64_t second = (a & half) * (b >> 32) + (first & half);
+  return {(a >> 32) * (b >> 32) + (first >> 32) + (second >> 32), second << 32 | (low & half)};
+}
+
 // Payne and Hanek: x·2/π modulo 4 from the 192 bits of 2/π that matter at x's exponent. Right for every finite double.
 struct Quadrant {
   int64_t quadrant;
@@ -52,28 +63,36 @@ inline NAGARE_NOINLINE Quadrant reduce_large_angle(double x) {
     w[i] = twoOverPi[word + i] << shift;
     if (shift) w[i] |= twoOverPi[word + i + 1] >> (64 - shift);
   }
-  unsigned __int128 low = static_cast<unsigned __int128>(mantissa) * w[2];
-  unsigned __int128 middle = static_cast<unsigned __int128>(mantissa) * w[1] + static_cast<uint64_t>(low >> 64);
-  uint64_t top = mantissa * w[0] + static_cast<uint64_t>(middle >> 64);
-  uint64_t p[3] = {top, static_cast<uint64_t>(middle), static_cast<uint64_t>(low)};
-  int64_t quadrant = static_cast<int64_t>(p[0] >> 62);
-  unsigned __int128 unsignedFraction =
-      (static_cast<unsigned __int128>(p[0] << 2 | p[1] >> 62) << 64) | (p[1] << 2 | p[2] >> 62);
-  __int128 fraction = static_cast<__int128>(unsignedFraction);
-  if (fraction < 0) quadrant += 1;
-  // fraction / 2¹²⁸ in two doubles, then times π/2 in two (Dekker's product).
-  const double high = static_cast<double>(fraction);
-  const double low2 = static_cast<double>(fraction - static_cast<__int128>(high));
+  // mantissa · w modulo 2¹⁹²: the bits above are multiples of 4.
+  const Wide low = wide_product(mantissa, w[2]);
+  Wide middle = wide_product(mantissa, w[1]);
+  middle.low += low.high;
+  middle.high += middle.low < low.high;
+  const uint64_t top = mantissa * w[0] + middle.high;
+  // The nearest multiple of π/2, and what is left of x in units of π/2 · 2⁻¹²⁸: between −½ and ½.
+  Wide fraction = {top << 2 | middle.low >> 62, middle.low << 2 | low.low >> 62};
+  const bool below = fraction.high >> 63;
+  const int64_t quadrant = static_cast<int64_t>(top >> 62) + below;
+  if (below) fraction = {~fraction.high + (fraction.low == 0), -fraction.low};
+  // Its first 106 bits in two doubles, then times π/2 in two (Dekker's product).
+  const int zeros = fraction.high ? __builtin_clzll(fraction.high) : 64;
+  if (zeros == 64) fraction = {fraction.low, 0};
+  else if (zeros) fraction = {fraction.high << zeros | fraction.low >> (64 - zeros), fraction.low << zeros};
+  const double high = static_cast<double>(static_cast<int64_t>(fraction.high >> 11)) * 0x1p-53;
+  const double low2 = static_cast<double>(static_cast<int64_t>((fraction.high & 0x7ff) << 42 | fraction.low >> 22)) * 0x1p-106;
   constexpr double piHigh = 0x1.921fb58p+0, piLow = -0x1.dde973dcb3b3ap-27;  // π/2 = piHigh + piLow, piHigh of 26 bits
   const double split = high * 134217729.0;
   const double a = split - (split - high), b = high - a;
   const double product = a * piHigh;
   const double rest = b * piHigh + high * piLow + low2 * 0x1.921fb54442d18p+0;
   const double sum = product + rest;
-  const double scale = 0x1p-128;
   const double sumLow = (product - sum) + rest;
-  const bool negative = (pattern >> 63) != 0;
-  return {negative ? -quadrant : quadrant, (negative ? -sum : sum) * scale, (negative ? -sumLow : sumLow) * scale};
+  const bool negative = pattern >> 63;
+  // ± 2^−zeros
+  const uint64_t scalePattern = static_cast<uint64_t>(1023 - zeros) << 52 | static_cast<uint64_t>(negative != below) << 63;
+  double scale;
+  __builtin_memcpy(&scale, &scalePattern, sizeof scale);
+  return {negative ? -quadrant : quadrant, sum * scale, sumLow * scale};
 }
 
 NAGARE_INLINE QuadrantF64 reduce_angle(F64 x) {

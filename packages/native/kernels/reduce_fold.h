@@ -54,7 +54,7 @@ struct Largest {
   static constexpr T identity = lowest<T>();
   template <typename V>
   static NAGARE_INLINE V apply(V a, V b) {
-    return (a > b) | (a != a) ? a : b;
+    return ((a > b) | (a != a)) ? a : b;
   }
 };
 template <typename T>
@@ -62,7 +62,7 @@ struct Smallest {
   static constexpr T identity = kFloating<T> ? -lowest<T>() : -(lowest<T>() + 1);
   template <typename V>
   static NAGARE_INLINE V apply(V a, V b) {
-    return (a < b) | (a != a) ? a : b;
+    return ((a < b) | (a != a)) ? a : b;
   }
 };
 
