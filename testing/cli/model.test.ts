@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { testedBackends } from "../generator/backends.ts";
 import { affine, saveAffine, temporaryFolder } from "../serve/savedModel.ts";
 import { runCli, startCli } from "./runCli.ts";
 
@@ -211,6 +212,8 @@ describe("with a saved model", () => {
   });
 });
 
+const skip = testedBackends.includes("native") ? false : "the engine does not load here";
+
 describe("nagare devices", () => {
   test("--json lists every backend with what it found, and the machine", async () => {
     const { code, stdout } = await runCli(["devices", "--json"]);
@@ -232,5 +235,12 @@ describe("nagare devices", () => {
     assert.match(stdout, /^Backends \(\* in use\)\n/);
     assert.match(stdout, /\* reference +1 thread/);
     assert.match(stdout, /Machine\n {2}cpu /);
+  });
+
+  test("tells the measured peaks of the engine", { skip }, async () => {
+    const peaks =
+      / {2}native {2}float32 arithmetic {2}[\d.]+ GFLOP\/s on one thread {2}[\d.]+ GFLOP\/s on 2 threads\n/;
+    const { stdout } = await runCli(["devices"], { env: { NAGARE_THREADS: "2" } });
+    assert.match(stdout, peaks);
   });
 });

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import * as ng from "nagare";
+import { loadBackend, shareOfPeak } from "nagare/backend";
+import { onBackend, testedBackends } from "../generator/backends.ts";
 import { onEachBackend } from "../train/eachBackend.ts";
 
 /** A product, a chain of three elementwise operations and a sum. */
@@ -108,4 +110,31 @@ onEachBackend("profile", () => {
     );
     assert.equal(ng.profile(() => 5).result, 5);
   });
+});
+
+describe("peaks", {
+  skip: testedBackends.includes("native") ? false : "the engine does not load here",
+}, () => {
+  test("the engine measures them once for each number of threads", () => {
+    const native = loadBackend("native");
+    const peaks = native.roofline?.();
+    assert.ok(peaks);
+    for (const [name, value] of Object.entries(peaks)) assert.ok(value > 1e6, `${name} ${value}`);
+    assert.equal(native.roofline?.(), peaks);
+  });
+
+  test("a profile of the engine says how near to them each line comes", () => {
+    const { profile } = onBackend("native", () => ng.profile(() => ones(50, 60).matmul(ones(60, 50))));
+    assert.match(String(profile), /of peak +operation\n.*\d % (arithmetic|memory) +matmul/s);
+  });
+});
+
+test("the peak that a line is measured by is the one that it comes nearer to", () => {
+  const peaks = { flopsOneThread: 1e11, flops: 2e11, bytesOneThread: 1e10, bytes: 2e10 };
+  const row = { name: "f", calls: 1, ms: 1, share: 1 };
+  assert.deepEqual(shareOfPeak({ ...row, gflops: 100, gigabytes: 5 }, peaks), {
+    share: 0.5,
+    of: "arithmetic",
+  });
+  assert.deepEqual(shareOfPeak({ ...row, gflops: 100, gigabytes: 15 }, peaks), { share: 0.75, of: "memory" });
 });

@@ -1,6 +1,6 @@
 import { arch, availableParallelism, cpus, freemem, platform, totalmem } from "node:os";
 import { backend, backendNames } from "nagare";
-import { formatBytes, formatTable, indent, loadBackend } from "nagare/backend";
+import { formatBytes, formatTable, indent, loadBackend, type Roofline } from "nagare/backend";
 import { explainError } from "./explainError.ts";
 
 /** One backend: what it found on this machine, or why it does not work here. */
@@ -10,6 +10,8 @@ interface BackendReport {
   readonly available: boolean;
   readonly description: string;
   readonly threads: number | null;
+  /** Its measured peaks, where it can measure them. */
+  readonly roofline: Roofline | null;
 }
 
 /** Prints the backends and the machine. */
@@ -31,10 +33,12 @@ export function devices(options: { json?: true }): void {
 
 function reportBackend(name: string, inUse: boolean): BackendReport {
   try {
-    const { description, threads } = loadBackend(name);
-    return { name, inUse, available: true, description, threads: threads?.get() ?? 1 };
+    const found = loadBackend(name);
+    const { description } = found;
+    const [threads, roofline] = [found.threads?.get() ?? 1, found.roofline?.() ?? null];
+    return { name, inUse, available: true, description, threads, roofline };
   } catch (error) {
-    return { name, inUse, available: false, description: explainError(error), threads: null };
+    return { name, inUse, available: false, description: explainError(error), threads: null, roofline: null };
   }
 }
 
@@ -54,10 +58,26 @@ function formatDevices(
     available ? `${threads} thread${threads === 1 ? "" : "s"}` : "not available",
     description,
   ]);
+  const measured = backends.flatMap(({ name, threads, roofline }) => {
+    if (!roofline) return [];
+    const { flopsOneThread, flops, bytesOneThread, bytes } = roofline;
+    const all = threads === 1 ? "" : ` on ${threads} threads`;
+    const rate = (value: number, unit: string): string => `${(value / 1e9).toFixed(1)} ${unit}`;
+    return [
+      [
+        name,
+        "float32 arithmetic",
+        rate(flopsOneThread, "GFLOP/s on one thread"),
+        all && rate(flops, `GFLOP/s${all}`),
+      ],
+      [name, "copying memory", rate(bytesOneThread, "GB/s on one thread"), all && rate(bytes, `GB/s${all}`)],
+    ];
+  });
+  const peaks = measured.length > 0 ? `\n\nMeasured peaks\n${indent(formatTable(measured))}` : "";
   const facts = [
     ["cpu", `${machine.cpu}, ${machine.cores} core${machine.cores === 1 ? "" : "s"}`],
     ["memory", `${formatBytes(machine.memoryBytes)}, ${formatBytes(machine.freeMemoryBytes)} free`],
     ["system", `${machine.platform}, Node ${machine.node}`],
   ];
-  return `Backends (* in use)\n${indent(formatTable(rows))}\n\nMachine\n${indent(formatTable(facts))}`;
+  return `Backends (* in use)\n${indent(formatTable(rows))}${peaks}\n\nMachine\n${indent(formatTable(facts))}`;
 }

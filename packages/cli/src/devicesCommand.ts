@@ -13,7 +13,9 @@ export function addDevices(program: Command): void {
   program
     .command("devices")
     .summary("show the backends and the machine")
-    .description("Shows the backends with what they found here (instruction set, threads), and the machine.")
+    .description(
+      "Shows the backends with what they found here (instruction set, threads, measured peaks), and the machine.",
+    )
     .option("--json", "print one JSON object")
     .addHelpText("after", examples)
     .action(async (options) => (await import("./devices.ts")).devices(options));

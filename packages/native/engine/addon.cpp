@@ -425,6 +425,31 @@ napi_value now(napi_env env, napi_callback_info) {
   return result;
 }
 
+// roofline(): the measured peaks
+napi_value roofline(napi_env env, napi_callback_info) {
+  Roofline peaks;
+  try {
+    peaks = Engine::instance().roofline();
+  } catch (const std::bad_alloc&) {
+    napi_throw_range_error(env, nullptr, "nagare engine: out of memory while the machine's peaks were measured");
+    return nullptr;
+  }
+  const struct {
+    const char* name;
+    double value;
+  } figures[] = {{"flopsOneThread", peaks.flopsOneThread},
+                 {"flops", peaks.flops},
+                 {"bytesOneThread", peaks.bytesOneThread},
+                 {"bytes", peaks.bytes}};
+  napi_value result, number;
+  if (!ok(env, napi_create_object(env, &result))) return nullptr;
+  for (const auto& figure : figures) {
+    if (!ok(env, napi_create_double(env, figure.value, &number)) || !ok(env, napi_set_named_property(env, result, figure.name, number)))
+      return nullptr;
+  }
+  return result;
+}
+
 // workingBytes(): memory of the shared arena and of the kernels' scratch
 napi_value working_bytes(napi_env env, napi_callback_info) {
   napi_value result = nullptr;
@@ -469,7 +494,8 @@ napi_value start(napi_env env, napi_value exports) {
                    {"threads", threads},
                    {"setThreads", set_threads},
                    {"setDefaultThreads", set_default_threads},
-                   {"workingBytes", working_bytes}};
+                   {"workingBytes", working_bytes},
+                   {"roofline", roofline}};
   for (const auto& entry : functions) {
     napi_value function;
     if (!ok(env, napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function)) ||

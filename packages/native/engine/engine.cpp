@@ -97,6 +97,18 @@ std::string Engine::run(const Program& program, char* const* external, Span* spa
   return error;
 }
 
+Roofline Engine::roofline() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const uint64_t turn = take_turn_locked();
+  await_turn(lock, turn);
+  lock.unlock();
+  struct Turn {
+    Engine& engine;
+    ~Turn() { engine.end_turn(); }
+  } ending{*this};
+  return measure_roofline(*kernels_, pool_->parallel());
+}
+
 uint64_t Engine::submit(std::shared_ptr<const Program> program, std::vector<char*> external, Span* spans,
                         std::function<void(std::string)> finish) {
   uint64_t turn;

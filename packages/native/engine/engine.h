@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "program.h"
+#include "roofline.h"
 #include "thread_pool.h"
 
 namespace nagare {
@@ -37,6 +38,9 @@ class Engine {
   // Runs on the engine's own thread; `finish` is called there with the error. Returns the run's number.
   uint64_t submit(std::shared_ptr<const Program> program, std::vector<char*> external, Span* spans,
                   std::function<void(std::string)> finish);
+
+  // Measures at once, in its turn.
+  Roofline roofline();
 
   // Returns when the run of that number, and all before it, are over.
   void wait(uint64_t number);

@@ -58,6 +58,8 @@ const Kernels kernels = {NAGARE_STRING(NAGARE_ISA),
                          first_bad_index,
                          gather,
                          scatter_add,
-                         random_bits};
+                         random_bits,
+                         arithmetic_probe,
+                         copy_probe};
 
 }  // namespace nagare::NAGARE_ISA

@@ -7,6 +7,7 @@
 #include "gather.h"
 #include "gemm.h"
 #include "pooling.h"
+#include "probe.h"
 #include "random.h"
 #include "reduce.h"
 #include "softmax.h"
@@ -73,6 +74,8 @@ struct Kernels {
   void (*gather)(const GatherParams&, const void* x, const void* indices, void* picked, const Parallel&);
   void (*scatterAdd)(const GatherParams&, const void* picked, const void* indices, void* x, const Parallel&);
   void (*randomBits)(const int32_t* keys, int64_t count, int64_t n, int32_t* bits, const Parallel&);
+  int64_t (*arithmeticProbe)(int64_t rounds, float* sink);
+  void (*copyProbe)(const char* x, char* y, int64_t bytes, bool bypass, const Parallel&);
 };
 
 #ifdef NAGARE_ISA

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { NagareError, type TypedArray } from "nagare/backend";
+import { NagareError, type Roofline, type TypedArray } from "nagare/backend";
 
 /** A program that the engine holds; freed with the handle. */
 export type ProgramHandle = { readonly program: unique symbol };
@@ -43,6 +43,8 @@ export interface Addon {
   /** The same, unless the number of threads of this process was set before. */
   setDefaultThreads(count: number): void;
   workingBytes(): number;
+  /** Measures the peaks, operations and bytes a second, with one thread and with all. */
+  roofline(): Roofline;
 }
 
 /** Where the addon may be: as built in a checkout, where `prebuilds` may be older, or as published. */

@@ -11,6 +11,7 @@ import {
   type Param,
   type Params,
   type Primitive,
+  type Roofline,
   type Shape,
   type Storage,
   ValueError,
@@ -69,6 +70,8 @@ export class NativeBackend implements Backend {
   readonly #addon: Addon;
   readonly #codes: EngineCodes;
   readonly #observation: Observation = { observer: undefined, offset: 0 };
+  /** By number of threads. */
+  readonly #rooflines = new Map<number, Roofline>();
   readonly #eager = new Map<string, NativeExecutable>();
   readonly #recent = new Map<Primitive, Recent>();
 
@@ -125,6 +128,15 @@ export class NativeBackend implements Backend {
 
   compile(graph: Graph): NativeExecutable {
     return new NativeExecutable(this.#addon, graph, this.#codes, this.#observation);
+  }
+
+  roofline(): Roofline {
+    const threads = this.#addon.threads();
+    const known = this.#rooflines.get(threads);
+    if (known) return known;
+    const measured = this.#addon.roofline();
+    this.#rooflines.set(threads, measured);
+    return measured;
   }
 
   observe(observer: KernelObserver | undefined): void {

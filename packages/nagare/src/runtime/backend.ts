@@ -29,6 +29,16 @@ export interface Executable {
  */
 export type KernelObserver = (nodes: readonly Node[], times: Float64Array) => void;
 
+/** The measured peaks of a device with one thread and with those in use. A byte that is copied counts as two. */
+export interface Roofline {
+  /** float32 operations a second, where a multiplication and the addition of its product are two. */
+  readonly flopsOneThread: number;
+  readonly flops: number;
+  /** Bytes a second when memory beyond the caches is copied. */
+  readonly bytesOneThread: number;
+  readonly bytes: number;
+}
+
 /** A device's implementation of the operations. */
 export interface Backend {
   readonly name: string;
@@ -50,6 +60,8 @@ export interface Backend {
   compile(graph: Graph): Executable;
   /** From now on tells the observer of every run at its end; undefined ends that. Absent where kernels cannot be timed. */
   observe?(observer: KernelObserver | undefined): void;
+  /** The device's peaks. The first call measures them, in some tenths of a second. Absent where there is nothing to measure. */
+  roofline?(): Roofline;
   /** Backend-specific settings such as the number of threads; absent where there are none. */
   readonly threads?: { get(): number; set(count: number): void };
 }

@@ -1,18 +1,27 @@
 /** Profiles: where the time of a piece of a program goes. */
 import { formatTable, NagareError, nodeModule } from "../../core/index.ts";
+import type { Backend } from "../backend.ts";
 import { currentBackend } from "../devices.ts";
 import { type ChromeTrace, makeChromeTrace } from "./chromeTrace.ts";
 import { currentRecording, Recording, setRecording } from "./recording.ts";
-import { describeNode, makeRows, operationName, type ProfileRow } from "./rows.ts";
+import { describeNode, makeRows, operationName, type ProfileRow, shareOfPeak } from "./rows.ts";
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+function peakText({ share, of }: ReturnType<typeof shareOfPeak>): string {
+  return share === 0 ? "–" : `${(100 * share).toFixed(0)} % ${of}`;
+}
 
 /** What `profile` found out. */
 export class Profile {
   /** Milliseconds from the beginning to the end. */
   readonly ms: number;
   readonly #recording: Recording;
+  readonly #backend: Backend;
 
-  constructor(recording: Recording, ms: number) {
+  constructor(recording: Recording, ms: number, backend: Backend) {
     this.#recording = recording;
+    this.#backend = backend;
     this.ms = ms;
   }
 
@@ -33,26 +42,31 @@ export class Profile {
     return sum;
   }
 
-  /** The table as text; with `shapes`, a line for each set of shapes. */
+  /**
+   * The table as text; with `shapes`, a line for each set of shapes. Where the backend can measure the machine's peaks,
+   * which takes some tenths of a second the first time, a column says how near each line comes: to that of float32
+   * arithmetic or that of memory, whichever is nearer. Data in a cache moves faster than memory's 100 %.
+   */
   toString({ shapes = false }: { readonly shapes?: boolean } = {}): string {
     const { callCount } = this.#recording;
+    const roofline = this.#backend.roofline?.();
     const figure = (value: number): string => (value === 0 ? "–" : value.toPrecision(3));
     // Names come last, because those with shapes are long.
-    const lines = (shapes ? this.shapes : this.rows).map(({ name, calls, ms, share, gflops, gigabytes }) => [
-      String(calls),
-      ms.toFixed(3),
-      `${(100 * share).toFixed(1)} %`,
-      figure(gflops),
-      figure(gigabytes),
-      name,
+    const lines = (shapes ? this.shapes : this.rows).map((row) => [
+      String(row.calls),
+      row.ms.toFixed(3),
+      percent(row.share),
+      figure(row.gflops),
+      figure(row.gigabytes),
+      ...(roofline ? [peakText(shareOfPeak(row, roofline))] : []),
+      row.name,
     ]);
-    const table = formatTable(
-      [["calls", "ms", "share", "GFLOP/s", "GB/s", "operation"], ...lines],
-      [0, 1, 2, 3, 4],
-    );
-    const busy = (100 * this.kernelMs) / this.ms;
+    const header = ["calls", "ms", "share", "GFLOP/s", "GB/s", ...(roofline ? ["of peak"] : []), "operation"];
+    const figures = header.slice(0, -1).map((_, column) => column);
+    const table = formatTable([header, ...lines], figures);
+    const busy = percent(this.kernelMs / this.ms);
     return (
-      `${table}\n${this.kernelMs.toFixed(3)} ms in kernels of ${this.ms.toFixed(3)} ms (${busy.toFixed(1)} %); ` +
+      `${table}\n${this.kernelMs.toFixed(3)} ms in kernels of ${this.ms.toFixed(3)} ms (${busy}); ` +
       `calls of programs: ${callCount.program}, eager operations: ${callCount.eager}`
     );
   }
@@ -97,7 +111,7 @@ export function profile<R>(body: () => R | Promise<R>): Profiled<R> | Promise<Pr
     const ms = performance.now() - recording.start;
     backend.observe?.(undefined);
     setRecording(undefined);
-    return new Profile(recording, ms);
+    return new Profile(recording, ms, backend);
   };
   const failed = (error: unknown): never => {
     end();

@@ -1,6 +1,7 @@
 /** The rows of a profile's table: kernels of one operation, or of one operation on one set of shapes. */
 import { formatShape } from "../../core/index.ts";
 import { costOf, type Node, type Value } from "../../ir/index.ts";
+import type { Roofline } from "../backend.ts";
 import type { NodeTotal } from "./recording.ts";
 
 /** One line of a profile. */
@@ -19,6 +20,15 @@ export interface ProfileRow {
 
 const isElementwise = (node: Node): boolean =>
   node.op.scalar !== undefined || node.op.name === "convert" || node.op.name === "stopGradient";
+
+/** How near to a peak of the machine a row comes: the share, 0 to 1, of the peak that is nearer to being the limit. */
+export function shareOfPeak(
+  { gflops, gigabytes }: ProfileRow,
+  { flops, bytes }: Roofline,
+): { readonly share: number; readonly of: "arithmetic" | "memory" } {
+  const [arithmetic, memory] = [(gflops * 1e9) / flops, (gigabytes * 1e9) / bytes];
+  return arithmetic > memory ? { share: arithmetic, of: "arithmetic" } : { share: memory, of: "memory" };
+}
 
 /** The operation a node is named after: of a fused one, what is not elementwise in it. */
 export function operationName(node: Node): string {
