@@ -178,9 +178,7 @@ function innerProduct(a: readonly Tensor[], b: readonly Tensor[]): { value: numb
 export function checkTranspose(test: Case): void {
   for (const positions of nonEmptySubsets(differentiableOperands(test))) {
     const { points, directions, random, f } = setting(test, positions);
-    const results = f(...points).map((_, i) => i);
-    // A reverse rule may treat a result that nothing depends on in another way than one whose cotangent is given.
-    for (const used of [results, ...(results.length > 1 ? results.map((i) => [i]) : [])]) {
+    for (const used of usedResults(f(...points))) {
       const some: TensorFunction = (...xs) => f(...xs).filter((_, i) => used.includes(i));
       const [outputs, tangents] = derivative(some, points, directions);
       const cotangents = directionsFor(random, outputs);
@@ -196,6 +194,15 @@ export function checkTranspose(test: Case): void {
       );
     }
   }
+}
+
+/**
+ * All results, and each of several alone: a reverse rule may treat a result that nothing depends on in another way than
+ * one whose cotangent is given.
+ */
+function usedResults(results: readonly Tensor[]): number[][] {
+  const all = results.map((_, i) => i);
+  return [all, ...(all.length > 1 ? all.map((i) => [i]) : [])];
 }
 
 /** Samples of more elements than this are left to the random cotangents. */
@@ -241,11 +248,12 @@ function elements(tensors: readonly Tensor[]): number[] {
   return tensors.flatMap((tensor) => Array.from(tensor.dataSync() as ArrayLike<number>));
 }
 
-/** A loss that is curved even where the operation is linear: Σ ct · f(x)². */
+/** A loss that is curved even where the operation is linear: Σ ct · f(x)², over the float results `used` (default: all). */
 export function curvedLoss(
   test: Case,
   positions: readonly number[],
   dtype: DType,
+  used?: readonly number[],
 ): (...xs: Tensor[]) => Tensor {
   const f = floatResults(asFunctionOf(test, positions));
   const weights = directionsFor(
@@ -253,7 +261,8 @@ export function curvedLoss(
     apply(test, test.inputs).filter(isDifferentiable),
   );
   return (...xs) => {
-    const terms = f(...xs).map((y, i) => {
+    const terms = f(...xs).flatMap((y, i) => {
+      if (used && !used.includes(i)) return [];
       const weighted = builder.mul(builder.square(y), weights[i] ?? y);
       const axes = y.shape.map((_, axis) => axis);
       return builder.convert(builder.reduceSum(weighted, { axes }), { dtype });
@@ -266,20 +275,25 @@ export function curvedLoss(
 export function checkGradOfGrad(test: Case): void {
   const positions = differentiableOperands(test);
   const { points, directions, random, f } = setting(test, positions);
-  if (f(...points).some(({ dtype }) => dtype !== "float64")) return;
+  const results = f(...points);
+  if (results.some(({ dtype }) => dtype !== "float64")) return;
   const argnums = positions.map((_, i) => i);
-  const gradient = ng.grad(curvedLoss(test, positions, "float64"), { argnums }) as unknown as TensorFunction;
-  const along = (...xs: Tensor[]): Tensor =>
-    gradient(...xs)
-      .map((g, i) =>
-        builder.reduceSum(builder.mul(g, directions[i] ?? g), { axes: g.shape.map((_, axis) => axis) }),
-      )
-      .reduce((a, b) => builder.add(a, b));
-  const hessianRow = (ng.grad(along, { argnums }) as unknown as TensorFunction)(...points);
-  const others = directionsFor(random, points);
-  const [expected] = centralDifference((...xs) => [along(...xs)], points, others);
-  const actual = tensorOf([innerProduct(hessianRow, others).value], [], "float64");
-  if (expected) assertNear(actual, expected, 10 * tolerance, `${test.label}, gradient of gradient`);
+  for (const used of usedResults(results)) {
+    const loss = curvedLoss(test, positions, "float64", used);
+    const gradient = ng.grad(loss, { argnums }) as unknown as TensorFunction;
+    const along = (...xs: Tensor[]): Tensor =>
+      gradient(...xs)
+        .map((g, i) =>
+          builder.reduceSum(builder.mul(g, directions[i] ?? g), { axes: g.shape.map((_, axis) => axis) }),
+        )
+        .reduce((a, b) => builder.add(a, b));
+    const hessianRow = (ng.grad(along, { argnums }) as unknown as TensorFunction)(...points);
+    const others = directionsFor(random, points);
+    const [expected] = centralDifference((...xs) => [along(...xs)], points, others);
+    const actual = tensorOf([innerProduct(hessianRow, others).value], [], "float64");
+    const label = `${test.label}, results [${used.join(", ")}], gradient of gradient`;
+    if (expected) assertNear(actual, expected, 10 * tolerance, label);
+  }
 }
 
 /** Roundings that compiled gradients may differ by: fused code rounds intermediate halves less often than eager code. */
@@ -295,9 +309,13 @@ export function checkJitOfGrad(test: Case): void {
   const coarsest = Math.max(...errors);
   const roundings = coarsest > 2 ** -24 ? gradientRoundings.half : gradientRoundings.full;
   const argnums = positions.map((_, i) => i);
-  const gradient = ng.grad(curvedLoss(test, positions, dtype), { argnums }) as unknown as TensorFunction;
-  const eager = gradient(...points);
-  ng.jit(gradient)(...points).forEach((actual, i) => {
-    assertNear(actual, eager[i] ?? actual, roundings * coarsest, `${test.label}, compiled gradient`);
-  });
+  for (const used of usedResults(f(...points))) {
+    const loss = curvedLoss(test, positions, dtype, used);
+    const gradient = ng.grad(loss, { argnums }) as unknown as TensorFunction;
+    const eager = gradient(...points);
+    const label = `${test.label}, results [${used.join(", ")}], compiled gradient`;
+    ng.jit(gradient)(...points).forEach((actual, i) => {
+      assertNear(actual, eager[i] ?? actual, roundings * coarsest, label);
+    });
+  }
 }

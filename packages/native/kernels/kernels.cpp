@@ -31,6 +31,11 @@ constexpr RowKernels<T> row_kernels() {
   return {softmax<T>, softmax_gradient<T>};
 }
 
+template <typename T>
+constexpr RecurrentKernels<T> recurrent_kernels() {
+  return {lstm<T>, lstm_gradient<T>, gru<T>, gru_gradient<T>, recurrent_scratch_bytes<T>};
+}
+
 }  // namespace
 
 const Kernels kernels = {NAGARE_STRING(NAGARE_ISA),
@@ -42,6 +47,8 @@ const Kernels kernels = {NAGARE_STRING(NAGARE_ISA),
                          image_kernels<double>(),
                          row_kernels<float>(),
                          row_kernels<double>(),
+                         recurrent_kernels<float>(),
+                         recurrent_kernels<double>(),
                          find_tile_function,
                          find_product_then,
                          find_conversion,

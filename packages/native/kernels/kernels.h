@@ -9,6 +9,7 @@
 #include "pooling.h"
 #include "probe.h"
 #include "random.h"
+#include "recurrent.h"
 #include "reduce.h"
 #include "softmax.h"
 
@@ -44,6 +45,16 @@ struct RowKernels {
   void (*softmaxGradient)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel&);
 };
 
+// Recurrent layers of T.
+template <typename T>
+struct RecurrentKernels {
+  void (*lstm)(const RecurrentParams&, const LstmForward<T>&, const Parallel&, void* scratch);
+  void (*lstmGradient)(const RecurrentParams&, const LstmBackward<T>&, const Parallel&, void* scratch);
+  void (*gru)(const RecurrentParams&, const GruForward<T>&, const Parallel&, void* scratch);
+  void (*gruGradient)(const RecurrentParams&, const GruBackward<T>&, const Parallel&, void* scratch);
+  size_t (*scratchBytes)(const RecurrentParams&, int gates, bool backward, int threads);
+};
+
 struct Kernels {
   const char* name;
 
@@ -55,6 +66,8 @@ struct Kernels {
   ImageKernels<double> imageF64;
   RowKernels<float> rowsF32;
   RowKernels<double> rowsF64;
+  RecurrentKernels<float> recurrentF32;
+  RecurrentKernels<double> recurrentF64;
 
   TileFunction (*findTileFunction)(ScalarOp, Register, int scalars);
   TileFunction (*findProductThen)(ProductThen, Register, int scalars);

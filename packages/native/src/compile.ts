@@ -23,6 +23,7 @@ import {
   type LoweringContext,
   lowerElementwise,
   movement,
+  recurrent,
   rows,
   scalarElement,
   sums,
@@ -53,7 +54,7 @@ export interface EngineCodes {
 }
 
 /** The fused operations that the engine carries out as wholes, by name. */
-const fusedLowerings: { readonly [name: string]: FusedLowering } = { ...rows };
+const fusedLowerings: { readonly [name: string]: FusedLowering } = { ...recurrent, ...rows };
 
 const lowerings: { readonly [name: string]: Lowering } = {
   ...movement,

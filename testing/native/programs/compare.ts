@@ -6,6 +6,7 @@ import { assertClose, toleranceOf } from "../../generator/compare.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
 import { sampleCases } from "../engineRuns.ts";
 import { checkProduct, largeConvolutions, largeProducts } from "../largeCases.ts";
+import { largeSequences } from "../sequenceCases.ts";
 import { type EngineCase, shapeCases } from "../shapeCases.ts";
 
 function compare(test: EngineCase): void {
@@ -16,7 +17,8 @@ function compare(test: EngineCase): void {
 }
 
 ng.setBackend("native");
-for (const test of [...sampleCases(), ...shapeCases(5, 500), ...largeConvolutions()]) compare(test);
+for (const test of [...sampleCases(), ...shapeCases(5, 500), ...largeConvolutions(), ...largeSequences()])
+  compare(test);
 for (const op of primitives()) {
   if (op.scalar) for (const dtype of op.dtypes) checkSpecialValues(op, dtype);
 }

@@ -5,6 +5,7 @@ import { type ConcreteTensor, loadBackend } from "nagare/backend";
 import { apply } from "../../generator/cases.ts";
 import { compileCase, runExactly, sampleCases, trainConvolutions } from "../engineRuns.ts";
 import { largeConvolutions, largeProducts } from "../largeCases.ts";
+import { largeSequences } from "../sequenceCases.ts";
 import { shapeCases } from "../shapeCases.ts";
 
 ng.setBackend("native");
@@ -14,7 +15,13 @@ const add = (name: string, array: ArrayBufferView): void => {
   const hash = hashes.get(name) ?? createHash("sha256");
   hashes.set(name, hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength)));
 };
-for (const test of [...sampleCases(), ...shapeCases(6, 1000), ...largeProducts(), ...largeConvolutions()]) {
+for (const test of [
+  ...sampleCases(),
+  ...shapeCases(6, 1000),
+  ...largeProducts(),
+  ...largeConvolutions(),
+  ...largeSequences(),
+]) {
   for (const array of runExactly(compileCase(backend, test), test, 0)) add(test.op.name, array);
   const compiled = ng.jit((...xs: ng.Tensor[]) => apply(test, xs));
   for (const result of compiled(...test.inputs))

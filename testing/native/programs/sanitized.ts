@@ -13,6 +13,7 @@ import { apply } from "../../generator/cases.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
 import { compileCase, runExactly, sampleCases, trainConvolutions } from "../engineRuns.ts";
 import { largeConvolutions, largeProducts } from "../largeCases.ts";
+import { largeSequences } from "../sequenceCases.ts";
 import { type EngineCase, shapeCases } from "../shapeCases.ts";
 import { zeroSizeCases } from "../zeroSizeCases.ts";
 
@@ -42,7 +43,13 @@ function runCompiled(test: EngineCase): void {
 
 async function checkMemory(): Promise<void> {
   const samples = sampleCases();
-  for (const test of [...samples, ...shapeCases(7, 1500), ...largeProducts(), ...largeConvolutions()])
+  for (const test of [
+    ...samples,
+    ...shapeCases(7, 1500),
+    ...largeProducts(),
+    ...largeConvolutions(),
+    ...largeSequences(),
+  ])
     runAtAllAddresses(test);
   primitives().flatMap(zeroSizeCases).forEach(runEmpty);
   for (const op of primitives()) {
@@ -56,7 +63,12 @@ async function checkThreads(): Promise<void> {
   const workers = new Worker(new URL("./workers.ts", import.meta.url));
   const ended = once(workers, "exit");
   const training = trainConvolutions(3);
-  for (const test of [...shapeCases(8, 300), ...largeProducts(), ...largeConvolutions()]) {
+  for (const test of [
+    ...shapeCases(8, 300),
+    ...largeProducts(),
+    ...largeConvolutions(),
+    ...largeSequences(),
+  ]) {
     runExactly(compileCase(backend, test), test, 0);
     await Promise.resolve();
   }

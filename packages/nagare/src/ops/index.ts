@@ -42,8 +42,10 @@ export {
 } from "./define/index.ts";
 export { evaluateReference } from "./evaluate.ts";
 export { expand } from "./expand.ts";
+export * from "./gru.ts";
 export * from "./indexing.ts";
 export * from "./logic.ts";
+export * from "./lstm.ts";
 export * from "./matmul.ts";
 export * from "./movement.ts";
 export * from "./pieces.ts";

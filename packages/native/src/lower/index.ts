@@ -2,5 +2,6 @@
 export * from "./elementwise.ts";
 export * from "./lowering.ts";
 export * from "./movement.ts";
+export * from "./recurrent.ts";
 export * from "./rows.ts";
 export * from "./sums.ts";
