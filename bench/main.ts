@@ -1,19 +1,24 @@
 /** The benchmark command: Nagare and its peers on the same workloads, in turns. */
 import { constants, loadavg } from "node:os";
 import { join } from "node:path";
-import type { BenchOptions } from "./harness/index.ts";
+import { currentBackend } from "nagare/backend";
+import "nagare";
+import type { BenchOptions, Task } from "./harness/index.ts";
 import {
   failures,
   findPeers,
   jsonLines,
   measure,
   parseBenchArguments,
+  summary,
+  sweepTable,
   table,
   UsageError,
   usage,
   WorkerParty,
 } from "./harness/index.ts";
 import { profileWorkload } from "./profileWorkload.ts";
+import { sweeps } from "./sweeps/index.ts";
 import { workloads } from "./workloads/index.ts";
 
 const say = (line: string): void => console.error(line);
@@ -25,7 +30,7 @@ function profile(names: readonly string[]): void {
   for (const workload of workloads) if (names.includes(workload.name)) console.log(profileWorkload(workload));
 }
 
-async function bench({ json, peers, rounds, ...options }: BenchOptions): Promise<number> {
+async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): Promise<number> {
   const { commands, missing } = await findPeers(peers, process.env);
   for (const line of missing) say(line);
   const [load = 0] = loadavg();
@@ -43,7 +48,8 @@ async function bench({ json, peers, rounds, ...options }: BenchOptions): Promise
   const parties = [ours, ...commands].map((command) => new WorkerParty(command));
   const measurements = [];
   try {
-    for (const task of workloads.filter(({ name }) => options.workloads.includes(name))) {
+    const tasks: readonly Task[] = sweeps.find(({ name }) => name === sweep)?.tasks ?? workloads;
+    for (const task of tasks.filter(({ name }) => options.workloads.includes(name))) {
       const measurement = await measure(task, parties, rounds, (what) => say(`${task.name}: ${what}`));
       measurements.push(measurement);
       if (json) for (const line of jsonLines(measurement)) console.log(line);
@@ -53,12 +59,14 @@ async function bench({ json, peers, rounds, ...options }: BenchOptions): Promise
   }
   if (!json) {
     for (const { name, about } of parties) if (about) console.log(`${name}: ${about}`);
-    console.log(
-      `\nMedians, ${rounds} ${rounds === 1 ? "round" : "rounds"}\n${table(
-        measurements,
-        parties.map(({ name }) => name),
-      )}`,
-    );
+    const names = parties.map(({ name }) => name);
+    const figures =
+      sweep === undefined
+        ? table(measurements, names)
+        : sweepTable(measurements, names, currentBackend().roofline?.().flops);
+    console.log(`\nMedians, ${rounds} ${rounds === 1 ? "round" : "rounds"}\n${figures}`);
+    const ratios = summary(measurements);
+    if (ratios) console.log(ratios);
   }
   const failed = failures(measurements);
   for (const line of failed) say(line);
@@ -73,6 +81,7 @@ try {
   const options = parseBenchArguments(
     process.argv.slice(2),
     workloads.map(({ name }) => name),
+    Object.fromEntries(sweeps.map(({ name, tasks }) => [name, tasks.map((task) => task.name)])),
   );
   if (options.help) console.log(usage(workloads));
   else if (options.profile) profile(options.workloads);

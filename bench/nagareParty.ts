@@ -1,17 +1,19 @@
 /** Nagare as a party of the benchmark, in a process of its own as the peers are. */
 import * as ng from "nagare";
 import { serve } from "./harness/index.ts";
+import { sweeps } from "./sweeps/index.ts";
 import { workloads } from "./workloads/index.ts";
 
 const version = `${ng.backend()} backend`;
 await serve<ng.Tensor>({
   version,
   threads: ng.threads(),
-  prepare(name, arrays) {
+  prepare(name, arrays, parameters) {
     const inputs = Object.fromEntries(
       Object.entries(arrays).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
     );
-    return workloads.find((workload) => workload.name === name)?.prepare(inputs);
+    const work = [...workloads, ...sweeps].find((one) => one.name === name);
+    return work?.prepare(inputs, parameters);
   },
   async read(output) {
     return Float32Array.from(await output.data(), Number);

@@ -9,7 +9,9 @@ export type PeerFamily = (typeof peerFamilies)[number];
 
 /** What a run shall do. */
 export interface BenchOptions {
-  /** The names of the workloads, in the catalogue's order. */
+  /** The sweep to run instead of workloads. */
+  readonly sweep?: string;
+  /** The names of the workloads, or of the sweep's tasks, in the catalogue's order. */
   readonly workloads: readonly string[];
   readonly peers: readonly PeerFamily[];
   /** Turns of each party with each workload. */
@@ -49,15 +51,30 @@ function readPeers(text: string): PeerFamily[] {
   );
 }
 
+/** The names of tasks by the name of their sweep. */
+export type SweepNames = Readonly<Record<string, readonly string[]>>;
+
 /**
  * Reads the command line.
- * @param known the names of all workloads.
- * Throws UsageError for unknown options, workloads and peers.
+ * @param workloads the names of all workloads.
+ * Throws UsageError for unknown options, workloads, sweeps and peers.
  */
-export function parseBenchArguments(argv: readonly string[], known: readonly string[]): BenchOptions {
+export function parseBenchArguments(
+  argv: readonly string[],
+  workloads: readonly string[],
+  sweeps: SweepNames = {},
+): BenchOptions {
   const { values, positionals } = parse(argv);
+  const { sweep } = values;
+  const known = sweep === undefined ? workloads : sweeps[sweep];
+  if (!known) {
+    throw new UsageError(
+      `bench: expected a sweep from ${Object.keys(sweeps).join(", ")} after --sweep; received "${sweep}".`,
+    );
+  }
   const { peers, rounds, json = false, profile = false, help = false } = values;
   return {
+    ...(sweep === undefined ? {} : { sweep }),
     workloads: positionals.length > 0 ? chosenFrom("workloads", known, positionals) : known,
     peers: peers === undefined ? peerFamilies : readPeers(peers),
     rounds: rounds === undefined ? defaultRounds : readRounds(rounds),
@@ -77,6 +94,7 @@ function parse(argv: readonly string[]) {
         profile: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         peers: { type: "string" },
+        sweep: { type: "string" },
         rounds: { type: "string" },
       },
     });
@@ -97,6 +115,7 @@ export function usage(tasks: readonly Task[]): string {
     "",
     "  --peers LIST   some of torch,jax,tf,tfjs, or none; default: all that are installed",
     `  --rounds N     turns of each party with each workload; default ${defaultRounds}`,
+    "  --sweep NAME   gemm or conv: one operation over many shapes, with GFLOP/s and the share of the measured peak",
     "  --json         one JSON line for each workload and party, and one for each ratio",
     "  --profile      no peers: a table of where Nagare's time goes, kernel by kernel",
     "",

@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { InputArray } from "./workload.ts";
+import type { InputArray, Parameters } from "./workload.ts";
 
 /** An array on disk. */
 export interface ArrayFile {
@@ -25,6 +25,8 @@ export interface Request {
   readonly workload: string;
   readonly samples: number;
   readonly inputs?: Readonly<Record<string, ArrayFile>>;
+  /** Come with the inputs. */
+  readonly parameters?: Parameters;
   /** The file that receives the output of one more, untimed run, as float32. */
   readonly output?: string;
   /** Whether a run returns a loss, which the answer repeats. */

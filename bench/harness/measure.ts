@@ -29,9 +29,11 @@ export interface Measurement {
 }
 
 /** How long one turn shall last, and how many runs it may have. */
-const turn = { milliseconds: 300, fewest: 3, most: 20 };
+const workloadTurn = { milliseconds: 300, fewest: 3, most: 20 };
+/** Tasks that share their work are many, and short. */
+const sweepTurn = { milliseconds: 60, fewest: 3, most: 50 };
 
-function samplesPerTurn(times: readonly number[]): number {
+function samplesPerTurn(times: readonly number[], turn: typeof workloadTurn): number {
   const typical = times[0] ?? turn.milliseconds;
   return Math.min(turn.most, Math.max(turn.fewest, Math.round(turn.milliseconds / Math.max(typical, 1e-3))));
 }
@@ -55,9 +57,15 @@ class Contestant {
   async prepare(inputs: Request["inputs"], folder: string): Promise<void> {
     const output = join(folder, `${this.party.name}.output.bin`);
     const keepsOutput = this.#task.check.kind === "values";
-    const answer = await this.#ask({ samples: 1, inputs, ...(keepsOutput ? { output } : {}) });
+    const { parameters } = this.#task;
+    const answer = await this.#ask({
+      samples: 1,
+      inputs,
+      ...(parameters ? { parameters } : {}),
+      ...(keepsOutput ? { output } : {}),
+    });
     if (!answer) return;
-    this.#samples = samplesPerTurn(answer.times ?? []);
+    this.#samples = samplesPerTurn(answer.times ?? [], this.#task.work ? sweepTurn : workloadTurn);
     if (!keepsOutput) return;
     const { buffer, byteOffset, byteLength } = await readFile(output);
     this.#output = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
@@ -84,7 +92,7 @@ class Contestant {
     if (this.#outcome) return undefined;
     const losses = this.#task.check.kind === "losses";
     const answer = await this.party.ask({
-      workload: this.#task.name,
+      workload: this.#task.work ?? this.#task.name,
       ...request,
       ...(losses ? { losses } : {}),
     });

@@ -1,5 +1,6 @@
 /** What a run prints. */
 import type { Measurement, Outcome } from "./measure.ts";
+import type { Task } from "./workload.ts";
 
 /** A party's figures for one workload, in milliseconds. */
 interface Figures {
@@ -84,6 +85,47 @@ export function table(measurements: readonly Measurement[], parties: readonly st
     return [task.name, unit, ...cells, ratio ? `${ratio.ratio.toFixed(2)} (${ratio.fastest})` : "–"];
   });
   return align([header, ...rows]).join("\n");
+}
+
+/**
+ * The table of a sweep: every party's 10⁹ operations a second, and our share of the peak.
+ * @param peak operations a second; undefined where it was not measured.
+ */
+export function sweepTable(
+  measurements: readonly Measurement[],
+  parties: readonly string[],
+  peak: number | undefined,
+): string {
+  const rate = (task: Task, outcome: Outcome | undefined): number | undefined => {
+    const figures = figuresOf(outcome);
+    return figures && ((task.flops ?? 0) / figures.median) * 1e3;
+  };
+  const rows = measurements.map((measurement) => {
+    const { task, outcomes } = measurement;
+    const rates = parties.map((party) => rate(task, outcomes.get(party)));
+    const cells = rates.map((value, i) =>
+      value === undefined ? cell(outcomes.get(parties[i] ?? "")) : (value / 1e9).toFixed(1),
+    );
+    const [ours] = rates;
+    const share = ours !== undefined && peak ? `${((100 * ours) / peak).toFixed(0)} %` : "–";
+    const ratio = ratioOf(measurement);
+    return [
+      task.name,
+      "GFLOP/s",
+      ...cells,
+      share,
+      ratio ? `${ratio.ratio.toFixed(2)} (${ratio.fastest})` : "–",
+    ];
+  });
+  return align([["shape", "unit", ...parties, "of peak", "ours ÷ fastest peer"], ...rows]).join("\n");
+}
+
+/** The geometric mean of the ratios, in words; undefined where there is no ratio. */
+export function summary(measurements: readonly Measurement[]): string | undefined {
+  const ratios = measurements.flatMap((measurement) => ratioOf(measurement)?.ratio ?? []);
+  if (ratios.length === 0) return undefined;
+  const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+  return `geometric mean of ${ratios.length} ratios: ${mean.toFixed(2)}; largest: ${Math.max(...ratios).toFixed(2)}`;
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(6));

@@ -3,14 +3,18 @@ import { writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Answer, Ready, Request } from "./exchange.ts";
 import { readArray } from "./exchange.ts";
-import type { InputArray } from "./workload.ts";
+import type { InputArray, Parameters } from "./workload.ts";
 
 /** A party's framework, as far as the loop needs it. `T` is its tensor. */
 export interface Framework<T> {
   readonly version: string;
   readonly threads: number;
   /** Sets a workload up; the returned function does what one timing covers. Undefined when it is not offered. */
-  prepare(workload: string, inputs: Readonly<Record<string, InputArray>>): (() => T | Promise<T>) | undefined;
+  prepare(
+    workload: string,
+    inputs: Readonly<Record<string, InputArray>>,
+    parameters: Parameters,
+  ): (() => T | Promise<T>) | undefined;
   /** The elements of what a run returned. */
   read(output: T): Promise<ArrayLike<number>>;
   /** Frees what a run returned, in frameworks where someone must. */
@@ -63,7 +67,7 @@ export async function serve<T>(framework: Framework<T>): Promise<void> {
         run = undefined;
         const arrays: Record<string, InputArray> = {};
         for (const [name, file] of Object.entries(request.inputs)) arrays[name] = await readArray(file);
-        run = framework.prepare(request.workload, arrays);
+        run = framework.prepare(request.workload, arrays, request.parameters ?? {});
       }
       send(run ? await takeTurn(framework, run, request) : { unsupported: `has no ${request.workload}` });
     } catch (error) {

@@ -15,6 +15,9 @@ export type Check =
   /** There is no result: the work is the call. */
   | { readonly kind: "none" };
 
+/** What a task tells its work beside the arrays. */
+export type Parameters = Readonly<Record<string, number | boolean>>;
+
 /** What the harness knows of a workload; the work itself is each party's own. */
 export interface Task {
   readonly name: string;
@@ -25,6 +28,11 @@ export interface Task {
   readonly check: Check;
   /** Whether peers have a counterpart. */
   readonly peers: boolean;
+  /** The parties' name for the work, where several tasks share it; default: the task's own. */
+  readonly work?: string;
+  readonly parameters?: Parameters;
+  /** Arithmetic of one timing, for figures per second. */
+  readonly flops?: number;
   /** The arrays that every party computes with. */
   inputs(): Readonly<Record<string, InputArray>>;
 }

@@ -165,7 +165,18 @@ def depthwise(x, kernel):
     return jitted(lambda x, kernel: conv(x, kernel, padding="SAME", groups=kernel.shape[3]), x, kernel)
 
 
+def gemm(a, b, transposeA, transposeB):
+    flip = lambda x, flipped: x.swapaxes(-1, -2) if flipped else x
+    return jitted(lambda a, b: flip(a, transposeA) @ flip(b, transposeB), a, b)
+
+
+def sweep_conv(x, kernel, stride, groups, padding):
+    return jitted(lambda x, kernel: conv(x, kernel, stride, [(padding, padding)] * 2, groups), x, kernel)
+
+
 workloads = {
+    "gemm": gemm,
+    "conv": sweep_conv,
     "matmul1024": matmul,
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,

@@ -118,7 +118,24 @@ def depthwise(x, kernel):
     return lambda: tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
 
+def gemm(a, b, transposeA, transposeB):
+    a, b = tf.constant(a), tf.constant(b)
+    return lambda: tf.matmul(a, b, transposeA, transposeB)
+
+
+def sweep_conv(x, kernel, stride, groups, padding):
+    cells = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    x = tf.constant(x)
+    if groups == 1:
+        kernel = tf.constant(kernel)
+        return lambda: tf.nn.conv2d(x, kernel, stride, cells)
+    kernel = tf.constant(kernel.transpose(0, 1, 3, 2))
+    return lambda: tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], cells)
+
+
 workloads = {
+    "gemm": gemm,
+    "conv": sweep_conv,
     "matmul1024": matmul,
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,

@@ -150,6 +150,22 @@ def to_numpy(result):
     return (result.permute(0, 2, 3, 1) if result.dim() == 4 else result).numpy()
 
 
+def gemm(a, b, transposeA, transposeB):
+    a, b = tensor(a), tensor(b)
+    a, b = a.mT if transposeA else a, b.mT if transposeB else b
+    return lambda: a @ b
+
+
+def sweep_conv(x, kernel, stride, groups, padding):
+    x, kernel = images(x), tensor(kernel).permute(3, 2, 0, 1).contiguous()
+
+    def run():
+        with torch.inference_mode():
+            return F.conv2d(x, kernel, None, stride, padding, 1, groups)
+
+    return run
+
+
 workloads = {
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,
@@ -161,6 +177,6 @@ workloads = {
 }
 if not compiling:
     # One product is one library call either way, and an eager loop is by definition not compiled.
-    workloads |= {"matmul1024": matmul, "eager_add_x1000": eager_add}
+    workloads |= {"matmul1024": matmul, "eager_add_x1000": eager_add, "gemm": gemm, "conv": sweep_conv}
 torch.manual_seed(0)
 serve(torch.__version__, torch.get_num_threads(), workloads, to_numpy)

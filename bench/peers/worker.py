@@ -58,7 +58,8 @@ def serve(version, threads, workloads, to_numpy):
                 run = None
                 prepare = workloads.get(request["workload"])
                 if prepare:
-                    run = prepare(**{name: read_array(entry) for name, entry in request["inputs"].items()})
+                    arrays = {name: read_array(entry) for name, entry in request["inputs"].items()}
+                    run = prepare(**arrays, **request.get("parameters", {}))
             if run:
                 send(take_turn(run, to_numpy, request))
             else:

@@ -1,0 +1,6 @@
+/** The sweeps, by the names that `--sweep` takes. */
+import { conv } from "./conv.ts";
+import { gemm } from "./gemm.ts";
+import type { Sweep } from "./sweep.ts";
+
+export const sweeps: readonly Sweep[] = [gemm, conv];
