@@ -1,21 +1,29 @@
 /** The benchmark command: Nagare and its peers on the same workloads, in turns. */
+
+import { writeFile } from "node:fs/promises";
 import { constants, loadavg } from "node:os";
 import { join } from "node:path";
 import { currentBackend } from "nagare/backend";
 import "nagare";
-import type { BenchOptions, Task } from "./harness/index.ts";
+import type { BenchOptions, Measurement, Task } from "./harness/index.ts";
 import {
+  chart,
+  driftLines,
   failures,
   findPeers,
   jsonLines,
+  machineName,
   measure,
+  ownMedians,
   parseBenchArguments,
+  readBaseline,
   summary,
   sweepTable,
   table,
   UsageError,
   usage,
   WorkerParty,
+  writeBaseline,
 } from "./harness/index.ts";
 import { profileWorkload } from "./profileWorkload.ts";
 import { sweeps } from "./sweeps/index.ts";
@@ -28,6 +36,21 @@ const quietLoad = 0.5;
 
 function profile(names: readonly string[]): void {
   for (const workload of workloads) if (names.includes(workload.name)) console.log(profileWorkload(workload));
+}
+
+/** Writes the files that were asked for, and prints the drift. */
+async function keep(
+  measurements: readonly Measurement[],
+  { out, chart: chartFile, baseline }: Pick<BenchOptions, "out" | "chart" | "baseline">,
+): Promise<void> {
+  if (out !== undefined) await writeFile(out, `${measurements.flatMap(jsonLines).join("\n")}\n`);
+  if (chartFile !== undefined)
+    await writeFile(chartFile, chart(measurements, "Nagare’s time ÷ the fastest peer’s"));
+  if (baseline === undefined) return;
+  const file = join(import.meta.dirname, "baselines", `${machineName()}.json`);
+  const medians = ownMedians(measurements);
+  if (baseline === "write") await writeBaseline(file, medians);
+  else for (const line of driftLines(medians, await readBaseline(file))) say(line);
 }
 
 async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): Promise<number> {
@@ -46,7 +69,7 @@ async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): 
     environment: process.env,
   };
   const parties = [ours, ...commands].map((command) => new WorkerParty(command));
-  const measurements = [];
+  const measurements: Measurement[] = [];
   try {
     const tasks: readonly Task[] = sweeps.find(({ name }) => name === sweep)?.tasks ?? workloads;
     for (const task of tasks.filter(({ name }) => options.workloads.includes(name))) {
@@ -68,6 +91,7 @@ async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): 
     const ratios = summary(measurements);
     if (ratios) console.log(ratios);
   }
+  await keep(measurements, options);
   const failed = failures(measurements);
   for (const line of failed) say(line);
   return measurements.every(({ outcomes }) => outcomes.get("nagare")?.kind === "measured") ? 0 : 1;

@@ -7,24 +7,30 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import type { Answer, Check, Measurement, Outcome, Party, Request, Task } from "../bench/harness/index.ts";
 import {
+  chart,
   disagreement,
+  driftLines,
   failures,
   findPeers,
   glorot,
   jsonLines,
   labelledBatch,
+  machineName,
   measure,
   median,
+  ownMedians,
   parseBenchArguments,
   peerFamilies,
   ratioOf,
   readArray,
+  readBaseline,
   table,
   UsageError,
   uniform,
   usage,
   WorkerParty,
   writeArrays,
+  writeBaseline,
 } from "../bench/harness/index.ts";
 
 const benchFolder = join(import.meta.dirname, "../bench");
@@ -492,4 +498,44 @@ test("the command times our own party and prints JSON", async () => {
   assert.equal(lines.length, 1);
   assert.equal(lines[0].workload, "eager_add_x1000");
   assert.ok(lines[0].ms > 0 && lines[0].samples >= 3);
+});
+
+describe("a baseline", () => {
+  test("keeps the times of workloads that did not run, and marks what is more than 5 % slower", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "nagare-baseline-"));
+    try {
+      const file = join(folder, "machines", "this.json");
+      await writeBaseline(file, { alpha: 10, beta: 20 });
+      await writeBaseline(file, { beta: 40 });
+      assert.deepEqual(await readBaseline(file), { alpha: 10, beta: 40 });
+      assert.deepEqual(driftLines({ alpha: 10.4, beta: 44, gamma: 1 }, await readBaseline(file)), [
+        "alpha  10.4, baseline 10: +4.0 %",
+        "beta   44, baseline 40: +10.0 %  SLOWER",
+        "gamma  1, without a baseline",
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("has our medians alone, and a machine's name is a file's", () => {
+    const run = measurement({ nagare: measured(3, 1, 2), torch: measured(1) });
+    assert.deepEqual(ownMedians([run]), { doubling: 2 });
+    assert.match(machineName(), /^[a-z0-9-]+-x\d+$/);
+  });
+
+  test("is written or compared", () => {
+    assert.equal(parseBenchArguments(["--baseline", "write"], known).baseline, "write");
+    assert.throws(() => parseBenchArguments(["--baseline", "keep"], known), /expected write or compare/);
+  });
+});
+
+test("the chart has a bar for each workload with a ratio", () => {
+  const text = chart(
+    [measurement({ nagare: measured(1), torch: measured(2) }), measurement({ nagare: measured(1) })],
+    "a < b",
+  );
+  assert.equal(text.match(/fill="#2a9d8f"/g)?.length, 1);
+  assert.match(text, /a &lt; b/);
+  assert.match(text, /0\.50 \(torch\)/);
 });

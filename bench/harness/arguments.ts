@@ -7,6 +7,9 @@ export const peerFamilies = ["torch", "jax", "tf", "tfjs"] as const;
 /** A framework to compare with. */
 export type PeerFamily = (typeof peerFamilies)[number];
 
+/** Replace the baseline by this run, or say how far this run is from it. */
+export type BaselineUse = "write" | "compare";
+
 /** What a run shall do. */
 export interface BenchOptions {
   /** The sweep to run instead of workloads. */
@@ -17,6 +20,12 @@ export interface BenchOptions {
   /** Turns of each party with each workload. */
   readonly rounds: number;
   readonly json: boolean;
+  /** A file for the lines of `json`. */
+  readonly out?: string;
+  /** A file for a chart of the ratios. */
+  readonly chart?: string;
+  /** What to do with this machine's earlier times. */
+  readonly baseline?: BaselineUse;
   /** Instead of comparing, say where our own time goes. */
   readonly profile: boolean;
   readonly help: boolean;
@@ -65,7 +74,10 @@ export function parseBenchArguments(
   sweeps: SweepNames = {},
 ): BenchOptions {
   const { values, positionals } = parse(argv);
-  const { sweep } = values;
+  const { sweep, out, chart, baseline } = values;
+  if (baseline !== undefined && baseline !== "write" && baseline !== "compare") {
+    throw new UsageError(`bench: expected write or compare after --baseline; received "${baseline}".`);
+  }
   const known = sweep === undefined ? workloads : sweeps[sweep];
   if (!known) {
     throw new UsageError(
@@ -75,6 +87,9 @@ export function parseBenchArguments(
   const { peers, rounds, json = false, profile = false, help = false } = values;
   return {
     ...(sweep === undefined ? {} : { sweep }),
+    ...(out === undefined ? {} : { out }),
+    ...(chart === undefined ? {} : { chart }),
+    ...(baseline === undefined ? {} : { baseline }),
     workloads: positionals.length > 0 ? chosenFrom("workloads", known, positionals) : known,
     peers: peers === undefined ? peerFamilies : readPeers(peers),
     rounds: rounds === undefined ? defaultRounds : readRounds(rounds),
@@ -94,6 +109,9 @@ function parse(argv: readonly string[]) {
         profile: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         peers: { type: "string" },
+        out: { type: "string" },
+        chart: { type: "string" },
+        baseline: { type: "string" },
         sweep: { type: "string" },
         rounds: { type: "string" },
       },
@@ -117,6 +135,9 @@ export function usage(tasks: readonly Task[]): string {
     `  --rounds N     turns of each party with each workload; default ${defaultRounds}`,
     "  --sweep NAME   gemm or conv: one operation over many shapes, with GFLOP/s and the share of the measured peak",
     "  --json         one JSON line for each workload and party, and one for each ratio",
+    "  --out FILE     the same lines into a file",
+    "  --chart FILE   the ratios as an SVG chart",
+    "  --baseline write|compare  keep our times as those of this machine's model, or print the drift from them",
     "  --profile      no peers: a table of where Nagare's time goes, kernel by kernel",
     "",
     "NAGARE_PEER_PYTHON   Python interpreters that have PyTorch, JAX or TensorFlow, with commas or colons between; default python3",
