@@ -186,6 +186,19 @@ export const layerCases: readonly LayerCase[] = [
     variables: { "movingMean*": [4], "movingVariance*": [4] },
     trainsDifferently: true,
   },
+  {
+    label: "LayerNorm",
+    make: (dtype) => nn.layerNormalization({ dtype }),
+    input: [3, 4],
+    output: [3, 4],
+    variables: { gamma: [4], beta: [4] },
+  },
+  {
+    label: "LayerNorm without center and scale",
+    make: () => nn.layerNormalization({ center: false, scale: false, epsilon: 1e-5 }),
+    input: [4],
+    output: [4],
+  },
   ...nn.activationNames.map((name) => ({
     label: `ActivationLayer of ${name}`,
     make: () => nn.activationLayer(name),

@@ -19,7 +19,8 @@ interface PeerLayer {
     | "maxPooling2d"
     | "averagePooling2d"
     | "globalAveragePooling2d"
-    | "batchNormalization";
+    | "batchNormalization"
+    | "layerNormalization";
   readonly options: object;
   readonly x: PeerTensor;
   readonly y: PeerTensor;

@@ -32,7 +32,7 @@ def tensors(values):
     return {name: tensor(value.detach()) for name, value in values.items()}
 
 
-def layer_case(layer, options, x, weights, forward):
+def layer_case(layer, options, x, weights, forward, draw=draw):
     """Output, and the gradients of Σ ct·y by the input and every weight."""
     leaves = [x.requires_grad_(), *(w.requires_grad_() for w in weights.values())]
     y = forward(x, **weights)
@@ -172,6 +172,7 @@ def layers():
     yield layer_case("globalAveragePooling2d", {}, draw(2, 3, 4, 2), {}, mean)
     yield batch_norm((6, 3), {"momentum": 0.9, "epsilon": 1e-3})
     yield batch_norm((3, 2, 2, 4), {"momentum": 0.75, "epsilon": 1e-5})
+    yield from layer_norm()
 
 
 def batch_norm(shape, options):
@@ -200,6 +201,16 @@ def batch_norm(shape, options):
     )
     statistics = {"movingMean": module.running_mean, "movingVariance": moving_variance}
     return {**case, "first": tensor(first), "statistics": tensors(statistics), "inferred": tensor(inferred.detach().reshape(shape))}
+
+
+def layer_norm():
+    own = Grid(13)
+    take = lambda *shape: torch.tensor(own.numbers(math.prod(shape))).reshape(shape)
+    for shape, options in [((2, 3, 5), {}), ((4, 19), {"epsilon": 1e-5}), ((3, 4), {"center": False}), ((3, 4), {"scale": False})]:
+        width = shape[-1:]
+        weights = {name: take(*width) for name, key in [("gamma", "scale"), ("beta", "center")] if options.get(key, True)}
+        forward = lambda x, gamma=None, beta=None: F.layer_norm(x, width, gamma, beta, options.get("epsilon", 1e-3))
+        yield layer_case("layerNormalization", options, take(*shape), weights, forward, take)
 
 
 def losses():

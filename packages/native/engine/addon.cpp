@@ -6,6 +6,7 @@
 #include <map>
 
 #include "engine.h"
+#include "large_pages.h"
 #include "tile_plan.h"
 
 #if defined(__GLIBC__)
@@ -163,6 +164,7 @@ bool read_memory(napi_env env, const Program& program, int index, napi_value val
     type_error(env, "memory " + std::to_string(index) + " is not aligned to its elements");
     return false;
   }
+  if (needs.written) prefer_large_pages(view.data, view.bytes);
   data = view.data;
   return true;
 }

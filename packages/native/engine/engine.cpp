@@ -5,6 +5,7 @@
 
 #include "aligned.h"
 #include "isa.h"
+#include "large_pages.h"
 
 namespace nagare {
 namespace {
@@ -15,6 +16,7 @@ void grow(char*& memory, size_t& bytes, size_t needed) {
   memory = nullptr;
   bytes = 0;
   memory = static_cast<char*>(allocate_aligned(needed));
+  prefer_large_pages(memory, needed);
   bytes = needed;
 }
 

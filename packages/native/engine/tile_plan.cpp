@@ -59,6 +59,7 @@ class Planner {
     plan_constants();
     plan_instructions();
     place_operands();
+    choose_stores();
     for (size_t i = 0; i < planned_.size(); i++) write(static_cast<int32_t>(i));
     write_stores();
     settle_slots();
@@ -73,6 +74,7 @@ class Planner {
   std::vector<TileInstruction> once_, row_, tiles_;
   std::vector<int64_t> constantBits;
   int32_t memorySlots = 0;
+  bool streams = false;
 
   int64_t register_bytes() const { return registers_.bytes(); }
 
@@ -89,6 +91,17 @@ class Planner {
     tile = ((length + pieces - 1) / pieces + 15) / 16 * 16;
     if (tile == 0) tile = 16;
     cost = static_cast<int64_t>(chain.loads.size() + chain.stores.size());
+  }
+
+  // Whether the memory that is walked is more than the caches hold.
+  void choose_stores() {
+    int64_t elements = 1, bytes = 0;
+    for (int32_t axis = 0; axis < chain.rank; axis++) elements *= chain.dims[axis];
+    for (size_t i = 0; i < chain.loads.size(); i++) {
+      if (loads[i].access == Access::contiguous) bytes += dtype_bytes(loads[i].dtype);
+    }
+    for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
+    streams = elements * bytes >= kStreamBytes;
   }
 
   void plan_loads() {
@@ -216,7 +229,7 @@ class Planner {
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
   // input.
   int32_t direct_store(int32_t at, const PlannedInstruction& t) {
-    if (!stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
+    if (streams || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
       if (chain.stores[s] == t.result) return static_cast<int32_t>(s);
     }
@@ -329,6 +342,7 @@ TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels) {
   program_.loads = static_cast<int32_t>(loads_.size());
   program_.store = stores_.data();
   program_.stores = static_cast<int32_t>(stores_.size());
+  program_.streams = planner.streams;
   program_.once = once_.data();
   program_.onceCount = static_cast<int32_t>(once_.size());
   program_.row = row_.data();

@@ -1,6 +1,6 @@
 #include "elementwise.h"
 
-#include "simd.h"
+#include "stream.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -60,6 +60,7 @@ struct Worker {
   const void* const* inputs;
   void* const* outputs;
   void** slots;  // at the end of the worker's scratch
+  bool streams;
 
   NAGARE_INLINE const char* element(const TileLoad& load, int64_t index) const {
     return static_cast<const char*>(inputs[load.operand]) + index * dtype_bytes(load.dtype);
@@ -131,10 +132,21 @@ struct Worker {
     run(p.tiles, p.tileCount, n);
     for (int i = 0; i < p.stores; i++) {
       const TileStore& store = p.store[i];
-      if (!store.direct) store.convert(slots[store.slot], slots[store.from], nullptr, nullptr, n);
+      if (streams && store.elementBytes >= 4) stream_copy(slots[store.slot], slots[store.from], n * store.elementBytes);
+      else if (!store.direct) store.convert(slots[store.slot], slots[store.from], nullptr, nullptr, n);
     }
   }
 };
+
+// Overwritten operands are in the cache already.
+bool overwrites(const TileProgram& p, const void* const* inputs, void* const* outputs) {
+  for (int i = 0; i < p.loads; i++) {
+    for (int k = 0; k < p.stores; k++) {
+      if (inputs[p.load[i].operand] == outputs[p.store[k].operand]) return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -145,11 +157,12 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
   const int64_t tilesPerRow = p.rowsPerTile ? 1 : (length + p.tile - 1) / p.tile;
   const int64_t tiles = p.rowsPerTile ? (rows + p.rowsPerTile - 1) / p.rowsPerTile : rows * tilesPerRow;
   if (tiles == 0 || length == 0) return;
+  const bool streams = p.streams && !overwrites(p, inputs, outputs);
   parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
     char* memory = static_cast<char*>(scratch) + index * p.scratchPerWorker;
     void** slots = reinterpret_cast<void**>(memory);
     for (int i = 0; i < p.registers; i++) slots[i] = memory + p.registerOffsets[i];
-    const Worker worker{p, inputs, outputs, slots};
+    const Worker worker{p, inputs, outputs, slots, streams};
     worker.begin();
     const int64_t last = (task + 1) * p.tilesPerTask < tiles ? (task + 1) * p.tilesPerTask : tiles;
     if (p.rowsPerTile) {
@@ -175,6 +188,7 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
         }
       }
     }
+    if (streams) finish_streaming();
   });
 }
 

@@ -14,6 +14,8 @@ namespace nagare {
 
 constexpr int64_t kTileElements = 512;
 constexpr int kMaxRank = 8;
+// Operands and results of at least this many bytes push each other out of the last cache.
+constexpr int64_t kStreamBytes = int64_t(24) << 20;
 
 // name, operands. The names are those of the scalar vocabulary of the TypeScript side, which learns the codes from here.
 #define NAGARE_SCALAR_OPS(X)                                                                                          \
@@ -106,6 +108,7 @@ struct TileProgram {
   int32_t loads, stores;
   const TileLoad* load;
   const TileStore* store;
+  bool streams;  // results go past the caches, unless they overwrite operands; no store is direct then
   // Instructions over uniform values, over one element for each row, and over tiles.
   int32_t onceCount, rowCount, tileCount;
   const TileInstruction *once, *row, *tiles;

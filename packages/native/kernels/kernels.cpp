@@ -28,7 +28,15 @@ constexpr ImageKernels<T> image_kernels() {
 
 template <typename T>
 constexpr RowKernels<T> row_kernels() {
-  return {softmax<T>, softmax_gradient<T>};
+  return {softmax<T>,
+          softmax_gradient<T>,
+          log_softmax<T>,
+          log_softmax_gradient<T>,
+          cross_entropy<T>,
+          cross_entropy_gradient<T>,
+          layer_norm<T>,
+          layer_norm_gradient<T>,
+          layer_norm_gradient_scratch_bytes<T>};
 }
 
 template <typename T>

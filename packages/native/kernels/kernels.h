@@ -3,9 +3,11 @@
 
 #include "conv.h"
 #include "copy.h"
+#include "cross_entropy.h"
 #include "elementwise.h"
 #include "gather.h"
 #include "gemm.h"
+#include "layer_norm.h"
 #include "pooling.h"
 #include "probe.h"
 #include "random.h"
@@ -43,6 +45,15 @@ template <typename T>
 struct RowKernels {
   void (*softmax)(const T* x, T* y, int64_t rows, int64_t n, const Parallel&);
   void (*softmaxGradient)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel&);
+  void (*logSoftmax)(const T* x, T* y, int64_t rows, int64_t n, const Parallel&);
+  void (*logSoftmaxGradient)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel&);
+  void (*crossEntropy)(const CrossEntropyParams&, const T* logits, const void* labels, T* losses, T* normalizers, const Parallel&);
+  void (*crossEntropyGradient)(const CrossEntropyParams&, const T* logits, const void* labels, const T* normalizers, const T* dlosses,
+                               T* dlogits, const Parallel&);
+  void (*layerNorm)(const LayerNormParams&, const T* x, const T* scale, const T* offset, T* y, T* means, T* inverses, const Parallel&);
+  void (*layerNormGradient)(const LayerNormParams&, const T* dy, const T* x, const T* scale, const T* means, const T* inverses, T* dx,
+                            T* dscale, T* doffset, const Parallel&, void* scratch);
+  size_t (*layerNormGradientScratchBytes)(const LayerNormParams&, int threads);
 };
 
 // Recurrent layers of T.

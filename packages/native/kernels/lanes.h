@@ -52,6 +52,42 @@ NAGARE_INLINE F64 copy_sign(F64 magnitude, F64 sign) {
   return from_bits((bits(magnitude) & 0x7fffffffffffffff) | (bits(sign) & static_cast<int64_t>(0x8000000000000000)));
 }
 
+// a < b ? a : b and a > b ? a : b, lane by lane: b where either is NaN.
+#if defined(__AVX512F__)
+NAGARE_INLINE F32 lesser(F32 a, F32 b) { return (F32)_mm512_min_ps((__m512)a, (__m512)b); }
+NAGARE_INLINE F32 greater(F32 a, F32 b) { return (F32)_mm512_max_ps((__m512)a, (__m512)b); }
+NAGARE_INLINE F64 greater(F64 a, F64 b) { return (F64)_mm512_max_pd((__m512d)a, (__m512d)b); }
+#elif defined(__AVX2__)
+NAGARE_INLINE F32 lesser(F32 a, F32 b) { return (F32)_mm256_min_ps((__m256)a, (__m256)b); }
+NAGARE_INLINE F32 greater(F32 a, F32 b) { return (F32)_mm256_max_ps((__m256)a, (__m256)b); }
+NAGARE_INLINE F64 greater(F64 a, F64 b) { return (F64)_mm256_max_pd((__m256d)a, (__m256d)b); }
+#elif defined(__SSE4_1__)
+NAGARE_INLINE F32 lesser(F32 a, F32 b) { return (F32)_mm_min_ps((__m128)a, (__m128)b); }
+NAGARE_INLINE F32 greater(F32 a, F32 b) { return (F32)_mm_max_ps((__m128)a, (__m128)b); }
+NAGARE_INLINE F64 greater(F64 a, F64 b) { return (F64)_mm_max_pd((__m128d)a, (__m128d)b); }
+#else
+NAGARE_INLINE F32 lesser(F32 a, F32 b) { return a < b ? a : b; }
+NAGARE_INLINE F32 greater(F32 a, F32 b) { return a > b ? a : b; }
+NAGARE_INLINE F64 greater(F64 a, F64 b) { return a > b ? a : b; }
+#endif
+
+// Whether any lane of a comparison's result holds.
+#if defined(__AVX512F__)
+NAGARE_INLINE bool any(I32 mask) { return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0; }
+#elif defined(__AVX2__)
+NAGARE_INLINE bool any(I32 mask) { return _mm256_movemask_ps((__m256)mask) != 0; }
+#elif defined(__SSE4_1__)
+NAGARE_INLINE bool any(I32 mask) { return _mm_movemask_ps((__m128)mask) != 0; }
+#elif defined(__aarch64__)
+NAGARE_INLINE bool any(I32 mask) { return vmaxvq_u32((uint32x4_t)mask) != 0; }
+#else
+NAGARE_INLINE bool any(I32 mask) {
+  int32_t all = 0;
+  for (int i = 0; i < kLanes<int32_t>; i++) all |= mask[i];
+  return all != 0;
+}
+#endif
+
 // c[0] + x·(c[1] + x·(…)): Horner, from the highest coefficient.
 template <int N, typename V, typename T>
 NAGARE_INLINE V polynomial(V x, const T (&c)[N]) {

@@ -8,19 +8,19 @@ namespace nagare::NAGARE_ISA {
 
 constexpr float kLog2eF32 = 0x1.715476p+0f;
 constexpr double kLog2e = 0x1.71547652b82fep+0;
+constexpr float kLn2F32 = 0x1.62e43p-1f;
 // ln 2 in two parts; the first has trailing zeros enough that its product with an exponent is exact.
 constexpr float kLn2HighF32 = 0x1.62e4p-1f, kLn2LowF32 = 0x1.7f7d1cp-20f;
 constexpr double kLn2High = 0x1.62e42fefa3p-1, kLn2Low = 0x1.3de6af278ece6p-42;
-// Adding 1.5·2^(mantissa bits) rounds to an integer, which then stands in the low bits.
-constexpr float kRoundF32 = 0x1.8p23f;
+// Adding 1.5·2^(mantissa bits) rounds to an integer, which then stands in the low bits; of a float, biased as exponents are.
+constexpr float kRoundF32 = 0x1.8p23f + 127;
 constexpr double kRound = 0x1.8p52;
 constexpr float kInfinityF32 = __builtin_inff();
 constexpr double kInfinity = __builtin_inf();
 
-// x = n·ln 2 + r, |r| ≤ ln 2 / 2.
+// x = n·ln 2 + r, |r| ≤ ln 2 / 2; scale is 2ⁿ for n in the normal range.
 struct ReducedF32 {
-  F32 n, r;
-  I32 exponent;
+  F32 n, r, scale;  // scale: 2ⁿ, for n in the normal range
 };
 struct ReducedF64 {
   F64 n, r;
@@ -32,7 +32,7 @@ NAGARE_INLINE ReducedF32 reduce_by_ln2(F32 x) {
   F32 n = biased - kRoundF32;
   F32 r = x - n * kLn2HighF32;
   r = r - n * kLn2LowF32;
-  return {n, r, bits(biased) - 0x4b400000};
+  return {n, r, from_bits(bits(biased) << 23)};
 }
 NAGARE_INLINE ReducedF64 reduce_by_ln2(F64 x) {
   F64 biased = x * kLog2e + kRound;
@@ -73,14 +73,27 @@ NAGARE_INLINE F64 exponential_tail(F64 r) {
   return polynomial(r, c);
 }
 
-// eˣ. The scale 2^n is applied in two factors, so that subnormal results round once and 2^128 is reached.
+NAGARE_INLINE F32 exponential(F32 r) { return r * r * exponential_tail(r) + r + 1.0f; }
+
+// eˣ where |x| may exceed 87: the scale 2ⁿ is applied in two factors, so that subnormal results round once and 2¹²⁸ is reached.
+inline NAGARE_NOINLINE F32 exp_far(F32 x) {
+  x = greater(splat(-104.0f), x);
+  x = lesser(splat(89.0f), x);
+  const ReducedF32 t = reduce_by_ln2(x);
+  const I32 n = __builtin_convertvector(t.n, I32), half = n >> 1;
+  return exponential(t.r) * power_of_two(half) * power_of_two(n - half);
+}
+
+// eˣ.
 NAGARE_INLINE F32 exp(F32 x) {
-  x = x < -104.0f ? splat(-104.0f) : x;
-  x = x > 89.0f ? splat(89.0f) : x;
-  ReducedF32 t = reduce_by_ln2(x);
-  F32 p = t.r * t.r * exponential_tail(t.r) + t.r + 1.0f;
-  I32 half = t.exponent >> 1;
-  return p * power_of_two(half) * power_of_two(t.exponent - half);
+  if (any(abs(x) > 87.0f)) return exp_far(x);
+  const ReducedF32 t = reduce_by_ln2(x);
+  return exponential(t.r) * t.scale;
+}
+// The same for x ≤ 0 in a sum that e⁰ is part of: results below 2⁻¹²⁵ are 0.
+NAGARE_INLINE F32 exp_nonpositive(F32 x) {
+  const ReducedF32 t = reduce_by_ln2(x);
+  return x < -87.0f ? F32{} : exponential(t.r) * t.scale;
 }
 NAGARE_INLINE F64 exp(F64 x) {
   x = x < -746.0 ? splat(-746.0) : x;
@@ -90,15 +103,16 @@ NAGARE_INLINE F64 exp(F64 x) {
   return times_power_of_two(p, t.exponent);
 }
 
+NAGARE_INLINE F64 exp_nonpositive(F64 x) { return exp(x); }
+
 // eˣ − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that 2^128 (2^1024) is reached.
 NAGARE_INLINE F32 expm1(F32 x) {
-  F32 c = x < -26.0f ? splat(-26.0f) : x;
-  c = c > 89.0f ? splat(89.0f) : c;
-  ReducedF32 t = reduce_by_ln2(c);
-  F32 em1 = t.r * t.r * exponential_tail(t.r) + t.r;
-  F32 half = power_of_two(t.exponent - 1);
+  const F32 c = lesser(splat(89.0f), greater(splat(-26.0f), x));
+  const ReducedF32 t = reduce_by_ln2(c);
+  const F32 em1 = t.r * t.r * exponential_tail(t.r) + t.r;
+  const F32 half = from_bits(bits(t.scale) - (1 << 23));
   F32 y = 2.0f * (em1 * half + (half - 0.5f));
-  y = t.exponent == 0 ? em1 : y;
+  y = t.n == 0.0f ? em1 : y;
   return x == 0.0f ? x : y;
 }
 NAGARE_INLINE F64 expm1(F64 x) {
@@ -203,13 +217,13 @@ NAGARE_INLINE F64 log1p(F64 x) {
 
 // tanh |x| = t / (t + 2), t = e^(2|x|) − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1).
 NAGARE_INLINE F32 tanh(F32 x) {
-  F32 a = abs(x);
-  a = 9.1f < a ? splat(9.1f) : a;
-  const ReducedF32 e = reduce_by_ln2(a + a);
-  const F32 em1 = e.r * e.r * exponential_tail(e.r) + e.r;
-  const F32 scale = power_of_two(e.exponent);
-  const F32 t = em1 * scale + (scale - 1.0f);
-  return copy_sign(t / (t + 2.0f), x);
+  const F32 magnitude = abs(x), a = lesser(splat(9.1f), magnitude), twice = a + a;
+  // One part of ln 2 is enough: what n·ln 2 lacks, at most 4·10⁻⁷, counts the less the nearer the result is to 1.
+  const F32 biased = twice * kLog2eF32 + kRoundF32;
+  const F32 r = twice - (biased - kRoundF32) * kLn2F32;
+  const F32 scale = from_bits(bits(biased) << 23);
+  const F32 t = (r * r * exponential_tail(r) + r) * scale + (scale - 1.0f);
+  return from_bits(bits(t / (t + 2.0f)) | (bits(x) ^ bits(magnitude)));
 }
 NAGARE_INLINE F64 tanh(F64 x) {
   F64 a = abs(x);
@@ -233,9 +247,8 @@ NAGARE_INLINE F32 erf(F32 x) {
                            -0x1.6c2a5ep-6f, 0x1.8ee13ap-9f, -0x1.9ae8a2p-13f};
   F32 a = abs(x);
   F32 small = x * polynomial(x * x, near) + x;
-  F32 t = a > 4.0f ? splat(4.0f) : a;
-  ReducedF32 e = reduce_by_ln2(-polynomial(t, far));
-  F32 erfc = (e.r * e.r * exponential_tail(e.r) + e.r + 1.0f) * power_of_two(e.exponent);
+  ReducedF32 e = reduce_by_ln2(-polynomial(lesser(splat(4.0f), a), far));
+  F32 erfc = exponential(e.r) * e.scale;
   F32 large = copy_sign(1.0f - erfc, x);
   return a > 0.93f ? large : small;
 }

@@ -84,15 +84,26 @@ struct Source {
   }
 };
 
-// Halving the lanes: ((0 4)(2 6))((1 5)(3 7)) for eight.
-template <typename Op, typename T>
-NAGARE_INLINE T fold_lanes(Vec<T> v) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lanes[i] = Op::apply(lanes[i], lanes[i + half]);
+// Lane i of the result is lane i ^ d of v.
+template <typename T, int d>
+NAGARE_INLINE Vec<T> exchange_lanes(Vec<T> v) {
+  if constexpr (kLanes<T> == 16) {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d, 8 ^ d, 9 ^ d, 10 ^ d, 11 ^ d, 12 ^ d,
+                                   13 ^ d, 14 ^ d, 15 ^ d);
+  } else if constexpr (kLanes<T> == 8) {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d);
+  } else if constexpr (kLanes<T> == 4) {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d);
+  } else {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d);
   }
-  return lanes[0];
+}
+
+// Halving the lanes: ((0 4)(2 6))((1 5)(3 7)) for eight.
+template <typename Op, typename T, int distance = kLanes<T> / 2>
+NAGARE_INLINE T fold_lanes(Vec<T> v) {
+  if constexpr (distance == 0) return v[0];
+  else return fold_lanes<Op, T, distance / 2>(Op::apply(v, exchange_lanes<T, distance>(v)));
 }
 
 // At most kRowBlock elements: four vector accumulators, each of which sees at most kRowBlock / (4 · lanes) additions.

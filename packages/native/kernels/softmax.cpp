@@ -1,78 +1,22 @@
 #include "softmax.h"
 
-#include "blocking.h"
-#include "elementary.h"
-#include "reduce_fold.h"
+#include "rows.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// Elements for each task: enough to pay for handing it over.
-constexpr int64_t kElementsPerTask = int64_t(1) << 14;
-
-template <typename T>
-NAGARE_INLINE T row_maximum(const T* x, int64_t n) {
-  constexpr int lanes = kLanes<T>;
-  T largest = lowest<T>();
-  int64_t i = 0;
-  if (n >= 2 * lanes) {
-    Vec<T> a = load(x), b = load(x + lanes);
-    for (i = 2 * lanes; i + 2 * lanes <= n; i += 2 * lanes) {
-      a = Largest<T>::apply(a, load(x + i));
-      b = Largest<T>::apply(b, load(x + i + lanes));
-    }
-    largest = fold_lanes<Largest<T>, T>(Largest<T>::apply(a, b));
+// make(row, to) for each row: `to` is the row of y, or a buffer whose contents then go there past the caches.
+template <typename T, typename Make>
+void make_rows(T* y, int64_t operands, int64_t rows, int64_t n, const Parallel& parallel, const Make& make) {
+  if (!streams_rows<T>((operands + 1) * rows * n * static_cast<int64_t>(sizeof(T)), n)) {
+    for_rows(rows, n, parallel, [&](int64_t row) { make(row, y + row * n); });
+    return;
   }
-  for (; i < n; i++) largest = Largest<T>::apply(largest, x[i]);
-  return largest;
-}
-
-// Writes exp(x − shift) and returns the sum.
-template <typename T>
-NAGARE_INLINE T exponentials(const T* x, T* y, int64_t n, T shift) {
-  constexpr int lanes = kLanes<T>;
-  Vec<T> sums[2] = {};
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    const Vec<T> first = exp(load(x + i) - shift), second = exp(load(x + i + lanes) - shift);
-    store(y + i, first);
-    store(y + i + lanes, second);
-    sums[0] += first;
-    sums[1] += second;
-  }
-  T sum = fold_lanes<Sum<T>, T>(sums[0] + sums[1]);
-  for (; i < n; i += lanes) {
-    const int64_t count = min64(lanes, n - i);
-    Vec<T> part{};
-    for (int64_t k = 0; k < count; k++) part[k] = x[i + k];
-    part = exp(part - shift);
-    for (int64_t k = 0; k < count; k++) {
-      y[i + k] = part[k];
-      sum += part[k];
-    }
-  }
-  return sum;
-}
-
-template <typename T>
-NAGARE_INLINE T dot(const T* a, const T* b, int64_t n) {
-  constexpr int lanes = kLanes<T>;
-  Vec<T> sums[2] = {};
-  int64_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    sums[0] += load(a + i) * load(b + i);
-    sums[1] += load(a + i + lanes) * load(b + i + lanes);
-  }
-  T sum = fold_lanes<Sum<T>, T>(sums[0] + sums[1]);
-  for (; i < n; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-template <typename Body>
-void for_rows(int64_t rows, int64_t n, const Parallel& parallel, const Body& body) {
-  const int64_t perTask = max64(1, kElementsPerTask / max64(1, n));
-  parallel_for(parallel, divide_up(rows, perTask), [&](int64_t index, int) {
-    for (int64_t row = index * perTask; row < min64(rows, (index + 1) * perTask); row++) body(row * n);
+  for_rows(rows, n, parallel, [&](int64_t row) {
+    alignas(kVectorBytes) T buffer[kStreamedRowBytes / sizeof(T)];
+    make(row, buffer);
+    stream_copy(y + row * n, buffer, n * static_cast<int64_t>(sizeof(T)));
+    finish_streaming();
   });
 }
 
@@ -80,24 +24,62 @@ void for_rows(int64_t rows, int64_t n, const Parallel& parallel, const Body& bod
 
 template <typename T>
 void softmax(const T* x, T* y, int64_t rows, int64_t n, const Parallel& parallel) {
-  for_rows(rows, n, parallel, [&](int64_t at) {
-    const T factor = T(1) / exponentials(x + at, y + at, n, row_maximum(x + at, n));
-    T* row = y + at;
-    for (int64_t i = 0; i < n; i++) row[i] *= factor;
+  make_rows(y, 1, rows, n, parallel, [=](int64_t row, T* to) __attribute__((always_inline)) {
+    const T* from = x + row * n;
+    const T largest = row_maximum(from, n);
+    const T sum = sum_row<T>(n, [&](int64_t i, int64_t count) {
+      const Vec<T> e = exp_nonpositive(load_some(from + i, count) - largest);
+      store_some(to + i, e, count);
+      return e;
+    });
+    const T factor = T(1) / sum;
+    for_vectors<T>(n, [&](int64_t i, int64_t count) { store_some<T>(to + i, load_some(to + i, count) * factor, count); });
   });
 }
 
 template <typename T>
 void softmax_gradient(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel& parallel) {
-  for_rows(rows, n, parallel, [&](int64_t at) {
-    const T mean = dot(y + at, dy + at, n);
-    for (int64_t i = at; i < at + n; i++) dx[i] = y[i] * (dy[i] - mean);
+  make_rows(dx, 2, rows, n, parallel, [=](int64_t row, T* to) __attribute__((always_inline)) {
+    const T *p = y + row * n, *g = dy + row * n;
+    const T mean = sum_row<T>(n, [&](int64_t i, int64_t count) { return load_some(p + i, count) * load_some(g + i, count); });
+    for_vectors<T>(n, [&](int64_t i, int64_t count) {
+      store_some<T>(to + i, load_some(p + i, count) * (load_some(g + i, count) - mean), count);
+    });
   });
 }
 
-template void softmax(const float*, float*, int64_t, int64_t, const Parallel&);
-template void softmax(const double*, double*, int64_t, int64_t, const Parallel&);
-template void softmax_gradient(const float*, const float*, float*, int64_t, int64_t, const Parallel&);
-template void softmax_gradient(const double*, const double*, double*, int64_t, int64_t, const Parallel&);
+template <typename T>
+void log_softmax(const T* x, T* y, int64_t rows, int64_t n, const Parallel& parallel) {
+  make_rows(y, 1, rows, n, parallel, [=](int64_t row, T* to) __attribute__((always_inline)) {
+    const T* from = x + row * n;
+    const T largest = row_maximum(from, n);
+    const T sum = sum_row<T>(n, [&](int64_t i, int64_t count) { return exp_nonpositive(load_some(from + i, count) - largest); });
+    const T normalizer = log(splat(sum))[0];
+    // x − max first: where max is far from 0, their sum has lost the digits that the logarithm is about.
+    for_vectors<T>(n, [&](int64_t i, int64_t count) {
+      store_some<T>(to + i, (load_some(from + i, count) - largest) - normalizer, count);
+    });
+  });
+}
+
+template <typename T>
+void log_softmax_gradient(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel& parallel) {
+  make_rows(dx, 2, rows, n, parallel, [=](int64_t row, T* to) __attribute__((always_inline)) {
+    const T *p = y + row * n, *g = dy + row * n;
+    const T sum = sum_row<T>(n, [&](int64_t i, int64_t count) { return load_some(g + i, count); });
+    for_vectors<T>(n, [&](int64_t i, int64_t count) {
+      store_some<T>(to + i, load_some(g + i, count) - exp_nonpositive(load_some(p + i, count)) * sum, count);
+    });
+  });
+}
+
+#define NAGARE_INSTANTIATE(T)                                                                          \
+  template void softmax(const T*, T*, int64_t, int64_t, const Parallel&);                              \
+  template void softmax_gradient(const T*, const T*, T*, int64_t, int64_t, const Parallel&);           \
+  template void log_softmax(const T*, T*, int64_t, int64_t, const Parallel&);                          \
+  template void log_softmax_gradient(const T*, const T*, T*, int64_t, int64_t, const Parallel&);
+NAGARE_INSTANTIATE(float)
+NAGARE_INSTANTIATE(double)
+#undef NAGARE_INSTANTIATE
 
 }  // namespace nagare::NAGARE_ISA

@@ -18,14 +18,32 @@ NAGARE_INLINE void store_part(T* p, typename VectorOf<T, N>::type v, int64_t cou
   for (int64_t i = 0; i < count; i++) p[i] = v[i];
 }
 
+// body(i) for whole vectors of N elements, several at a time where the operation is so small that the loop's own instructions count.
+// Returns where the rest starts.
+template <int N, bool cheap, typename Body>
+NAGARE_INLINE int64_t for_whole_vectors(int64_t n, const Body& body) {
+  int64_t i = 0;
+  if constexpr (cheap) {
+    for (; i + 4 * N <= n; i += 4 * N) {
+      body(i);
+      body(i + N);
+      body(i + 2 * N);
+      body(i + 3 * N);
+    }
+  }
+  for (; i + N <= n; i += N) body(i);
+  return i;
+}
+
 template <typename Op, typename T>
 void unary_tile(void* d, const void* a, const void*, const void*, int64_t n) {
   using R = typename Op::template Result<T>;
   constexpr int N = kLanes<T>;
   R* y = static_cast<R*>(d);
   const T* x = static_cast<const T*>(a);
-  int64_t i = 0;
-  for (; i + N <= n; i += N) store<R, N>(y + i, Op::template apply<T>(load<T, N>(x + i)));
+  const int64_t i = for_whole_vectors<N, Op::cheap>(n, [&](int64_t at) __attribute__((always_inline)) {
+    store<R, N>(y + at, Op::template apply<T>(load<T, N>(x + at)));
+  });
   if (i < n) store_part<R, N>(y + i, Op::template apply<T>(load_part<T, N>(x + i, n - i)), n - i);
 }
 
@@ -54,8 +72,9 @@ void binary_tile(void* d, const void* a, const void* b, const void*, int64_t n) 
   R* y = static_cast<R*>(d);
   const Operand<T, N, scalarA> p(a);
   const Operand<T, N, scalarB> q(b);
-  int64_t i = 0;
-  for (; i + N <= n; i += N) store<R, N>(y + i, Op::template apply<T>(p.at(i), q.at(i)));
+  const int64_t i = for_whole_vectors<N, Op::cheap>(n, [&](int64_t at) __attribute__((always_inline)) {
+    store<R, N>(y + at, Op::template apply<T>(p.at(at), q.at(at)));
+  });
   if (i < n) store_part<R, N>(y + i, Op::template apply<T>(p.part(i, n - i), q.part(i, n - i)), n - i);
 }
 
@@ -67,8 +86,9 @@ void select_tile(void* d, const void* condition, const void* a, const void* b, i
   const Operand<int32_t, N, scalarA> c(condition);
   const Operand<T, N, scalarB> p(a);
   const Operand<T, N, scalarC> q(b);
-  int64_t i = 0;
-  for (; i + N <= n; i += N) store<T, N>(y + i, __builtin_convertvector(c.at(i), Mask) != 0 ? p.at(i) : q.at(i));
+  const int64_t i = for_whole_vectors<N, true>(n, [&](int64_t at) __attribute__((always_inline)) {
+    store<T, N>(y + at, __builtin_convertvector(c.at(at), Mask) != 0 ? p.at(at) : q.at(at));
+  });
   if (i < n) {
     const Mask mask = __builtin_convertvector(c.part(i, n - i), Mask) != 0;
     store_part<T, N>(y + i, mask ? p.part(i, n - i) : q.part(i, n - i), n - i);
@@ -88,8 +108,9 @@ void product_then_tile(void* d, const void* a, const void* b, const void* c, int
   const Operand<T, N, false> x(a);
   const Operand<T, N, scalarB> y(b);
   const Operand<T, N, scalarC> z(c);
-  int64_t i = 0;
-  for (; i + N <= n; i += N) store<T, N>(to + i, apply(x.at(i), y.at(i), z.at(i)));
+  const int64_t i = for_whole_vectors<N, true>(n, [&](int64_t at) __attribute__((always_inline)) {
+    store<T, N>(to + at, apply(x.at(at), y.at(at), z.at(at)));
+  });
   if (i < n) store_part<T, N>(to + i, apply(x.part(i, n - i), y.part(i, n - i), z.part(i, n - i)), n - i);
 }
 

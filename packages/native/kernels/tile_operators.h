@@ -50,8 +50,10 @@ struct ForIntegers {
   static constexpr bool available = !kIsFloat<T>;
 };
 
+// `cheap`: a few instructions for a vector.
 #define NAGARE_UNARY(Name, Types, Kind, expression)                       \
   struct Name : Types, Kind {                                             \
+    static constexpr bool cheap = false;                                  \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> x) {                           \
       expression                                                          \
@@ -59,6 +61,16 @@ struct ForIntegers {
   };
 #define NAGARE_BINARY(Name, Types, Kind, expression)                      \
   struct Name : Types, Kind {                                             \
+    static constexpr bool cheap = true;                                   \
+    template <typename T>                                                 \
+    static NAGARE_INLINE auto apply(Vec<T> a, Vec<T> b) {                 \
+      expression                                                          \
+    }                                                                     \
+  };
+
+#define NAGARE_COSTLY_BINARY(Name, Types, Kind, expression)               \
+  struct Name : Types, Kind {                                             \
+    static constexpr bool cheap = false;                                  \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> a, Vec<T> b) {                 \
       expression                                                          \
@@ -114,7 +126,7 @@ NAGARE_INLINE T integer_quotient(T a, T b) {
   if (b == -1) return static_cast<T>(-static_cast<typename UnsignedOf<T>::type>(a));
   return a / b;
 }
-NAGARE_BINARY(Div, ForAll, SameResult, {
+NAGARE_COSTLY_BINARY(Div, ForAll, SameResult, {
   if constexpr (kIsFloat<T>) {
     return a / b;
   } else {
@@ -162,7 +174,7 @@ inline NAGARE_NOINLINE double exact_remainder(double a, double b) {
   return rest;
 }
 
-NAGARE_BINARY(Remainder, ForAll, SameResult, {
+NAGARE_COSTLY_BINARY(Remainder, ForAll, SameResult, {
   Vec<T> y{};
   for (int i = 0; i < kLanes<T>; i++) {
     if constexpr (kIsFloat<T>) {
@@ -187,7 +199,7 @@ NAGARE_INLINE T integer_power(T base, T exponent) {
   }
   return static_cast<T>(result);
 }
-NAGARE_BINARY(Pow, ForAll, SameResult, {
+NAGARE_COSTLY_BINARY(Pow, ForAll, SameResult, {
   if constexpr (kIsFloat<T>) {
     return pow(a, b);
   } else {
@@ -225,5 +237,6 @@ NAGARE_BINARY(LogicalOr, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) 
 
 #undef NAGARE_UNARY
 #undef NAGARE_BINARY
+#undef NAGARE_COSTLY_BINARY
 
 }  // namespace nagare::NAGARE_ISA

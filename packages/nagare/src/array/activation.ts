@@ -43,6 +43,7 @@ export function logSoftmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): T
   const operand = asTensor(x, "logSoftmax");
   const at = normalizeAxis(axis, operand.rank, "logSoftmax");
   return widened(operand, (wide) => {
+    if (at === wide.rank - 1) return only(o.logSoftmax([wide], {}), "logSoftmax");
     const below = shifted(wide, at);
     return o.sub(below, o.log(sumAlong(o.exp(below), at)));
   });

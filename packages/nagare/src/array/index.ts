@@ -11,6 +11,7 @@ export * from "./indexing.ts";
 export * from "./join.ts";
 export * from "./linear.ts";
 export type { TensorMethods } from "./methods.ts";
+export * from "./normalization.ts";
 export * from "./reduce.ts";
 export * from "./shape.ts";
 export * from "./values.ts";

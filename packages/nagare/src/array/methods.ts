@@ -5,10 +5,11 @@ import * as elementwise from "./elementwise.ts";
 import * as images from "./images.ts";
 import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
+import * as normalization from "./normalization.ts";
 import * as reduce from "./reduce.ts";
 import * as shape from "./shape.ts";
 
-const families = [activation, elementwise, images, indexing, linear, reduce, shape];
+const families = [activation, elementwise, images, indexing, linear, normalization, reduce, shape];
 
 /**
  * Functions without their first parameter. It is not compared with a tensor here, because a tensor is what this type is
@@ -27,6 +28,7 @@ export interface TensorMethods
     MethodsOf<typeof images>,
     MethodsOf<typeof indexing>,
     MethodsOf<typeof linear>,
+    MethodsOf<typeof normalization>,
     MethodsOf<typeof reduce>,
     MethodsOf<typeof shape> {}
 

@@ -6,6 +6,7 @@ export * from "./dense.ts";
 export * from "./depthwiseConvolution.ts";
 export * from "./embedding.ts";
 export * from "./initializers.ts";
+export * from "./layerNormalization.ts";
 export * as losses from "./losses.ts";
 export * from "./module.ts";
 export * from "./pooling.ts";

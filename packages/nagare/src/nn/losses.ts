@@ -72,11 +72,25 @@ export function sparseCategoricalCrossentropy(
   }
   // Eight bits may not hold the number of classes.
   const index = y.dtype === "int64" ? y : astype(y, "int32");
+  return mean(
+    fromLogits ? logitLosses(index, predictions) : probabilityLosses(index, predictions, classCount),
+  );
+}
+
+/** One loss for each row of logits. */
+function logitLosses(index: Tensor, logits: Tensor): Tensor {
+  const wide = logits.dtype === "float64" ? "float64" : "float32";
+  const [losses = logits] = builder.softmaxCrossEntropy([astype(logits, wide), index], {});
+  return astype(losses, isFloat(logits.dtype) ? logits.dtype : wide);
+}
+
+/** One loss for each row of probabilities. */
+function probabilityLosses(index: Tensor, probabilities: Tensor, classCount: number): Tensor {
   const classes = builder.iota({ shape: [classCount], dtype: index.dtype, axis: 0 });
-  const chosen = equal(reshape(index, [...y.shape, 1]), classes);
-  const picked = sum(where(chosen, logProbabilities(predictions, fromLogits), 0), { axis: -1 });
+  const chosen = equal(reshape(index, [...index.shape, 1]), classes);
+  const picked = sum(where(chosen, logProbabilities(probabilities, false), 0), { axis: -1 });
   const known = logicalAnd(greaterEqual(index, 0), less(index, classCount));
-  return neg(mean(where(known, picked, Number.NaN)));
+  return neg(where(known, picked, Number.NaN));
 }
 
 /**

@@ -16,6 +16,7 @@ export * from "./arithmetic.ts";
 export * from "./attention.ts";
 export * from "./convolution.ts";
 export * from "./creation.ts";
+export * from "./crossEntropy.ts";
 export type {
   BinaryOp,
   FusedOp,
@@ -44,6 +45,7 @@ export { evaluateReference } from "./evaluate.ts";
 export { expand } from "./expand.ts";
 export * from "./gru.ts";
 export * from "./indexing.ts";
+export * from "./layerNorm.ts";
 export * from "./logic.ts";
 export * from "./lstm.ts";
 export * from "./matmul.ts";

@@ -1,0 +1,109 @@
+#include "layer_norm.h"
+
+#include "rows.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+// Rows whose derivatives by scale and offset are added up before those of other chunks are.
+struct Chunks {
+  int64_t rows, count;
+};
+Chunks chunks_of(const LayerNormParams& p) {
+  constexpr int64_t most = 64;
+  const int64_t rows = max64(divide_up(p.rows, most), max64(1, kRowElementsPerTask / p.n));
+  return {rows, divide_up(p.rows, rows)};
+}
+
+// y += v over a row.
+template <typename T>
+NAGARE_INLINE void add_some(T* y, Vec<T> v, int64_t count) {
+  store_some<T>(y, load_some(y, count) + v, count);
+}
+
+}  // namespace
+
+template <typename T>
+void layer_norm(const LayerNormParams& p, const T* x, const T* scale, const T* offset, T* y, T* means, T* inverses,
+                const Parallel& parallel) {
+  const int64_t n = p.n;
+  const T share = T(1) / static_cast<T>(n);
+  for_rows(p.rows, n, parallel, [&](int64_t row) {
+    const T* from = x + row * n;
+    T* to = y + row * n;
+    const T mean = sum_row<T>(n, [&](int64_t i, int64_t count) { return load_some(from + i, count); }) * share;
+    const T variance = sum_row<T>(n, [&](int64_t i, int64_t count) {
+                         const Vec<T> centered = load_some(from + i, count) - mean;
+                         return centered * centered;
+                       }) * share;
+    const T inverse = T(1) / sqrt(splat(variance + static_cast<T>(p.epsilon)))[0];
+    for_vectors<T>(n, [&](int64_t i, int64_t count) {
+      const Vec<T> normal = (load_some(from + i, count) - mean) * inverse;
+      store_some<T>(to + i, normal * load_some(scale + i, count) + load_some(offset + i, count), count);
+    });
+    means[row] = mean;
+    inverses[row] = inverse;
+  });
+}
+
+template <typename T>
+void layer_norm_gradient(const LayerNormParams& p, const T* dy, const T* x, const T* scale, const T* means, const T* inverses, T* dx,
+                         T* dscale, T* doffset, const Parallel& parallel, void* scratch) {
+  const int64_t n = p.n;
+  const Chunks chunks = chunks_of(p);
+  const T share = T(1) / static_cast<T>(n);
+  T* partial = static_cast<T*>(scratch);  // [chunks, 2, n]
+  parallel_for(parallel, chunks.count, [&](int64_t chunk, int) {
+    T *sumScale = partial + chunk * 2 * n, *sumOffset = sumScale + n;
+    for (int64_t i = 0; i < 2 * n; i++) sumScale[i] = 0;
+    for (int64_t row = chunk * chunks.rows; row < min64(p.rows, (chunk + 1) * chunks.rows); row++) {
+      const T *g = dy + row * n, *from = x + row * n;
+      T* to = dx + row * n;
+      const T mean = means[row], inverse = inverses[row];
+      Vec<T> along{};
+      // Both sums in one pass: lanes beyond the row are 0 in dy.
+      const T meanG = share * sum_row<T>(n, [&](int64_t i, int64_t count) {
+                        const Vec<T> part = load_some(g + i, count) * load_some(scale + i, count);
+                        along += part * ((load_some(from + i, count) - mean) * inverse);
+                        return part;
+                      });
+      const T meanAlong = share * fold_lanes<Sum<T>, T>(along);
+      for_vectors<T>(n, [&](int64_t i, int64_t count) {
+        const Vec<T> d = load_some(g + i, count), normal = (load_some(from + i, count) - mean) * inverse;
+        add_some<T>(sumScale + i, d * normal, count);
+        add_some<T>(sumOffset + i, d, count);
+        store_some<T>(to + i, (d * load_some(scale + i, count) - meanG - normal * meanAlong) * inverse, count);
+      });
+    }
+  });
+  const int64_t tile = 16 * kLanes<T>;
+  parallel_for(parallel, divide_up(n, tile), [&](int64_t index, int) {
+    for (int64_t first = index * tile; first < min64(n, (index + 1) * tile); first += kLanes<T>) {
+      const int64_t count = min64(kLanes<T>, n - first);
+      Vec<T> sums[2] = {};
+      for (int64_t chunk = 0; chunk < chunks.count; chunk++) {
+        const T* from = partial + chunk * 2 * n + first;
+        sums[0] += load_some(from, count);
+        sums[1] += load_some(from + n, count);
+      }
+      store_some<T>(dscale + first, sums[0], count);
+      store_some<T>(doffset + first, sums[1], count);
+    }
+  });
+}
+
+template <typename T>
+size_t layer_norm_gradient_scratch_bytes(const LayerNormParams& p, int) {
+  return static_cast<size_t>(chunks_of(p).count * 2 * p.n) * sizeof(T);
+}
+
+#define NAGARE_INSTANTIATE(T)                                                                                                      \
+  template void layer_norm(const LayerNormParams&, const T*, const T*, const T*, T*, T*, T*, const Parallel&);                     \
+  template void layer_norm_gradient(const LayerNormParams&, const T*, const T*, const T*, const T*, const T*, T*, T*, T*,          \
+                                    const Parallel&, void*);                                                                       \
+  template size_t layer_norm_gradient_scratch_bytes<T>(const LayerNormParams&, int);
+NAGARE_INSTANTIATE(float)
+NAGARE_INSTANTIATE(double)
+#undef NAGARE_INSTANTIATE
+
+}  // namespace nagare::NAGARE_ISA
