@@ -82,7 +82,7 @@ struct Blocking {
       return;
     }
     depth = even_block(p.k, kDepth, 8);
-    superColumns = even_block(p.n, kSuperColumns, kTileColumns<T>);
+    superColumns = even_block(p.n, kSuperColumns, Panels<T>::width);
     superDepth = min64(p.k, depth * max64(1, kSuperElements / (depth * superColumns)));
     shared = round_up(superDepth * padded_columns<T>(superColumns), 64);
     worker = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows) * depth, 64);
@@ -92,35 +92,33 @@ struct Blocking {
 template <typename T>
 void multiply_large(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const GemmParams& p = *product.params;
-  constexpr int64_t width = kTileColumns<T>;
   for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
     const int64_t n1 = min64(p.n, n0 + blocking.superColumns);
     // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
     const int64_t wanted = parallel.threads == 1 ? 1 : 4 * int64_t(parallel.threads);
-    const int64_t tileRows = divide_up(p.m, kTileRows);
+    const int64_t tileRows = divide_up(p.m, kPanelRows<T>);
     const int64_t rowTasks = max64(divide_up(p.m, kRows), min64(wanted, divide_up(tileRows, 4)));
-    const int64_t rowsPerTask = divide_up(tileRows, rowTasks) * kTileRows;
-    const int64_t panels = divide_up(n1 - n0, width);
+    const int64_t rowsPerTask = divide_up(tileRows, rowTasks) * kPanelRows<T>;
+    const int64_t panels = Panels<T>(n1 - n0).count;
     const int64_t columnTasks = max64(1, min64(divide_up(wanted, rowTasks), panels / 4));
-    const int64_t columnsPerTask = divide_up(panels, columnTasks) * width;
-    const int64_t rowCount = divide_up(p.m, rowsPerTask), columnCount = divide_up(n1 - n0, columnsPerTask);
+    const int64_t panelsPerTask = divide_up(panels, columnTasks);
+    const int64_t rowCount = divide_up(p.m, rowsPerTask), columnCount = divide_up(panels, panelsPerTask);
     for (int64_t k0 = 0; k0 < p.k; k0 += blocking.superDepth) {
-      const SuperBlock<T> block = {k0, min64(p.k, k0 + blocking.superDepth), n0, n1, blocking.depth};
+      const SuperBlock<T> block(k0, min64(p.k, k0 + blocking.superDepth), n0, n1, blocking.depth);
       // Each task packs what lies together in B, so that each page of it is visited by one task.
-      const int64_t perTask = p.transposeB ? 4 * width : 32;
-      parallel_for(parallel, divide_up(p.transposeB ? n1 - n0 : block.k1 - k0, perTask), [&](int64_t index, int) {
+      const int64_t perTask = p.transposeB ? 4 : 32;
+      parallel_for(parallel, divide_up(p.transposeB ? panels : block.k1 - k0, perTask), [&](int64_t index, int) {
         const int64_t first = index * perTask;
-        if (p.transposeB) pack_b(product, block, k0, block.k1, n0 + first, min64(n1, n0 + first + perTask), shared);
-        else pack_b(product, block, k0 + first, min64(block.k1, k0 + first + perTask), n0, n1, shared);
+        if (p.transposeB) pack_b(product, block, k0, block.k1, first, min64(panels, first + perTask), shared);
+        else pack_b(product, block, k0 + first, min64(block.k1, k0 + first + perTask), 0, panels, shared);
       });
       parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
         const int64_t m0 = index / columnCount * rowsPerTask, m1 = min64(p.m, m0 + rowsPerTask);
-        const int64_t j0 = n0 + index % columnCount * columnsPerTask, j1 = min64(n1, j0 + columnsPerTask);
+        const int64_t first = index % columnCount * panelsPerTask;
         T* const packedA = workers + worker * blocking.worker;
         for (int64_t k = k0; k < block.k1; k += blocking.depth) {
-          const int64_t depth = min64(blocking.depth, block.k1 - k);
-          if (!reads_a_in_place<T>(p)) pack_a(product, k, depth, m0, m1, packedA);
-          multiply_block(product, k, depth, m0, m1, j0, j1, shared + block.panel(k, j0), packedA);
+          if (!reads_a_in_place<T>(p)) pack_a(product, k, block.depth_at(k), m0, m1, packedA);
+          multiply_block(product, block, k, m0, m1, first, min64(panels, first + panelsPerTask), shared, packedA);
         }
       });
     }

@@ -7,13 +7,19 @@
 
 namespace nagare::NAGARE_ISA {
 
-// Depth of a block: a panel of B is then 16 KiB and stays in L1.
+// Depth of a block: a panel of B is then at most 24 KiB where vectors have 32 bytes, and stays in L1.
 constexpr int64_t kDepth = 256;
 // A super-block of packed B is at most 6 MiB of floats. It is wide rather than deep: A is packed once per super-block of columns.
 constexpr int64_t kSuperColumns = 3072;
 constexpr int64_t kSuperElements = int64_t(3) << 19;
 // Rows of A packed at a time: 144 · 256 floats are 144 KiB, a third of a common L2.
 constexpr int64_t kRows = 144;
+
+// The tile of packed products.
+template <typename T>
+constexpr int kPanelRows = kHasWideTile<T> ? kWideTileRows : kTileRows;
+template <typename T>
+constexpr int kPanelVectors = kHasWideTile<T> ? kWideTileVectors : kTileVectors;
 
 // One matrix product of the batch.
 template <typename T>
@@ -25,13 +31,37 @@ struct Product {
   const T* bias;
 };
 
+// The panels of B that cover `columns` columns: full ones, except that the last two share what is left, for a tile of one vector keeps
+// the multiply-add units half as busy as one of two.
+template <typename T>
+struct Panels {
+  static constexpr int64_t width = kPanelVectors<T> * kLanes<T>;
+  int64_t columns, count, last;
+
+  explicit Panels(int64_t columns) : columns(columns), count(divide_up(columns, width)), last(0) {
+    if (count < 2) return;
+    const int64_t vectors = divide_up(columns - (count - 2) * width, kLanes<T>);
+    last = (count - 2) * width + (vectors + 1) / 2 * kLanes<T>;
+  }
+
+  // The first column of a panel; of the one after the last, the number of columns.
+  int64_t first(int64_t panel) const { return panel == count ? columns : panel == count - 1 ? last : panel * width; }
+};
+
 // A super-block of B: depth [k0, k1) in blocks of `depth`, columns [n0, n1). Its panels follow each other, depth block after depth block.
 template <typename T>
 struct SuperBlock {
   int64_t k0, k1, n0, n1, depth;
+  Panels<T> panels;
 
-  // Elements before the panel of depth block k and column n.
-  int64_t panel(int64_t k, int64_t n) const { return (k - k0) * padded_columns<T>(n1 - n0) + (n - n0) * min64(depth, k1 - k); }
+  SuperBlock(int64_t k0, int64_t k1, int64_t n0, int64_t n1, int64_t depth)
+      : k0(k0), k1(k1), n0(n0), n1(n1), depth(depth), panels(n1 - n0) {}
+
+  int64_t depth_at(int64_t k) const { return min64(depth, k1 - k); }
+  // Elements before a panel of the depth block at k.
+  int64_t offset(int64_t k, int64_t panel) const {
+    return (k - k0) * padded_columns<T>(n1 - n0) + panels.first(panel) * depth_at(k);
+  }
 };
 
 // With few columns every element of A is used so seldom that packing it would cost a good part of the product.
@@ -40,21 +70,22 @@ inline bool reads_a_in_place(const GemmParams& p) {
   return p.n <= 3 * kTileColumns<T>;
 }
 
-// Packs columns [j0, j1) of depth [k0, k1) of op(B) into the panels of a super-block.
+// Packs depth [k0, k1) of panels [panel0, panel1) of op(B).
 template <typename T>
-inline void pack_b(const Product<T>& product, const SuperBlock<T>& block, int64_t k0, int64_t k1, int64_t j0, int64_t j1, T* packed) {
+inline void pack_b(const Product<T>& product, const SuperBlock<T>& block, int64_t k0, int64_t k1, int64_t panel0, int64_t panel1,
+                   T* packed) {
   const GemmParams& p = *product.params;
-  constexpr int64_t width = kTileColumns<T>;
   // B itself: a few rows at a time over all panels, so that reads stay within pages. Bᵀ: along its rows.
-  const int64_t step = p.transposeB ? block.depth : 8;
+  const int64_t step = p.transposeB ? block.depth : 4;
   for (int64_t k = k0; k < k1;) {
-    const int64_t first = block.k0 + (k - block.k0) / block.depth * block.depth, depth = min64(block.depth, block.k1 - first);
-    const int64_t count = min64(step, min64(k1, first + depth) - k);
-    for (int64_t j = j0; j < j1; j += width) {
-      const int64_t columns = min64(width, j1 - j), panelWidth = padded_columns<T>(columns);
-      T* const to = packed + block.panel(first, j) + (k - first) * panelWidth;
-      if (p.transposeB) pack_across(product.b + j * p.ldb + k, p.ldb, columns, count, to, panelWidth);
-      else pack_along(product.b + k * p.ldb + j, p.ldb, columns, count, to, panelWidth);
+    const int64_t first = block.k0 + (k - block.k0) / block.depth * block.depth;
+    const int64_t count = min64(step, min64(k1, first + block.depth) - k);
+    for (int64_t panel = panel0; panel < panel1; panel++) {
+      const int64_t j = block.n0 + block.panels.first(panel), columns = block.n0 + block.panels.first(panel + 1) - j;
+      const int64_t width = padded_columns<T>(columns);
+      T* const to = packed + block.offset(first, panel) + (k - first) * width;
+      if (p.transposeB) pack_across(product.b + j * p.ldb + k, p.ldb, columns, count, to, width);
+      else pack_along(product.b + k * p.ldb + j, p.ldb, columns, count, to, width);
     }
     k += count;
   }
@@ -66,7 +97,7 @@ inline void pack_a(const Product<T>& product, int64_t k0, int64_t depth, int64_t
   const GemmParams& p = *product.params;
   if (!p.transposeA) {
     for (int64_t m = m0; m < m1;) {
-      const int rows = next_tile_rows(m1 - m);
+      const int rows = next_tile_rows(m1 - m, kPanelRows<T>);
       pack_across(product.a + m * p.lda + k0, p.lda, rows, depth, packed + (m - m0) * depth, rows);
       m += rows;
     }
@@ -75,42 +106,64 @@ inline void pack_a(const Product<T>& product, int64_t k0, int64_t depth, int64_t
   constexpr int64_t step = 8;
   for (int64_t k = 0; k < depth; k += step) {
     for (int64_t m = m0; m < m1;) {
-      const int rows = next_tile_rows(m1 - m);
+      const int rows = next_tile_rows(m1 - m, kPanelRows<T>);
       pack_along(product.a + (k0 + k) * p.lda + m, p.lda, rows, min64(step, depth - k), packed + (m - m0) * depth + k * rows, rows);
       m += rows;
     }
   }
 }
 
-// Rows [m0, m1) × columns [n0, n1) of C += depth [k0, k0 + depth), given the packed panels of those columns and, unless A is read in
-// place, of those rows.
+// Brings the next panel of B nearer, a share with every tile: it lies in L3, too far for the loads of a tile to wait for.
+class PanelPrefetch {
+ public:
+  PanelPrefetch(const void* next, int64_t bytes, int64_t tiles)
+      : at_(static_cast<const char*>(next)), end_(at_ + bytes), share_(min64(1024, round_up(divide_up(bytes, max64(1, tiles)), 64))) {}
+
+  void step() {
+    const char* const end = end_ - at_ < share_ ? end_ : at_ + share_;
+    for (; at_ < end; at_ += 64) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  const char *at_, *end_;
+  int64_t share_;
+};
+
+// Rows [m0, m1) × panels [panel0, panel1) of C += the depth block at k, given the packed super-block of B and, unless A is read in place,
+// the packed rows of that depth.
 template <typename T>
-inline void multiply_block(const Product<T>& product, int64_t k0, int64_t depth, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
-                           const T* packedB, const T* packedA) {
+inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block, int64_t k, int64_t m0, int64_t m1, int64_t panel0,
+                           int64_t panel1, const T* packedB, const T* packedA) {
   const GemmParams& p = *product.params;
   const bool inPlace = reads_a_in_place<T>(p);
-  const bool last = k0 + depth == p.k;
+  const int64_t depth = block.depth_at(k);
+  const bool last = k + depth == p.k;
   TileOutput<T> out;
-  out.accumulate = k0 > 0 || p.accumulate;
+  out.accumulate = k > 0 || p.accumulate;
   out.activation = last ? p.activation : Activation::none;
-  for (int64_t n = n0; n < n1; n += kTileColumns<T>) {
-    out.columns = min64(kTileColumns<T>, n1 - n);
+  for (int64_t j = panel0; j < panel1; j++) {
+    const int64_t n = block.n0 + block.panels.first(j);
+    out.columns = block.n0 + block.panels.first(j + 1) - n;
+    out.first = n;
     out.bias = last && product.bias ? product.bias + n : nullptr;
-    const int vectors = tile_vectors<T>(out.columns);
-    const T* panel = packedB + (n - n0) * depth;
-    const int64_t panelWidth = vectors * kLanes<T>;
+    const int64_t width = padded_columns<T>(out.columns);
+    const int vectors = static_cast<int>(width / kLanes<T>);
+    const T* panel = packedB + block.offset(k, j);
+    const int64_t nextBytes = j + 1 < panel1 ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
+    PanelPrefetch prefetch(panel + width * depth, nextBytes, divide_up(m1 - m0, kPanelRows<T>));
     for (int64_t m = m0; m < m1;) {
-      const int rows = next_tile_rows(m1 - m);
+      const int rows = next_tile_rows(m1 - m, kPanelRows<T>);
       T* targets[kTileRows];
       for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
-      out.rows = targets, out.first = n;
+      out.rows = targets;
+      prefetch.step();
       if (inPlace && !p.transposeA) {
         const T* sources[kTileRows];
-        for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k0;
-        tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, panelWidth, depth, out);
+        for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
+        tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, width, depth, out);
       } else {
-        const PackedRows<T> transposed = {product.a + k0 * p.lda + m, p.lda}, packed = {packedA + (m - m0) * depth, rows};
-        tile_function<T, PackedRows<T>>(rows, vectors)(inPlace ? transposed : packed, panel, panelWidth, depth, out);
+        const PackedRows<T> transposed = {product.a + k * p.lda + m, p.lda}, packed = {packedA + (m - m0) * depth, rows};
+        tile_function<T, PackedRows<T>>(rows, vectors)(inPlace ? transposed : packed, panel, width, depth, out);
       }
       m += rows;
     }

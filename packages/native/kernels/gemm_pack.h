@@ -26,6 +26,24 @@ NAGARE_INLINE void transpose_square(const T* src, int64_t ld, T* dst, int64_t wi
   }
 }
 
+#if defined(__AVX2__)
+// Transposes eight steps of four rows: a panel four wide, the width of a wide tile, written as it lies.
+NAGARE_INLINE void transpose_four_rows(const float* src, int64_t ld, float* dst) {
+  typedef typename VectorOf<float, 8>::type Octet;
+  const Octet r0 = load<float, 8>(src), r1 = load<float, 8>(src + ld);
+  const Octet r2 = load<float, 8>(src + 2 * ld), r3 = load<float, 8>(src + 3 * ld);
+  const Octet low01 = shuffle<0, 8, 1, 9, 4, 12, 5, 13>(r0, r1), high01 = shuffle<2, 10, 3, 11, 6, 14, 7, 15>(r0, r1);
+  const Octet low23 = shuffle<0, 8, 1, 9, 4, 12, 5, 13>(r2, r3), high23 = shuffle<2, 10, 3, 11, 6, 14, 7, 15>(r2, r3);
+  // Steps k and k + 4 of each.
+  const Octet k0 = shuffle<0, 1, 8, 9, 4, 5, 12, 13>(low01, low23), k1 = shuffle<2, 3, 10, 11, 6, 7, 14, 15>(low01, low23);
+  const Octet k2 = shuffle<0, 1, 8, 9, 4, 5, 12, 13>(high01, high23), k3 = shuffle<2, 3, 10, 11, 6, 7, 14, 15>(high01, high23);
+  store<float, 8>(dst, shuffle<0, 1, 2, 3, 8, 9, 10, 11>(k0, k1));
+  store<float, 8>(dst + 8, shuffle<0, 1, 2, 3, 8, 9, 10, 11>(k2, k3));
+  store<float, 8>(dst + 16, shuffle<4, 5, 6, 7, 12, 13, 14, 15>(k0, k1));
+  store<float, 8>(dst + 24, shuffle<4, 5, 6, 7, 12, 13, 14, 15>(k2, k3));
+}
+#endif
+
 // panel[k·width + i] = src[i·ld + k] for i < count, 0 for count ≤ i < width: the source runs along k.
 template <typename T>
 inline void pack_across(const T* src, int64_t ld, int64_t count, int64_t depth, T* panel, int64_t width) {
@@ -34,6 +52,14 @@ inline void pack_across(const T* src, int64_t ld, int64_t count, int64_t depth, 
   for (; i + block <= count; i += block) {
     const T* rows = src + i * ld;
     int64_t k = 0;
+#if defined(__AVX2__)
+    if constexpr (block == 4 && sizeof(T) == 4) {
+      if (width == 4) {
+        for (; k + 8 <= depth; k += 8)
+          transpose_four_rows(reinterpret_cast<const float*>(rows + k), ld, reinterpret_cast<float*>(panel + k * 4));
+      }
+    }
+#endif
     for (; k + block <= depth; k += block) transpose_square(rows + k, ld, panel + k * width + i, width);
     for (; k < depth; k++)
       for (int64_t r = 0; r < block; r++) panel[k * width + i + r] = rows[r * ld + k];
