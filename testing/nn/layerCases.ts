@@ -83,6 +83,47 @@ export const layerCases: readonly LayerCase[] = [
     },
   },
   {
+    label: "Lstm, all steps",
+    make: (dtype) => nn.lstm({ units: 3, returnSequences: true, dtype }),
+    input: [4, 2],
+    output: [4, 3],
+    variables: { "cell.kernel": [2, 12], "cell.recurrentKernel": [3, 12], "cell.bias": [12] },
+  },
+  {
+    label: "Gru, last step, backwards",
+    make: (dtype) => nn.gru({ units: 3, goBackwards: true, dtype }),
+    input: [4, 2],
+    output: [3],
+    variables: { "cell.kernel": [2, 9], "cell.recurrentKernel": [3, 9], "cell.bias": [2, 9] },
+  },
+  {
+    label: "Bidirectional, averaged",
+    make: (dtype) =>
+      nn.bidirectional({ layer: nn.gru({ units: 2, useBias: false, dtype }), mergeMode: "ave" }),
+    input: [3, 2],
+    output: [2],
+    variables: {
+      "forwards.cell.kernel": [2, 6],
+      "forwards.cell.recurrentKernel": [2, 6],
+      "backwards.cell.kernel": [2, 6],
+      "backwards.cell.recurrentKernel": [2, 6],
+    },
+  },
+  {
+    label: "LstmCell with other activations",
+    make: (dtype) => new nn.LstmCell({ units: 3, activation: "linear", recurrentActivation: "tanh", dtype }),
+    input: [2],
+    output: [3],
+    variables: { kernel: [2, 12], recurrentKernel: [3, 12], bias: [12] },
+  },
+  {
+    label: "GruCell, reset before",
+    make: (dtype) => new nn.GruCell({ units: 3, resetAfter: false, dtype }),
+    input: [2],
+    output: [3],
+    variables: { kernel: [2, 9], recurrentKernel: [3, 9], bias: [9] },
+  },
+  {
     label: "Conv2d",
     make: (dtype) => nn.conv2d({ filters: 3, kernelSize: 3, dtype, biasInitializer: "heNormal" }),
     input: image,

@@ -150,6 +150,8 @@ describe("initializers", () => {
     glorotNormal: 2 / (fanIn + fanOut),
     heUniform: 2 / fanIn,
     heNormal: 2 / fanIn,
+    // Orthonormal columns: the squares of each sum to 1 over its 180 rows.
+    orthogonal: 1 / fanIn,
   };
   for (const name of nn.initializerNames) {
     test(`${name} has its mean and variance, and comes again with the seed`, () => {

@@ -10,6 +10,7 @@ export * from "./layerNormalization.ts";
 export * as losses from "./losses.ts";
 export * from "./module.ts";
 export * from "./pooling.ts";
+export * from "./recurrent/index.ts";
 export * from "./regularization.ts";
 export * from "./sequential.ts";
 export * from "./transposedConvolution.ts";

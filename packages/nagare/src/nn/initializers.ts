@@ -3,6 +3,7 @@
 import { full, ones, zeros } from "../array/index.ts";
 import { type DType, formatAval, ShapeError, sameShape, type Tensor, ValueError } from "../core/index.ts";
 import { nextKey, normal, uniform } from "../random/index.ts";
+import { orthogonal } from "./orthogonal.ts";
 
 /** Makes the first value of a variable. Kernels are [...window, inputs, outputs]. */
 export type Initializer = (shape: readonly number[], dtype: DType) => Tensor;
@@ -38,6 +39,7 @@ const byName = {
   glorotNormal: normalWith((fanIn, fanOut) => Math.sqrt(2 / (fanIn + fanOut))),
   heUniform: uniformWithin((fanIn) => Math.sqrt(6 / fanIn)),
   heNormal: normalWith((fanIn) => Math.sqrt(2 / fanIn)),
+  orthogonal,
 } as const satisfies Readonly<Record<string, Initializer>>;
 
 /** The initializers that layers accept by name. */
@@ -57,7 +59,8 @@ export function constant(value: number): Initializer {
 
 /**
  * An initializer by name, or the given one, whose result is then checked. Random ones draw from the default generator.
- * Glorot: variance 2/(fanIn + fanOut) (Glorot & Bengio 2010); He: variance 2/fanIn, for ReLU (He et al. 2015).
+ * Glorot: variance 2/(fanIn + fanOut) (Glorot & Bengio 2010); He: variance 2/fanIn, for ReLU (He et al. 2015);
+ * orthogonal: orthonormal rows or columns, for recurrent kernels (Saxe et al. 2013).
  * Throws ValueError for an unknown name.
  * @example
  * nn.initializer("heNormal")([3, 3, 16, 32], "float32");
