@@ -3,11 +3,9 @@
 import { astype } from "../array/index.ts";
 import {
   checkCount,
-  checkDType,
   type DType,
   DTypeError,
   formatAval,
-  isFloat,
   isInteger,
   type Tensor,
   ValueError,
@@ -17,6 +15,7 @@ import { nextKey, uniform } from "../random/index.ts";
 import { type Variable, variable } from "../runtime/index.ts";
 import { type Initializer, type InitializerName, initializer } from "./initializers.ts";
 import { Module } from "./module.ts";
+import { weightDType } from "./weightDType.ts";
 
 /** Options of an embedding. */
 export interface EmbeddingOptions {
@@ -48,15 +47,12 @@ export class Embedding extends Module {
   readonly #make: Initializer;
   readonly #dtype: DType;
 
-  constructor({ inputDim, outputDim, embeddingsInitializer = small, dtype = "float32" }: EmbeddingOptions) {
+  constructor({ inputDim, outputDim, embeddingsInitializer = small, dtype }: EmbeddingOptions) {
     super();
     this.inputDim = checkCount(inputDim, 1, "Embedding: inputDim");
     this.outputDim = checkCount(outputDim, 1, "Embedding: outputDim");
     this.#make = initializer(embeddingsInitializer);
-    this.#dtype = checkDType(dtype, "Embedding: dtype");
-    if (!isFloat(this.#dtype)) {
-      throw new DTypeError(`Embedding: expected a float dtype for the rows; received ${this.#dtype}.`);
-    }
+    this.#dtype = weightDType(dtype, "Embedding", "rows");
   }
 
   override build(): void {

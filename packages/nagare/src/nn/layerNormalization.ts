@@ -1,7 +1,6 @@
 /** Layer normalization. */
 import { layerNorm } from "../array/index.ts";
 import {
-  checkDType,
   type DType,
   DTypeError,
   formatAval,
@@ -13,6 +12,7 @@ import {
 import { type Variable, variable } from "../runtime/index.ts";
 import { initializer } from "./initializers.ts";
 import { Module } from "./module.ts";
+import { weightDType } from "./weightDType.ts";
 
 /** Options of layer normalization. */
 export interface LayerNormalizationOptions {
@@ -45,15 +45,13 @@ export class LayerNorm extends Module {
 
   constructor(options: LayerNormalizationOptions = {}) {
     super();
-    const { epsilon = 1e-3, center = true, scale = true, dtype = "float32" } = options;
+    const { epsilon = 1e-3, center = true, scale = true, dtype } = options;
     if (!(epsilon >= 0 && Number.isFinite(epsilon)))
       throw new ValueError(`LayerNorm: expected an epsilon from 0 up; received ${epsilon}.`);
     this.epsilon = epsilon;
     this.#center = center;
     this.#scale = scale;
-    this.#dtype = checkDType(dtype, "LayerNorm: dtype");
-    if (!isFloat(this.#dtype))
-      throw new DTypeError(`LayerNorm: expected a float dtype for the weights; received ${this.#dtype}.`);
+    this.#dtype = weightDType(dtype, "LayerNorm");
   }
 
   override build(x: Tensor): void {

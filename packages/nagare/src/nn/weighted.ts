@@ -1,10 +1,11 @@
 /** What layers of a kernel, a bias and an activation share. */
 import { add } from "../array/index.ts";
-import { checkDType, type DType, DTypeError, isFloat, type Tensor, ValueError } from "../core/index.ts";
+import { type DType, type Tensor, ValueError } from "../core/index.ts";
 import { type Variable, variable } from "../runtime/index.ts";
 import { type Activation, type ActivationName, activation } from "./activations.ts";
 import { type Initializer, type InitializerName, initializer } from "./initializers.ts";
 import { Module } from "./module.ts";
+import { weightDType } from "./weightDType.ts";
 
 /** Options of layers with weights. */
 export interface WeightOptions {
@@ -35,12 +36,7 @@ export abstract class WeightedLayer extends Module {
     this.activation = activation(options.activation);
     this.#makeKernel = initializer(kernelInitializer);
     this.#makeBias = useBias ? initializer(biasInitializer) : undefined;
-    this.#dtype = checkDType(options.dtype ?? "float32", `${this.constructor.name}: dtype`);
-    if (!isFloat(this.#dtype)) {
-      throw new DTypeError(
-        `${this.constructor.name}: expected a float dtype for the weights; received ${this.#dtype}.`,
-      );
-    }
+    this.#dtype = weightDType(options.dtype, this.constructor.name);
   }
 
   /** Makes the kernel of this shape, and a bias of `units`: the size of the kernel's last axis unless given. */

@@ -65,17 +65,12 @@ export class JvpTrace extends Trace {
     });
   }
 
-  #ratesOf: (...operation: Parameters<RecordFused>) => readonly (Tensor | null)[] = (
-    op,
-    primals,
-    tangents,
-    params,
-    outputs,
-  ) => {
-    if (op.vjp && this.#recordFused) return this.#recordFused(op, primals, tangents, params, outputs);
+  #ratesOf(...operation: Parameters<RecordFused>): readonly (Tensor | null)[] {
+    const [op, primals, tangents, params, outputs] = operation;
+    if (op.vjp && this.#recordFused) return this.#recordFused(...operation);
     if (op.jvp) return op.jvp(builder, primals, tangents, params, outputs);
     return pushDecomposition(op, primals, tangents, params);
-  };
+  }
 
   primalOf(x: Tensor): Tensor {
     return x instanceof JvpTracer && x.trace === this ? x.primal : x;

@@ -2,13 +2,10 @@
 import { zeros } from "../../array/index.ts";
 import {
   checkCount,
-  checkDType,
   type Dim,
   type DType,
-  DTypeError,
   formatAval,
   formatDim,
-  isFloat,
   ShapeError,
   type Tensor,
   ValueError,
@@ -17,6 +14,7 @@ import { type Variable, variable } from "../../runtime/index.ts";
 import { type Activation, type ActivationName, activation } from "../activations.ts";
 import { type Initializer, type InitializerName, initializer } from "../initializers.ts";
 import { Module } from "../module.ts";
+import { weightDType } from "../weightDType.ts";
 
 /** Options of recurrent cells and of the layers made of them. */
 export interface CellOptions {
@@ -80,10 +78,7 @@ export abstract class RecurrentCell extends Module {
     this.#makeKernel = initializer(kernelInitializer);
     this.#makeRecurrent = initializer(recurrentInitializer);
     this.makeBias = useBias ? initializer(biasInitializer) : undefined;
-    this.#dtype = checkDType(options.dtype ?? "float32", `${where}: dtype`);
-    if (!isFloat(this.#dtype)) {
-      throw new DTypeError(`${where}: expected a float dtype for the weights; received ${this.#dtype}.`);
-    }
+    this.#dtype = weightDType(options.dtype, where);
   }
 
   /** The first value of the biases. */
