@@ -210,8 +210,16 @@ std::unique_ptr<Step> decode_reduce(Reader& r, const Kernels&) {
   return std::make_unique<ReduceStep>(p, from, to);
 }
 
-// dtype; m, n, k, transposeA, transposeB; batch, batch strides of a and b (0 broadcasts, otherwise the matrix's size);
-// outer batch and its strides; activation, bias?; a, b, c, and the bias if there is one. All matrices are dense.
+// Elements from the first to the last of all matrices: rows × columns each, `distance` between rows, in two loops. Rows apart from one
+// another mean that memory bounds the work.
+int64_t reach(int64_t rows, int64_t columns, int64_t distance, int64_t batch, int64_t stride, int64_t outerBatch, int64_t outerStride) {
+  if (rows == 0 || columns == 0 || batch == 0 || outerBatch == 0) return 0;
+  if (rows > 1 && distance < columns) throw InvalidProgram("rows of a matrix that lie on one another");
+  return checked_product(rows - 1, distance) + columns + checked_product(batch - 1, stride) + checked_product(outerBatch - 1, outerStride);
+}
+
+// dtype; m, n, k, transposeA, transposeB; elements between the rows of a, b and c as they are stored; batch and the strides of a, b and c
+// (0 repeats a factor); outer batch and its strides; activation, bias?; a, b, c, and the bias if there is one.
 std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels&) {
   const DType dtype = r.dtype();
   GemmParams p{};
@@ -220,23 +228,22 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels&) {
   p.k = r.size();
   p.transposeA = r.flag();
   p.transposeB = r.flag();
-  p.lda = p.transposeA ? p.m : p.k;
-  p.ldb = p.transposeB ? p.k : p.n;
-  p.ldc = p.n;
-  for (int64_t* size : {&p.batch, &p.strideA, &p.strideB, &p.outerBatch, &p.outerStrideA, &p.outerStrideB}) *size = r.size();
-  const int64_t c = checked_product(p.m, p.n);
-  p.strideC = c;
-  p.outerStrideC = checked_product(p.batch, c);
+  for (int64_t* size : {&p.lda, &p.ldb, &p.ldc, &p.batch, &p.strideA, &p.strideB, &p.strideC, &p.outerBatch, &p.outerStrideA,
+                        &p.outerStrideB, &p.outerStrideC}) {
+    *size = r.size();
+  }
   p.activation = read_activation(r);
   const bool hasBias = r.flag();
-  const int64_t matrices = checked_product(p.batch, p.outerBatch);
-  auto reach = [&](int64_t size, int64_t stride, int64_t outerStride) {
-    if (matrices == 0) return int64_t{0};
-    return size + checked_product(p.batch - 1, stride) + checked_product(p.outerBatch - 1, outerStride);
+  const int64_t matrices = checked_product(p.batch, p.outerBatch), c = checked_product(p.m, p.n);
+  const auto operand = [&](int64_t rows, int64_t columns, int64_t distance, int64_t stride, int64_t outerStride, Use use) {
+    return r.operand(dtype, reach(rows, columns, distance, p.batch, stride, p.outerBatch, outerStride), use);
   };
-  const Operand a = r.operand(dtype, reach(checked_product(p.m, p.k), p.strideA, p.outerStrideA), Use::read);
-  const Operand b = r.operand(dtype, reach(checked_product(p.k, p.n), p.strideB, p.outerStrideB), Use::read);
-  const Operand y = r.operand(dtype, checked_product(matrices, c), Use::write);
+  const Operand a = operand(p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda, p.strideA, p.outerStrideA, Use::read);
+  const Operand b = operand(p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, p.strideB, p.outerStrideB, Use::read);
+  const Operand y = operand(p.m, p.n, p.ldc, p.strideC, p.outerStrideC, Use::write);
+  if (checked_product(matrices, c) > reach(p.m, p.n, p.ldc, p.batch, p.strideC, p.outerBatch, p.outerStrideC)) {
+    throw InvalidProgram("elements that are written twice");
+  }
   const Operand bias = hasBias ? r.operand(dtype, p.n, Use::read) : kNone;
   if (matrices == 0 || c == 0) return nullptr;
   switch (dtype) {

@@ -3,6 +3,8 @@ import {
   type Aval,
   concreteSize,
   type Graph,
+  isElementwise,
+  isMovement,
   type Node,
   builder as ops,
   type Params,
@@ -18,11 +20,13 @@ import { InstructionWriter, type Place } from "./instructions.ts";
 import { legalize } from "./legalize.ts";
 import {
   type FusedLowering,
-  isFusedProduct,
+  headOf,
   type Lowering,
   type LoweringContext,
   lowerElementwise,
+  lowerMovement,
   movement,
+  readsInPlace,
   recurrent,
   rows,
   scalarElement,
@@ -77,12 +81,11 @@ function lower(node: Node, context: LoweringContext): void {
   if (isView(node)) return;
   // Kernels split their work by sizes that they may take to be at least 1.
   if (node.outputs.every((output) => concreteSize(output.shape) === 0)) return;
-  const head = isFusedProduct(node) ? node.body?.nodes[0]?.op.name : undefined;
-  const lowering = lowerings[head ?? op.name];
+  const lowering = lowerings[headOf(node)?.op.name ?? op.name];
   if (lowering) lowering(node, context);
-  else if (node.body || op.scalar || op.name === "convert" || op.name === "stopGradient") {
-    lowerElementwise(node, context);
-  } else {
+  else if (node.body?.nodes.every(isMovement)) lowerMovement(node, context);
+  else if (node.body || isElementwise(node)) lowerElementwise(node, context);
+  else {
     throw new UnsupportedError(
       `The native backend has no kernel for ${op.name}. Use ng.setBackend("reference") for it.`,
     );
@@ -126,9 +129,7 @@ function outputHolders(graph: Graph, root: (value: Value) => Value): Map<Value, 
     const overwritten = alias === undefined ? undefined : graph.inputs[alias];
     const read = overwritten && lastRead.get(overwritten);
     const node = graph.nodes[made];
-    const elementwise =
-      node !== undefined &&
-      (node.op.scalar !== undefined || (node.body !== undefined && !isFusedProduct(node)));
+    const elementwise = node !== undefined && readsInPlace(node);
     const sameLayout = !node?.inputs.some(
       (input) => root(input) === overwritten && !sameShape(input.shape, memory.shape),
     );

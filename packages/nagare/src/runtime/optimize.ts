@@ -1,5 +1,6 @@
 /** The order of the passes between tracing and a backend. */
 import {
+  absorbViews,
   contractBatches,
   decomposeFused,
   eliminateCommonSubexpressions,
@@ -36,6 +37,7 @@ export const passes: readonly Pass[] = [
   { name: "dce", apply: eliminateDeadCode },
   { name: "epilogue", apply: fuseEpilogues },
   { name: "fuse", apply: (graph) => fuseElementwise(graph, { maximalNodes: 64, maximalInputs: 24 }) },
+  { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
 ];
 
 const switchedOff = new Set<string>();

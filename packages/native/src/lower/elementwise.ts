@@ -1,15 +1,24 @@
 /** Elementwise operations, single or fused, as one chain of the tile interpreter. */
 import {
+  bytesPerElement,
   type DType,
+  denseView,
   type Graph,
   type Node,
   required,
-  rowMajorStrides,
   type ScalarBuilder,
   type ScalarRule,
   type Value,
+  type View,
 } from "nagare/backend";
-import { type LoweringContext, product, scalarElement, sizes } from "./lowering.ts";
+import {
+  bodyReadings,
+  type LoweringContext,
+  product,
+  type Reading,
+  scalarElement,
+  sizes,
+} from "./lowering.ts";
 
 /** A value of a chain under construction. */
 interface ChainValue {
@@ -28,7 +37,7 @@ interface Instruction {
 
 /** Collects the loads, constants and instructions of one chain. */
 class Chain {
-  readonly loads: Value[] = [];
+  readonly loads: Reading[] = [];
   readonly constants: { readonly dtype: DType; readonly value: number | bigint }[] = [];
   readonly instructions: Instruction[] = [];
   readonly #constantKeys = new Map<string, ChainValue>();
@@ -39,9 +48,9 @@ class Chain {
     this.#givesBool = givesBool;
   }
 
-  load(value: Value): ChainValue {
-    const index = this.loads.push(value) - 1;
-    return { dtype: value.dtype, source: { kind: "load", index } };
+  load(reading: Reading): ChainValue {
+    const index = this.loads.push(reading) - 1;
+    return { dtype: reading.value.dtype, source: { kind: "load", index } };
   }
 
   constant(dtype: DType, value: number | bigint): ChainValue {
@@ -91,11 +100,10 @@ function applyNode(chain: Chain, node: Node, operands: readonly ChainValue[]): C
 }
 
 /** The strides with which a (broadcast) operand is read along the dimensions of the result. */
-function broadcastStrides(operand: readonly number[], result: readonly number[]): number[] {
-  const own = rowMajorStrides(operand);
-  const added = result.length - operand.length;
+function broadcastStrides({ shape, strides }: View, result: readonly number[]): number[] {
+  const added = result.length - shape.length;
   return result.map((_, axis) =>
-    axis < added || operand[axis - added] === 1 ? 0 : (own[axis - added] ?? 0),
+    axis < added || shape[axis - added] === 1 ? 0 : (strides[axis - added] ?? 0),
   );
 }
 
@@ -106,34 +114,46 @@ export function lowerElementwise(node: Node, context: LoweringContext): void {
   const shape = sizes(first);
   if (product(shape) === 0) return;
   const chain = new Chain(context.givesBool);
-  const value = (outer: Value): ChainValue => {
-    const known = context.scalarOf(outer);
-    return known === undefined ? chain.load(outer) : chain.constant(outer.dtype, known);
+  const read = (reading: Reading): ChainValue => {
+    const known = context.scalarOf(reading.value);
+    return known === undefined ? chain.load(reading) : chain.constant(reading.value.dtype, known);
   };
-  const inputs = node.inputs.map(value);
-  const outputs = node.body ? applyBody(chain, node.body, inputs) : [applyNode(chain, node, inputs)];
+  const outputs = node.body
+    ? applyBody(chain, node.body, bodyReadings(node, node.body), read)
+    : [
+        applyNode(
+          chain,
+          node,
+          node.inputs.map((value) => read({ value, view: denseView(value) })),
+        ),
+      ];
   writeChain(chain, outputs, node, shape, context);
 }
 
-function applyBody(chain: Chain, body: Graph, inputs: readonly ChainValue[]): ChainValue[] {
+/** Operands are loaded when a part first reads them: of what movements look at, only what they find is. */
+function applyBody(
+  chain: Chain,
+  body: Graph,
+  readings: ReadonlyMap<Value, Reading>,
+  read: (reading: Reading) => ChainValue,
+): ChainValue[] {
   const values = new Map<Value, ChainValue>();
-  body.inputs.forEach((input, i) => {
-    const given = inputs[i];
-    if (given) values.set(input, given);
-  });
   for (const [constant, tensor] of body.constants) {
     values.set(constant, chain.constant(constant.dtype, scalarElement(tensor)));
   }
-  for (const inner of body.nodes) {
-    const result = applyNode(
-      chain,
-      inner,
-      inner.inputs.map((input) => required(values, input)),
-    );
-    const [output] = inner.outputs;
-    if (output) values.set(output, result);
+  const current = (value: Value): ChainValue => {
+    let known = values.get(value);
+    if (!known) {
+      known = read(required(readings, value));
+      values.set(value, known);
+    }
+    return known;
+  };
+  for (const part of body.nodes) {
+    const [output] = part.outputs;
+    if (output && !readings.has(output)) values.set(output, applyNode(chain, part, part.inputs.map(current)));
   }
-  return body.outputs.map((output) => required(values, output));
+  return body.outputs.map(current);
 }
 
 function writeChain(
@@ -152,10 +172,11 @@ function writeChain(
     writer.int(shape.length);
     writer.wides(shape);
     writer.int(chain.loads.length);
-    chain.loads.forEach((load) => {
-      writer.dtype(load.dtype);
-      writer.place(place(load));
-      writer.wides(broadcastStrides(sizes(load), shape));
+    chain.loads.forEach(({ value, view }) => {
+      const { base, offset } = place(value);
+      writer.dtype(value.dtype);
+      writer.place({ base, offset: offset + view.offset * bytesPerElement(value.dtype) });
+      writer.wides(broadcastStrides(view, shape));
     });
     writer.int(chain.constants.length);
     for (const { dtype, value } of chain.constants) {

@@ -4,10 +4,17 @@ import {
   bfloat16ToNumber,
   type ConcreteTensor,
   concreteShape,
+  denseView,
   float16ToNumber,
+  type Graph,
+  isElementwise,
+  isMovement,
   type Node,
   type Params,
+  required,
   type Value,
+  type View,
+  viewThrough,
 } from "nagare/backend";
 import type { InstructionWriter, Place } from "../instructions.ts";
 
@@ -66,43 +73,99 @@ export function scalarElement(tensor: ConcreteTensor): number | bigint {
   return tensor.dtype === "bfloat16" ? bfloat16ToNumber(Number(element)) : element;
 }
 
+/** What a node reads: an operand, and how the elements it uses lie in it. */
+export interface Reading {
+  readonly value: Value;
+  readonly view: View;
+}
+
+/** What the values of a node's body stand for that are operands, or movements of operands. */
+export function bodyReadings(node: Node, body: Graph): Map<Value, Reading> {
+  const readings = new Map<Value, Reading>();
+  body.inputs.forEach((input, i) => {
+    const value = operandOf(node, i);
+    readings.set(input, { value, view: denseView(value) });
+  });
+  for (const part of body.nodes) {
+    const [input] = part.inputs;
+    const [output] = part.outputs;
+    const source = isMovement(part) && input ? readings.get(input) : undefined;
+    const view = source && viewThrough(part, source.view);
+    if (source && view && output) readings.set(output, { value: source.value, view });
+  }
+  return readings;
+}
+
+/** The part of a fused node that is neither elementwise nor a movement, if there is one. */
+export function headOf(node: Node): Node | undefined {
+  return node.body?.nodes.find((part) => !isElementwise(part) && !isMovement(part));
+}
+
+/** Whether a node computes each element of its result from elements at the same place, and may be written over them. */
+export function readsInPlace(node: Node): boolean {
+  return isElementwise(node) || (node.body?.nodes.every(isElementwise) ?? false);
+}
+
 /** A matrix product or a convolution, with the bias and the activation that its kernel applies. */
 export interface Product {
   readonly name: string;
   readonly params: Params;
-  readonly a: Value;
-  readonly b: Value;
+  readonly a: Reading;
+  readonly b: Reading;
   readonly bias: Value | undefined;
   readonly relu: boolean;
   readonly result: Value;
+  /** How the product lies in the result: dense, or transposed. */
+  readonly written: View;
 }
 
-/** A fused node that starts with a product: its parts are the product, the addition of a bias, and perhaps a rectifier. */
-export function isFusedProduct(node: Node): boolean {
-  const [head] = node.body?.nodes ?? [];
-  return (
-    head !== undefined && !head.op.scalar && head.op.name !== "convert" && head.op.name !== "stopGradient"
-  );
-}
-
-/** A product node, alone or fused with what follows it. */
+/** A product node, alone or fused with what comes before and after it. */
 export function productOf(node: Node): Product {
   const result = resultOf(node);
-  const [head, add, activation] = node.body?.nodes ?? [];
-  if (!node.body || !head || !add) {
-    const [a, b] = [operandOf(node, 0), operandOf(node, 1)];
-    return { name: node.op.name, params: node.params, a, b, bias: undefined, relu: false, result };
+  const head = headOf(node);
+  if (!node.body || !head) {
+    const [a, b] = [operandOf(node, 0), operandOf(node, 1)].map((value) => ({
+      value,
+      view: denseView(value),
+    }));
+    if (!a || !b) throw new TypeError(`${node.op.name}: expected two operands.`);
+    const written = denseView(result);
+    return { name: node.op.name, params: node.params, a, b, bias: undefined, relu: false, result, written };
   }
-  const { inputs } = node.body;
-  const outer = (value: Value | undefined): Value => operandOf(node, value ? inputs.indexOf(value) : -1);
-  const bias = add.inputs.find((input) => !head.outputs.includes(input));
+  const readings = bodyReadings(node, node.body);
+  const after = node.body.nodes.slice(node.body.nodes.indexOf(head) + 1);
+  const [add, activation] = after.filter(isElementwise);
+  const bias = add?.inputs.find((input) => !head.outputs.includes(input));
   return {
     name: head.op.name,
     params: head.params,
-    a: outer(head.inputs[0]),
-    b: outer(head.inputs[1]),
-    bias: outer(bias),
+    a: required(readings, operandOf(head, 0)),
+    b: required(readings, operandOf(head, 1)),
+    bias: bias && required(readings, bias).value,
     relu: activation !== undefined,
     result,
+    written: writtenView(result, after.find(isMovement)),
   };
+}
+
+/** How a product lies in the dense memory of the result, which is its transposition if there is one. */
+function writtenView(result: Value, transposition: Node | undefined): View {
+  const dense = denseView(result);
+  if (!transposition) return dense;
+  const permutation = transposition.params.permutation as readonly number[];
+  const before = (values: readonly number[]) =>
+    permutation.map((_, axis) => values[permutation.indexOf(axis)] ?? 0);
+  return { shape: before(dense.shape), offset: 0, strides: before(dense.strides) };
+}
+
+/** The epilogue's numbers, and after the operands its bias. */
+export function writeEpilogue(
+  { bias, relu }: Product,
+  { writer, place }: LoweringContext,
+  writeOperands: () => void,
+): void {
+  writer.int(relu ? 1 : 0);
+  writer.flag(bias !== undefined);
+  writeOperands();
+  if (bias) writer.place(place(bias));
 }

@@ -4,11 +4,21 @@ import {
   concreteShape,
   type Dim,
   type DType,
-  type Node,
+  denseView,
+  required,
   rowMajorStrides,
+  viewThrough,
 } from "nagare/backend";
 import type { Place } from "../instructions.ts";
-import { type Lowering, type LoweringContext, operandOf, product, resultOf, sizes } from "./lowering.ts";
+import {
+  bodyReadings,
+  type Lowering,
+  type LoweringContext,
+  operandOf,
+  product,
+  resultOf,
+  sizes,
+} from "./lowering.ts";
 
 /** A walk through two tensors at once: where it starts, in elements, and how each axis steps in either. */
 interface Walk {
@@ -51,17 +61,20 @@ function writeFill(
   });
 }
 
-/** A dense result read from the operand with these strides, starting at element `first`. */
-function gatherStrided(node: Node, context: LoweringContext, strides: readonly number[], first = 0): void {
-  const [x, y] = [operandOf(node, 0), resultOf(node)];
-  const dims = sizes(y);
+/** One movement, or several in a row: a dense result, each element read where the movements find it. */
+export const lowerMovement: Lowering = (node, context) => {
+  const y = resultOf(node);
+  const { value, view } = node.body
+    ? required(bodyReadings(node, node.body), node.body.outputs[0] ?? y)
+    : { value: operandOf(node, 0), view: viewThrough(node, denseView(operandOf(node, 0))) };
+  if (!view) throw new TypeError(`${node.op.name}: no strides lead from the operand to the result.`);
   writeCopy(context, {
     dtype: y.dtype,
-    dims,
-    from: { place: context.place(x), first, strides },
-    to: { place: context.place(y), first: 0, strides: rowMajorStrides(dims) },
+    dims: view.shape,
+    from: { place: context.place(value), first: view.offset, strides: view.strides },
+    to: { place: context.place(y), first: 0, strides: rowMajorStrides(view.shape) },
   });
-}
+};
 
 /** A dense copy: for results that would otherwise share memory with what they must not. */
 export function writeDenseCopy(
@@ -94,48 +107,10 @@ export const movement: { readonly [name: string]: Lowering } = {
       writer.place(place(y));
     });
   },
-  broadcastTo: (node, context) => {
-    const [x, y] = [sizes(operandOf(node, 0)), sizes(resultOf(node))];
-    const own = rowMajorStrides(x);
-    const added = y.length - x.length;
-    gatherStrided(
-      node,
-      context,
-      y.map((_, axis) => (axis < added || x[axis - added] === 1 ? 0 : (own[axis - added] ?? 0))),
-    );
-  },
-  transpose: (node, context) => {
-    const own = rowMajorStrides(sizes(operandOf(node, 0)));
-    gatherStrided(
-      node,
-      context,
-      (node.params.permutation as readonly number[]).map((axis) => own[axis] ?? 0),
-    );
-  },
-  slice: (node, context) => {
-    const own = rowMajorStrides(sizes(operandOf(node, 0)));
-    const { starts, strides } = node.params as { starts: readonly number[]; strides: readonly number[] };
-    const first = own.reduce((sum, stride, axis) => sum + stride * (starts[axis] ?? 0), 0);
-    const empty = product(sizes(resultOf(node))) === 0;
-    gatherStrided(
-      node,
-      context,
-      own.map((stride, axis) => stride * (strides[axis] ?? 1)),
-      empty ? 0 : first,
-    );
-  },
-  flip: (node, context) => {
-    const shape = sizes(operandOf(node, 0));
-    const own = rowMajorStrides(shape);
-    const axes = node.params.axes as readonly number[];
-    const first = axes.reduce((sum, axis) => sum + (own[axis] ?? 0) * ((shape[axis] ?? 1) - 1), 0);
-    gatherStrided(
-      node,
-      context,
-      own.map((stride, axis) => (axes.includes(axis) ? -stride : stride)),
-      product(shape) === 0 ? 0 : first,
-    );
-  },
+  broadcastTo: lowerMovement,
+  transpose: lowerMovement,
+  slice: lowerMovement,
+  flip: lowerMovement,
   pad: (node, context) => {
     const [x, y] = [operandOf(node, 0), resultOf(node)];
     const { low, interior, value } = node.params as {

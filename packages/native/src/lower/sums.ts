@@ -1,15 +1,16 @@
-/** Operations that sum: reductions, matrix products, convolutions, pooling, gathering by index. */
-import { bytesPerElement, type Node, type Value } from "nagare/backend";
+/** Operations that sum: reductions, convolutions, pooling, gathering by index. */
+import type { Node } from "nagare/backend";
 import {
   type Lowering,
   type LoweringContext,
   operandOf,
-  type Product,
   product,
   productOf,
   resultOf,
   sizes,
+  writeEpilogue,
 } from "./lowering.ts";
+import { lowerMatmul } from "./matmul.ts";
 
 /** Adjacent axes reduce as one: legalize.ts has split all others. */
 function lowerReduction(node: Node, { writer, reductions, place }: LoweringContext): void {
@@ -31,109 +32,6 @@ function lowerReduction(node: Node, { writer, reductions, place }: LoweringConte
   });
 }
 
-interface BatchAxis {
-  readonly size: number;
-  readonly a: number;
-  readonly b: number;
-}
-
-/** Batch axes that both operands walk, merged where either steps evenly. */
-function batchAxes(a: readonly number[], b: readonly number[], batch: readonly number[]): BatchAxis[] {
-  const strides = (operand: readonly number[]): number[] => {
-    const own = [...new Array<number>(batch.length - operand.length).fill(1), ...operand];
-    let stride = 1;
-    const result = new Array<number>(batch.length).fill(0);
-    for (let axis = batch.length - 1; axis >= 0; axis--) {
-      if (own[axis] !== 1) result[axis] = stride;
-      stride *= own[axis] ?? 1;
-    }
-    return result;
-  };
-  const [ofA, ofB] = [strides(a), strides(b)];
-  const axes: BatchAxis[] = [];
-  batch.forEach((size, axis) => {
-    if (size === 1) return;
-    const step = { size, a: ofA[axis] ?? 0, b: ofB[axis] ?? 0 };
-    const last = axes.at(-1);
-    if (last && last.a === step.a * size && last.b === step.b * size) {
-      axes[axes.length - 1] = { ...step, size: last.size * size };
-    } else {
-      axes.push(step);
-    }
-  });
-  return axes;
-}
-
-/** The epilogue's numbers, and after the operands its bias. */
-function writeEpilogue(
-  { bias, relu }: Product,
-  { writer, place }: LoweringContext,
-  writeOperands: () => void,
-): void {
-  writer.int(relu ? 1 : 0);
-  writer.flag(bias !== undefined);
-  writeOperands();
-  if (bias) writer.place(place(bias));
-}
-
-function lowerMatmul(node: Node, context: LoweringContext): void {
-  const { writer, place } = context;
-  const multiplication = productOf(node);
-  const { a, b, result: y, params } = multiplication;
-  const [shapeA, shapeB, shapeY] = [sizes(a), sizes(b), sizes(y)];
-  const transposeA = Boolean(params.transposeA);
-  const transposeB = Boolean(params.transposeB);
-  const [rows = 1, n = 1] = shapeY.slice(-2);
-  const k = shapeA.at(transposeA ? -2 : -1) ?? 1;
-  const batch = shapeY.slice(0, -2);
-  const batched = batchAxes(shapeA.slice(0, -2), shapeB.slice(0, -2), batch);
-  // A stack of matrices times one matrix is one tall matrix times it.
-  const [only] = batched;
-  const isTall = batched.length === 1 && only?.a === 1 && only.b === 0 && !transposeA;
-  const m = isTall ? rows * only.size : rows;
-  const axes = isTall ? [] : batched;
-  // The kernel has two batch axes; further ones, which only broadcasts in the middle make, become instructions of their own.
-  const inner = axes.at(-1) ?? { size: 1, a: 0, b: 0 };
-  const outer = axes.at(-2) ?? { size: 1, a: 0, b: 0 };
-  const rest = axes.slice(0, -2);
-  const each = inner.size * outer.size;
-  const write = (offsetA: number, offsetB: number, index: number): void => {
-    writer.instruction("matmul", () => {
-      writer.dtype(y.dtype);
-      writer.wides([m, n, k]);
-      writer.flag(transposeA);
-      writer.flag(transposeB);
-      writer.wides([
-        inner.size,
-        inner.a * m * k,
-        inner.b * k * n,
-        outer.size,
-        outer.a * m * k,
-        outer.b * k * n,
-      ]);
-      const at = (value: Value, elements: number) => {
-        const { base, offset } = place(value);
-        return { base, offset: offset + elements * bytesPerElement(y.dtype) };
-      };
-      writeEpilogue(multiplication, context, () => {
-        writer.place(at(a, offsetA * m * k));
-        writer.place(at(b, offsetB * k * n));
-        writer.place(at(y, index * each * m * n));
-      });
-    });
-  };
-  let index = 0;
-  const walk = (depth: number, offsetA: number, offsetB: number): void => {
-    const axis = rest[depth];
-    if (!axis) {
-      write(offsetA, offsetB, index++);
-      return;
-    }
-    for (let i = 0; i < axis.size; i++) walk(depth + 1, offsetA + i * axis.a, offsetB + i * axis.b);
-  };
-  walk(0, 0, 0);
-}
-
 type Convolved = "conv2d" | "conv2dInputGrad" | "conv2dFilterGrad";
 
 /** Which of operand 0, operand 1 and the result are the images x, the kernel w and the windows' values y. */
@@ -146,7 +44,7 @@ const roles: { readonly [K in Convolved]: readonly ["x" | "w" | "y", "x" | "w" |
 function lowerConvolution(node: Node, context: LoweringContext): void {
   const { writer, place } = context;
   const convolution = productOf(node);
-  const values = [convolution.a, convolution.b, convolution.result] as const;
+  const values = [convolution.a.value, convolution.b.value, convolution.result] as const;
   const shapes = Object.fromEntries(
     roles[convolution.name as Convolved].map((role, i) => [role, sizes(values[i] ?? values[2])]),
   );

@@ -63,6 +63,8 @@ const rules: { readonly [name: string]: Rule } = {
   stopGradient: unchanged(() => true),
   convert: unchanged(() => true),
   broadcastTo: unchanged(() => true),
+  // A part as large as the whole is the whole.
+  slice: unchanged(() => true),
   neg: (node, { producer }) => {
     const made = node.inputs[0] && producer(node.inputs[0]);
     return made?.op.name === "neg" ? made.inputs[0] : undefined;

@@ -1,16 +1,7 @@
 /** Fusion of elementwise operations into single passes over memory. */
 import { concreteSize, isConcrete, type Shape, sameShape } from "../../core/index.ts";
-import type { Primitive } from "../../ops/index.ts";
-import {
-  type Graph,
-  GraphBuilder,
-  type Node,
-  producers,
-  required,
-  useCounts,
-  Value,
-  withParts,
-} from "../graph.ts";
+import { type Graph, type Node, producers, required, useCounts, type Value, withParts } from "../graph.ts";
+import { joinNodes } from "./fusion.ts";
 
 /** How large one fused node may grow: a tile interpreter keeps every live value of a tile in its cache. */
 export interface FuseLimits {
@@ -18,25 +9,12 @@ export interface FuseLimits {
   readonly maximalInputs: number;
 }
 
-/**
- * Several elementwise operations on one iteration space; its meaning is its body. Only passes make it, after
- * differentiation and batching, so that it has no rules.
- */
-export const fusion: Primitive = {
-  name: "fusion",
-  dtypes: [],
-  abstract: () => {
-    throw new TypeError("A fusion takes its results from its body.");
-  },
-  samples: () => [],
-};
-
 interface Group {
   readonly nodes: Node[];
   readonly shape: Shape;
 }
 
-function isElementwise(node: Node): boolean {
+export function isElementwise(node: Node): boolean {
   return node.op.scalar !== undefined || node.op.name === "convert" || node.op.name === "stopGradient";
 }
 
@@ -154,40 +132,11 @@ function fusedNode(
   if (nodes.length === 1 && first) return first;
   const inside = new Map<Value, number>();
   for (const node of nodes) for (const input of node.inputs) inside.set(input, (inside.get(input) ?? 0) + 1);
-  const builder = new GraphBuilder();
-  const mapped = new Map<Value, Value>();
-  const inputs: Value[] = [];
-  const body: Node[] = [];
-  const outputs: Value[] = [];
-  for (const node of nodes) {
-    const operands = node.inputs.map((input) => {
-      let own = mapped.get(input);
-      if (!own) {
-        const tensor = graph.constants.get(input);
-        if (tensor && isConcrete(input.shape) && concreteSize(input.shape) === 1) {
-          own = builder.constant(tensor);
-        } else {
-          own = builder.input(input);
-          inputs.push(input);
-        }
-        mapped.set(input, own);
-      }
-      return own;
-    });
-    const results = node.outputs.map((output) => {
-      const own = new Value(output);
-      mapped.set(output, own);
-      if ((counts.get(output) ?? 0) > (inside.get(output) ?? 0)) outputs.push(output);
-      return own;
-    });
-    body.push({ ...node, inputs: operands, outputs: results });
-  }
-  builder.nodes.push(...body);
-  return {
-    op: fusion,
-    inputs,
-    params: {},
-    outputs,
-    body: builder.finish(outputs.map((output) => required(mapped, output))),
-  };
+  const outputs = nodes
+    .flatMap((node) => node.outputs)
+    .filter((output) => (counts.get(output) ?? 0) > (inside.get(output) ?? 0));
+  return joinNodes(nodes, outputs, (value) => {
+    const tensor = graph.constants.get(value);
+    return tensor && isConcrete(value.shape) && concreteSize(value.shape) === 1 ? tensor : undefined;
+  });
 }

@@ -1,7 +1,7 @@
 /** Fusion of what follows a matrix product or a convolution into the operation itself. */
 import type { Graph, Node as GraphNode, Value } from "../graph.ts";
-import { GraphBuilder, producers, required, useCounts, withParts } from "../graph.ts";
-import { fusion } from "./fuse.ts";
+import { producers, required, useCounts, withParts } from "../graph.ts";
+import { joinNodes } from "./fusion.ts";
 
 /** The operations whose kernels add a bias and apply an activation to each sum before it is written. */
 const heads: ReadonlySet<string> = new Set(["matmul", "conv2d"]);
@@ -50,7 +50,7 @@ export function fuseEpilogues(graph: Graph): Graph {
     const maker = madeBy.get(bias);
     if (maker && required(order, maker) > required(order, last)) continue;
     for (const part of chain) absorbed.add(part);
-    replacements.set(last, fusedNode(chain, bias));
+    replacements.set(last, joinNodes(chain, last.outputs));
   }
   const nodes = graph.nodes.flatMap((node) => {
     const replacement = replacements.get(node);
@@ -58,28 +58,4 @@ export function fuseEpilogues(graph: Graph): Graph {
     return absorbed.has(node) ? [] : [node];
   });
   return withParts(graph, { nodes });
-}
-
-function fusedNode(chain: readonly GraphNode[], bias: Value): GraphNode {
-  const [head] = chain;
-  const outer = [...(head?.inputs ?? []), bias];
-  const builder = new GraphBuilder();
-  const inner = new Map<Value, Value>();
-  for (const value of outer) if (!inner.has(value)) inner.set(value, builder.input(value));
-  let results: readonly Value[] = [];
-  for (const part of chain) {
-    const inputs = part.inputs.map((input) => required(inner, input));
-    results = builder.add(part.op, inputs, part.params);
-    part.outputs.forEach((output, i) => {
-      const result = results[i];
-      if (result) inner.set(output, result);
-    });
-  }
-  return {
-    op: fusion,
-    inputs: [...new Set(outer)],
-    params: {},
-    outputs: chain.at(-1)?.outputs ?? [],
-    body: builder.finish(results),
-  };
 }

@@ -1,0 +1,110 @@
+/** Matrix products: the strides of both factors and of the result, and the loops around them. */
+import { bytesPerElement, type MatrixStorage, matrixStorage, type Node, type View } from "nagare/backend";
+import { type LoweringContext, productOf, type Reading, writeEpilogue } from "./lowering.ts";
+
+function storageOf(view: View): MatrixStorage {
+  const storage = matrixStorage(view);
+  if (!storage)
+    throw new TypeError(`matmul: expected rows that are contiguous; received the strides [${view.strides}].`);
+  return storage;
+}
+
+interface Loop {
+  readonly size: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+/** The loops around the matrices, joined where all three step on evenly. Axes that a factor repeats have the stride 0. */
+function loopsAround(a: View, b: View, c: View): Loop[] {
+  const leading = c.shape.slice(0, -2);
+  const strides = ({ shape, strides }: View): number[] => {
+    const missing = leading.length - (shape.length - 2);
+    return leading.map((_, axis) =>
+      axis < missing || shape[axis - missing] === 1 ? 0 : (strides[axis - missing] ?? 0),
+    );
+  };
+  const [ofA, ofB, ofC] = [strides(a), strides(b), strides(c)];
+  const loops: Loop[] = [];
+  leading.forEach((size, axis) => {
+    if (size === 1) return;
+    const step = { size, a: ofA[axis] ?? 0, b: ofB[axis] ?? 0, c: ofC[axis] ?? 0 };
+    const last = loops.at(-1);
+    const joins = last && last.a === step.a * size && last.b === step.b * size && last.c === step.c * size;
+    if (joins) loops[loops.length - 1] = { ...step, size: last.size * size };
+    else loops.push(step);
+  });
+  return loops;
+}
+
+/** A product as a kernel carries it out: C, or for a result that is written by columns Cᵀ = op(B)ᵀ·op(A)ᵀ. */
+interface Orientation {
+  readonly m: number;
+  readonly n: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly distances: readonly [number, number, number];
+  readonly swapped: boolean;
+}
+
+function orient(a: View, b: View, c: View, flags: readonly [boolean, boolean]): Orientation {
+  const [m = 1, n = 1] = c.shape.slice(-2);
+  const [ofA, ofB, ofC] = [storageOf(a), storageOf(b), storageOf(c)];
+  const [transposeA, transposeB] = [flags[0] !== ofA.transposed, flags[1] !== ofB.transposed];
+  if (!ofC.transposed) {
+    const distances = [ofA.distance, ofB.distance, ofC.distance] as const;
+    return { m, n, transposeA, transposeB, distances, swapped: false };
+  }
+  return {
+    m: n,
+    n: m,
+    transposeA: !transposeB,
+    transposeB: !transposeA,
+    distances: [ofB.distance, ofA.distance, ofC.distance],
+    swapped: true,
+  };
+}
+
+export function lowerMatmul(node: Node, context: LoweringContext): void {
+  const { writer, place } = context;
+  const multiplication = productOf(node);
+  const { a, b, result, written, params } = multiplication;
+  const flags = [Boolean(params.transposeA), Boolean(params.transposeB)] as const;
+  const k = a.view.shape.at(flags[0] ? -2 : -1) ?? 1;
+  const { m, n, transposeA, transposeB, distances, swapped } = orient(a.view, b.view, written, flags);
+  const factors: readonly Reading[] = swapped ? [b, a] : [a, b];
+  const loops = loopsAround(a.view, b.view, written).map((loop) =>
+    swapped ? { ...loop, a: loop.b, b: loop.a } : loop,
+  );
+  // The kernel has two loops; further ones, which only broadcasts in the middle make, become instructions of their own.
+  const still = { size: 1, a: 0, b: 0, c: 0 };
+  const [inner, outer] = [loops.at(-1) ?? still, loops.at(-2) ?? still];
+  const bytes = bytesPerElement(result.dtype);
+  const write = (offsetA: number, offsetB: number, offsetC: number): void => {
+    writer.instruction("matmul", () => {
+      writer.dtype(result.dtype);
+      writer.wides([m, n, k]);
+      writer.flag(transposeA);
+      writer.flag(transposeB);
+      writer.wides(distances);
+      for (const { size, a, b, c } of [inner, outer]) writer.wides([size, a, b, c]);
+      writeEpilogue(multiplication, context, () => {
+        factors.forEach(({ value, view }, i) => {
+          const { base, offset } = place(value);
+          writer.place({ base, offset: offset + bytes * (view.offset + (i === 0 ? offsetA : offsetB)) });
+        });
+        const { base, offset } = place(result);
+        writer.place({ base, offset: offset + bytes * offsetC });
+      });
+    });
+  };
+  const walk = (rest: readonly Loop[], offsetA: number, offsetB: number, offsetC: number): void => {
+    const [loop, ...others] = rest;
+    if (!loop) write(offsetA, offsetB, offsetC);
+    else
+      for (let i = 0; i < loop.size; i++)
+        walk(others, offsetA + i * loop.a, offsetB + i * loop.b, offsetC + i * loop.c);
+  };
+  walk(loops.slice(0, -2), 0, 0, 0);
+}
