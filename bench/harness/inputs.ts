@@ -37,8 +37,8 @@ export function glorot(shape: readonly number[], seed: number): InputArray<Float
 const patternParts = 28;
 
 /** Examples and their classes. */
-export interface LabelledBatch {
-  readonly x: InputArray<Float32Array>;
+export interface LabelledBatch<X extends Float32Array | Int32Array = Float32Array> {
+  readonly x: InputArray<X>;
   readonly labels: InputArray<Int32Array>;
 }
 
@@ -55,4 +55,25 @@ export function labelledBatch(shape: readonly number[], seed: number): LabelledB
     x.data[index] = 0.25 * noise + 0.75 * (patterns[label * patternParts + part] ?? 0);
   });
   return { x, labels: { shape: [batch], data: labels } };
+}
+
+/**
+ * Sequences of words and the words that follow each. Words are numbers below `vocabulary`, as frequent as Zipf's law has it:
+ * the k-th in proportion to 1/k.
+ */
+export function text(
+  shape: readonly [batch: number, time: number],
+  vocabulary: number,
+  seed: number,
+): LabelledBatch<Int32Array> {
+  const [batch, time] = shape;
+  const wordAt = (index: number): number =>
+    Math.floor((vocabulary + 1) ** (bitsAt(seed, index) / 2 ** 32)) - 1;
+  const part = (offset: number): InputArray<Int32Array> => ({
+    shape,
+    data: Int32Array.from({ length: batch * time }, (_, index) =>
+      wordAt(index + Math.floor(index / time) + offset),
+    ),
+  });
+  return { x: part(0), labels: part(1) };
 }

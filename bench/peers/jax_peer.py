@@ -69,6 +69,14 @@ class Momentum:
         return jax.tree.map(lambda p, v: p - 0.1 * v, parameters, velocities), velocities
 
 
+class Sgd:
+    def init(self, parameters):
+        return ()
+
+    def update(self, parameters, gradients, slots, t):
+        return jax.tree.map(lambda p, g: p - g, parameters, gradients), slots
+
+
 def trainer(loss_of, parameters, x, labels, optimizer=Adam()):
     """An optimizer around a loss, in one jitted step whose state is donated."""
 
@@ -156,6 +164,26 @@ def resnet(x, labels, **kernels):
     return trainer(loss_of, (normalized, layers(head)[0]), x, labels, Momentum())
 
 
+def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
+    def loss_of(parameters, x, labels, key):
+        embeddings, (wx, b), recurrent, (w, c) = parameters
+        gates = embeddings[x].swapaxes(0, 1) @ wx + b
+
+        def cell(state, gates):
+            h, c = state
+            i, f, g, o = jnp.split(gates + h @ recurrent, 4, -1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        zeros = jnp.zeros((x.shape[0], recurrent.shape[0]))
+        _, hidden = jax.lax.scan(cell, (zeros, zeros), gates)
+        return cross_entropy((hidden.swapaxes(0, 1) @ w + c).reshape(-1, w.shape[1]), labels.ravel())
+
+    parameters = (jnp.asarray(kernel1), layers(kernel2)[0], jnp.asarray(kernel3), layers(kernel4)[0])
+    return trainer(loss_of, parameters, x, labels, Sgd())
+
+
 def conv3x3(x, kernel):
     return jitted(lambda x, kernel: conv(x, kernel, padding="SAME"), x, kernel)
 
@@ -184,6 +212,7 @@ workloads = {
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
     "resnet20_train_b32": resnet,
+    "lstm512_train_b20t20": lstm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
 }

@@ -108,6 +108,22 @@ def resnet(x, labels, **kernels):
     return trainer(keras.Model(entry, logits), x, labels, keras.optimizers.SGD(0.1, momentum=0.9))
 
 
+def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
+    (words, width), units = kernel1.shape, kernel3.shape[0]
+    model = keras.Sequential([
+        layers.Embedding(words, width),
+        layers.LSTM(units, return_sequences=True, unit_forget_bias=False),
+        layers.Dense(words),
+    ])  # fmt: skip
+    model.build(x.shape)
+    embedding, recurrent, dense = model.layers
+    embedding.embeddings.assign(kernel1)
+    recurrent.cell.kernel.assign(kernel2)
+    recurrent.cell.recurrent_kernel.assign(kernel3)
+    dense.kernel.assign(kernel4)
+    return trainer(model, x, labels, keras.optimizers.SGD(1.0))
+
+
 def conv3x3(x, kernel):
     x, kernel = tf.constant(x), tf.constant(kernel)
     return lambda: tf.nn.conv2d(x, kernel, 1, "SAME")
@@ -143,6 +159,7 @@ workloads = {
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
     "resnet20_train_b32": resnet,
+    "lstm512_train_b20t20": lstm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
 }

@@ -127,6 +127,28 @@ def resnet(x, labels, **kernels):
     return trainer(nn.Sequential(*model), images(x), labels, sgd)
 
 
+class LanguageModel(nn.Module):
+    def __init__(self, embeddings, kernel, recurrent, head):
+        super().__init__()
+        self.embeddings = nn.Embedding.from_pretrained(tensor(embeddings), freeze=False)
+        self.lstm = nn.LSTM(kernel.shape[0], recurrent.shape[0], batch_first=True)
+        self.lstm.weight_ih_l0.data = tensor(kernel).T.contiguous()
+        self.lstm.weight_hh_l0.data = tensor(recurrent).T.contiguous()
+        nn.init.zeros_(self.lstm.bias_ih_l0)
+        # The second bias of each gate would learn as the first does, and so twice as fast as one.
+        nn.init.zeros_(self.lstm.bias_hh_l0).requires_grad_(False)
+        self.head = linear(head)
+
+    def forward(self, x):
+        hidden, _ = self.lstm(self.embeddings(x))
+        return self.head(hidden).flatten(0, 1)
+
+
+def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
+    model = LanguageModel(kernel1, kernel2, kernel3, kernel4)
+    return trainer(model, tensor(x), labels.ravel(), lambda parameters: torch.optim.SGD(parameters, 1.0))
+
+
 def infer(layer, x):
     x, forward = images(x), compiled(layer.eval())
 
@@ -172,6 +194,7 @@ workloads = {
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
     "resnet20_train_b32": resnet,
+    "lstm512_train_b20t20": lstm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
 }

@@ -5,6 +5,7 @@ import { depthwiseConv } from "./depthwiseConv.ts";
 import { dispatchEmpty } from "./dispatchEmpty.ts";
 import { eagerAdd } from "./eagerAdd.ts";
 import { geluChain } from "./geluChain.ts";
+import { lstmTrain } from "./lstmTrain.ts";
 import { matmul1024 } from "./matmul1024.ts";
 import { mlpTrain } from "./mlpTrain.ts";
 import { resnetTrain } from "./resnetTrain.ts";
@@ -19,6 +20,7 @@ export const workloads: readonly Workload[] = [
   dispatchEmpty,
   mlpTrain,
   convnetTrain,
+  lstmTrain,
   resnetTrain,
   conv3x3,
   depthwiseConv,
