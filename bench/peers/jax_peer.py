@@ -40,14 +40,17 @@ def eager_add(x, y):
 
 
 def cross_entropy(logits, labels):
-    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], -1))
+    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], -1))
 
 
 zeros_like = functools.partial(jax.tree.map, jnp.zeros_like)
 
 
 class Adam:
-    """Kingma and Ba 2015, algorithm 1."""
+    """Kingma and Ba 2015, algorithm 1; with a decay AdamW, Loshchilov and Hutter 2019."""
+
+    def __init__(self, decay=0):
+        self.decay = decay
 
     def init(self, parameters):
         return zeros_like(parameters), zeros_like(parameters)
@@ -57,7 +60,8 @@ class Adam:
         m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, gradients)
         v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, gradients)
         scale, root = 1e-3 / (1 - 0.9**t), jnp.sqrt(1 - 0.999**t)
-        return jax.tree.map(lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + 1e-8), parameters, m, v), (m, v)
+        step = lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + 1e-8) - 1e-3 * self.decay * p
+        return jax.tree.map(step, parameters, m, v), (m, v)
 
 
 class Momentum:
@@ -184,6 +188,50 @@ def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
     return trainer(loss_of, parameters, x, labels, Sgd())
 
 
+def layer_norm(x, gamma, beta):
+    return (x - x.mean(-1, keepdims=True)) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-5) * gamma + beta
+
+
+def norm(width):
+    return jnp.ones(width), jnp.zeros(width)
+
+
+def transformer(x, blocks, heads, causal):
+    batch, time, width = x.shape
+    for (packed, joined, wide, narrow), norm1, norm2 in blocks:
+        y = layer_norm(x, *norm1) @ packed[0] + packed[1]
+        q, k, v = jnp.moveaxis(y.reshape(batch, time, 3, heads, width // heads), 2, 0)
+        y = jax.nn.dot_product_attention(q, k, v, is_causal=causal).reshape(x.shape)
+        x = x + y @ joined[0] + joined[1]
+        y = jax.nn.gelu(layer_norm(x, *norm2) @ wide[0] + wide[1], approximate=False)
+        x = x + y @ narrow[0] + narrow[1]
+    return x
+
+
+def transformer_blocks(kernels):
+    width = kernels[0].shape[0]
+    return [(layers(*kernels[i : i + 4]), norm(width), norm(width)) for i in range(0, len(kernels), 4)]
+
+
+def chargpt(x, labels, **kernels):
+    tokens, positions, *kernels, head = kernels.values()
+    parameters = jnp.asarray(tokens), jnp.asarray(positions), transformer_blocks(kernels), norm(tokens.shape[1]), jnp.asarray(head)
+
+    def loss_of(parameters, x, labels, key):
+        tokens, positions, blocks, norm, head = parameters
+        x = transformer(tokens[x] + positions, blocks, 4, True)
+        return cross_entropy(layer_norm(x, *norm) @ head, labels)
+
+    return trainer(loss_of, parameters, x, labels, Adam(decay=0.01))
+
+
+def minilm(x, **kernels):
+    tokens, *kernels = kernels.values()
+    f = jax.jit(lambda x, tokens, blocks: transformer(tokens[x], blocks, 12, False).mean(1))
+    arguments = jnp.asarray(x), jnp.asarray(tokens), transformer_blocks(kernels)
+    return lambda: jax.block_until_ready(f(*arguments))
+
+
 def conv3x3(x, kernel):
     return jitted(lambda x, kernel: conv(x, kernel, padding="SAME"), x, kernel)
 
@@ -211,8 +259,10 @@ workloads = {
     "eager_add_x1000": eager_add,
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
+    "chargpt_train_b12": chargpt,
     "resnet20_train_b32": resnet,
     "lstm512_train_b20t20": lstm,
+    "minilm_infer_b8t128": minilm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
 }

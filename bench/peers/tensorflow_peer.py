@@ -45,7 +45,7 @@ def assign(with_kernel, kernels):
         layer.kernel.assign(kernel)
 
 
-def trainer(model, x, labels, optimizer=None):
+def trainer(model, x, labels, optimizer=None, dense=False):
     x, labels = tf.constant(x), tf.constant(labels)
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = optimizer or keras.optimizers.Adam(1e-3, epsilon=1e-8)
@@ -56,6 +56,9 @@ def trainer(model, x, labels, optimizer=None):
         with tf.GradientTape() as tape:
             loss = loss_of(labels, model(x, training=True))
         gradients = tape.gradient(loss, model.trainable_variables)
+        if dense:
+            # An embedding's gradient has one row for each use; Adam would square them before it adds them up.
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         optimizer.apply(gradients, model.trainable_variables)
         return loss
 
@@ -124,6 +127,59 @@ def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
     return trainer(model, x, labels, keras.optimizers.SGD(1.0))
 
 
+class TransformerBlock(layers.Layer):
+    def __init__(self, heads, causal, *kernels):
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.norms = [layers.LayerNormalization(epsilon=1e-5) for _ in range(2)]
+        self.denses = [layers.Dense(kernel.shape[1]) for kernel in kernels]
+        self.kernels = kernels
+
+    def build(self, shape):
+        for norm in self.norms:
+            norm.build(shape)
+        for dense, kernel in zip(self.denses, self.kernels, strict=True):
+            dense.build((*shape[:2], kernel.shape[0]))
+        assign(self.denses, self.kernels)
+
+    def call(self, x):
+        packed, joined, wide, narrow = self.denses
+        _, time, width = x.shape
+        y = tf.reshape(packed(self.norms[0](x)), [-1, time, 3, self.heads, width // self.heads])
+        y = keras.ops.dot_product_attention(*tf.unstack(y, axis=2), is_causal=self.causal)
+        x = x + joined(tf.reshape(y, [-1, time, width]))
+        return x + narrow(keras.activations.gelu(wide(self.norms[1](x)), approximate=False))
+
+
+def transformer(x, kernels, heads, causal):
+    for i in range(0, len(kernels), 4):
+        x = TransformerBlock(heads, causal, *kernels[i : i + 4])(x)
+    return x
+
+
+def embedding(kernel):
+    return layers.Embedding(*kernel.shape, embeddings_initializer=keras.initializers.Constant(kernel))
+
+
+def chargpt(x, labels, **kernels):
+    tokens, positions, *kernels, head = kernels.values()
+    entry = layers.Input(x.shape[1:], dtype="int32")
+    places = tf.range(x.shape[1])[None]
+    y = transformer(embedding(tokens)(entry) + embedding(positions)(places), kernels, 4, True)
+    logits = layers.Dense(head.shape[1], use_bias=False, kernel_initializer=keras.initializers.Constant(head))
+    model = keras.Model(entry, logits(layers.LayerNormalization(epsilon=1e-5)(y)))
+    return trainer(model, x, labels, keras.optimizers.AdamW(1e-3, epsilon=1e-8, weight_decay=0.01), dense=True)
+
+
+def minilm(x, **kernels):
+    tokens, *kernels = kernels.values()
+    entry = layers.Input(x.shape[1:], dtype="int32")
+    y = transformer(embedding(tokens)(entry), kernels, 12, False)
+    model, x = keras.Model(entry, layers.GlobalAveragePooling1D()(y)), tf.constant(x)
+    f = tf.function(lambda x: model(x, training=False))
+    return lambda: f(x)
+
+
 def conv3x3(x, kernel):
     x, kernel = tf.constant(x), tf.constant(kernel)
     return lambda: tf.nn.conv2d(x, kernel, 1, "SAME")
@@ -158,8 +214,10 @@ workloads = {
     "eager_add_x1000": eager_add,
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
+    "chargpt_train_b12": chargpt,
     "resnet20_train_b32": resnet,
     "lstm512_train_b20t20": lstm,
+    "minilm_infer_b8t128": minilm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
 }

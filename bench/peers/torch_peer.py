@@ -49,10 +49,11 @@ def eager_add(x, y):
     return run
 
 
-def linear(kernel):
-    layer = nn.Linear(*kernel.shape)
+def linear(kernel, bias=True):
+    layer = nn.Linear(*kernel.shape, bias=bias)
     layer.weight.data = tensor(kernel).T.contiguous()
-    nn.init.zeros_(layer.bias)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -72,6 +73,10 @@ def images(x):
 
 def adam(parameters):
     return torch.optim.Adam(parameters, 1e-3, eps=1e-8)
+
+
+def adamw(parameters):
+    return torch.optim.AdamW(parameters, 1e-3, eps=1e-8, weight_decay=0.01)
 
 
 def trainer(model, x, labels, optimizer_of=adam):
@@ -149,8 +154,62 @@ def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
     return trainer(model, tensor(x), labels.ravel(), lambda parameters: torch.optim.SGD(parameters, 1.0))
 
 
-def infer(layer, x):
-    x, forward = images(x), compiled(layer.eval())
+class TransformerBlock(nn.Module):
+    def __init__(self, heads, causal, packed, joined, wide, narrow):
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.norm1, self.norm2 = nn.LayerNorm(packed.shape[0]), nn.LayerNorm(packed.shape[0])
+        self.packed, self.joined = linear(packed), linear(joined)
+        self.wide, self.narrow = linear(wide), linear(narrow)
+
+    def forward(self, x):
+        batch, time, width = x.shape
+        heads = self.packed(self.norm1(x)).view(batch, time, 3, self.heads, width // self.heads)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        x = x + self.joined(y.transpose(1, 2).reshape(batch, time, width))
+        return x + self.narrow(F.gelu(self.wide(self.norm2(x))))
+
+
+def blocks(kernels, heads, causal):
+    return nn.Sequential(*(TransformerBlock(heads, causal, *kernels[i : i + 4]) for i in range(0, len(kernels), 4)))
+
+
+def embedding(kernel):
+    return nn.Embedding.from_pretrained(tensor(kernel).clone(), freeze=False)
+
+
+class CharGpt(nn.Module):
+    def __init__(self, tokens, positions, *kernels):
+        super().__init__()
+        self.tokens, self.positions = embedding(tokens), embedding(positions)
+        self.blocks = blocks(kernels[:-1], 4, True)
+        self.norm, self.head = nn.LayerNorm(tokens.shape[1]), linear(kernels[-1], bias=False)
+
+    def forward(self, x):
+        x = self.tokens(x) + self.positions(torch.arange(x.shape[1]))
+        return self.head(self.norm(self.blocks(x))).flatten(0, 1)
+
+
+def chargpt(x, labels, **kernels):
+    return trainer(CharGpt(*kernels.values()), tensor(x), labels.reshape(-1), adamw)
+
+
+class MiniLm(nn.Module):
+    def __init__(self, tokens, *kernels):
+        super().__init__()
+        self.tokens, self.blocks = embedding(tokens), blocks(kernels, 12, False)
+
+    def forward(self, x):
+        return self.blocks(self.tokens(x)).mean(1)
+
+
+def minilm(x, **kernels):
+    return infer(MiniLm(*kernels.values()), tensor(x))
+
+
+def infer(model, x):
+    forward = compiled(model.eval())
 
     def run():
         with torch.inference_mode():
@@ -160,12 +219,12 @@ def infer(layer, x):
 
 
 def conv3x3(x, kernel):
-    return infer(conv(kernel, padding=1), x)
+    return infer(conv(kernel, padding=1), images(x))
 
 
 def depthwise(x, kernel):
     kernel = kernel.transpose(0, 1, 3, 2)
-    return infer(conv(kernel, padding=1, groups=kernel.shape[3]), x)
+    return infer(conv(kernel, padding=1, groups=kernel.shape[3]), images(x))
 
 
 def to_numpy(result):
@@ -193,8 +252,10 @@ workloads = {
     "softmax_64x1024x256": softmax,
     "mlp_train_b128": mlp,
     "convnet_train_b128": convnet,
+    "chargpt_train_b12": chargpt,
     "resnet20_train_b32": resnet,
     "lstm512_train_b20t20": lstm,
+    "minilm_infer_b8t128": minilm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
 }

@@ -1,4 +1,5 @@
 /** The workloads, in the order in which they run and are listed. */
+import { chargptTrain } from "./chargptTrain.ts";
 import { conv3x3 } from "./conv3x3.ts";
 import { convnetTrain } from "./convnetTrain.ts";
 import { depthwiseConv } from "./depthwiseConv.ts";
@@ -7,6 +8,7 @@ import { eagerAdd } from "./eagerAdd.ts";
 import { geluChain } from "./geluChain.ts";
 import { lstmTrain } from "./lstmTrain.ts";
 import { matmul1024 } from "./matmul1024.ts";
+import { minilmInfer } from "./minilmInfer.ts";
 import { mlpTrain } from "./mlpTrain.ts";
 import { resnetTrain } from "./resnetTrain.ts";
 import { softmax } from "./softmax.ts";
@@ -21,7 +23,9 @@ export const workloads: readonly Workload[] = [
   mlpTrain,
   convnetTrain,
   lstmTrain,
+  chargptTrain,
   resnetTrain,
+  minilmInfer,
   conv3x3,
   depthwiseConv,
 ];

@@ -134,6 +134,22 @@ test("self-attention by names and by default is one", () => {
     assertNear(layer.callAll(inputs), expected, 0, `${inputs.length} inputs`);
 });
 
+test("self-attention with packed weights is attention with the same weights apart", () => {
+  const [layer, apart] = [
+    nn.selfAttention({ heads: 2, units: 4, causal: true }),
+    nn.multiHeadAttention({ heads: 2, units: 4, causal: true }),
+  ];
+  const x = random("x", [2, 5, 4]);
+  layer.call(x);
+  apart.call(x);
+  const packed = named(Object.fromEntries(layer.stateDict()), "projection.kernel");
+  [apart.query, apart.key, apart.value].forEach(({ kernel }, i) => {
+    kernel?.assign(packed.slice("...", [4 * i, 4 * i + 4]));
+  });
+  apart.output.loadStateDict(layer.output.stateDict());
+  assertNear(layer.call(x), apart.call(x), 1e-6, "output");
+});
+
 describe("operands that do not go together are refused", () => {
   const x = (...shape: number[]) => ng.ones(shape);
   const q = x(1, 2, 2, 3);

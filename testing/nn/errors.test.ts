@@ -119,6 +119,12 @@ const options: readonly Refusal[] = [
     /multiple of heads.*4 and 3.*keyDim/,
   ],
   [
+    "self-attention with heads that do not divide the units",
+    () => nn.selfAttention({ heads: 3, units: 4 }),
+    ValueError,
+    /SelfAttention.*4 and 3/,
+  ],
+  [
     "heads with empty values",
     () => nn.multiHeadAttention({ heads: 2, units: 4, valueDim: 0 }),
     ValueError,
@@ -211,6 +217,12 @@ const inputs: readonly Refusal[] = [
     () => nn.multiHeadAttention({ heads: 1, units: 2 }).call(ng.ones([2, 2])),
     ShapeError,
     /\[batch, time, width\].*float32\[2, 2\]/,
+  ],
+  [
+    "a matrix to SelfAttention",
+    () => nn.selfAttention({ heads: 1, units: 2 }).call(ng.ones([2, 2])),
+    ShapeError,
+    /SelfAttention.*\[batch, time, width\].*float32\[2, 2\]/,
   ],
   [
     "integers to Dropout in training",

@@ -83,6 +83,19 @@ export const layerCases: readonly LayerCase[] = [
     },
   },
   {
+    label: "SelfAttention",
+    make: (dtype) =>
+      nn.selfAttention({ heads: 2, keyDim: 3, units: 4, causal: true, dtype, biasInitializer: "heNormal" }),
+    input: [5, 4],
+    output: [5, 4],
+    variables: {
+      "projection.kernel": [4, 18],
+      "projection.bias": [18],
+      "output.kernel": [6, 4],
+      "output.bias": [4],
+    },
+  },
+  {
     label: "Lstm, all steps",
     make: (dtype) => nn.lstm({ units: 3, returnSequences: true, dtype }),
     input: [4, 2],

@@ -20,10 +20,20 @@ export interface MultiHeadAttentionOptions extends Omit<WeightOptions, "activati
   readonly causal?: boolean;
 }
 
+/** The length of one head's queries and keys. */
+export function headSize(heads: number, units: number, keyDim: number | undefined, where: string): number {
+  const size = keyDim ?? checkCount(units, 1, `${where}: units`) / heads;
+  if (Number.isInteger(size)) return checkCount(size, 1, `${where}: keyDim`);
+  throw new ValueError(
+    `${where}: expected units to be a multiple of heads; received ${units} and ${heads}. ` +
+      "For heads of another size give keyDim.",
+  );
+}
+
 /**
  * Each head attends with queries, keys and values of its own, made by dense layers; another one joins what they find
  * (Vaswani et al. 2017). Queries [batch, queries, …], keys and values [batch, keys, …] → [batch, queries, units].
- * `call(x)` is self-attention; `callAll([query, key, value, mask])` attends elsewhere: a missing value is the key, a
+ * `call(x)` is self-attention, which `selfAttention` does with one product less work; `callAll([query, key, value, mask])` attends elsewhere: a missing value is the key, a
  * missing key the query, and the mask is that of `ng.scaledDotProductAttention`.
  * Throws ValueError for impossible options, ShapeError for inputs that are no sequences.
  * @example
@@ -43,14 +53,7 @@ export class MultiHeadAttention extends Module {
     super();
     this.heads = checkCount(heads, 1, "MultiHeadAttention: heads");
     this.causal = causal;
-    const keySize = keyDim ?? checkCount(units, 1, "MultiHeadAttention: units") / heads;
-    if (!Number.isInteger(keySize)) {
-      throw new ValueError(
-        `MultiHeadAttention: expected units to be a multiple of heads; received ${units} and ${heads}. ` +
-          "For heads of another size give keyDim.",
-      );
-    }
-    checkCount(keySize, 1, "MultiHeadAttention: keyDim");
+    const keySize = headSize(heads, units, keyDim, "MultiHeadAttention");
     const valueSize = checkCount(valueDim ?? keySize, 1, "MultiHeadAttention: valueDim");
     this.query = new Dense(heads * keySize, weights);
     this.key = new Dense(heads * keySize, weights);

@@ -1,6 +1,10 @@
 /** Layers, initializers, activations and losses. */
 export * from "./activations.ts";
-export * from "./attention.ts";
+export {
+  MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+  multiHeadAttention,
+} from "./attention.ts";
 export * from "./convolution.ts";
 export * from "./dense.ts";
 export * from "./depthwiseConvolution.ts";
@@ -12,6 +16,7 @@ export * from "./module.ts";
 export * from "./pooling.ts";
 export * from "./recurrent/index.ts";
 export * from "./regularization.ts";
+export * from "./selfAttention.ts";
 export * from "./sequential.ts";
 export * from "./transposedConvolution.ts";
 export { WeightedLayer, type WeightOptions } from "./weighted.ts";
