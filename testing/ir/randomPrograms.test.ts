@@ -8,6 +8,7 @@ import {
   formatAval,
   type Graph,
   loadBackend,
+  optionalPasses,
   passes,
   printGraph,
   type Tensor,
@@ -89,7 +90,8 @@ describe("random programs", () => {
           const once = pass.apply(graph, currentBackend());
           verifyGraph(once, `after ${pass.name} alone`);
           assertSameResults(evaluate(once, program.inputs), expected, pass.name);
-          if (pass.name !== "fold")
+          // What these have done may give them more to do.
+          if (pass.name !== "fold" && pass.name !== "recompute")
             assert.equal(printGraph(pass.apply(once, currentBackend())), printGraph(once), pass.name);
         }
       }),
@@ -104,7 +106,7 @@ describe("random programs", () => {
           onBackend(backend, () => {
             const expected = f(...inputs);
             assertSameResults(ng.jit(f)(...inputs), expected, "all passes");
-            withoutPasses(["fold", "cse", "dce", "fuse"], () => {
+            withoutPasses(optionalPasses, () => {
               assertSameResults(ng.jit(f)(...inputs), expected, "no pass");
             });
           });

@@ -67,6 +67,7 @@ export {
   backend,
   backendNames,
   memory,
+  optionalPasses,
   profile,
   setBackend,
   setThreads,

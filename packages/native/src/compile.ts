@@ -5,6 +5,7 @@ import {
   type Graph,
   isElementwise,
   isMovement,
+  isPassOn,
   type Node,
   builder as ops,
   type Params,
@@ -161,7 +162,8 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
   ]);
 
   const inArena = (value: Value): boolean => !holders.has(value);
-  const plan = planMemory(graph, inArena, (node) => (isView(node) ? node.inputs[0] : undefined));
+  const viewed = (node: Node) => (isView(node) ? node.inputs[0] : undefined);
+  const plan = planMemory(graph, inArena, viewed, isPassOn("plan"));
   const place = (value: Value): Place => {
     const memory = root(value);
     const output = holders.get(memory);

@@ -10,29 +10,30 @@ import {
 } from "../ops/index.ts";
 import type { Node } from "./graph.ts";
 
-const counts = new WeakMap<ScalarRule, number>();
+const wordsOf = new WeakMap<ScalarRule, readonly string[]>();
 
-/** Operations of the scalar vocabulary in a rule; functions such as tanh count as one. */
-function scalarOperations(rule: ScalarRule, operands: number): number {
-  const known = counts.get(rule);
+/** The operations of the scalar vocabulary in a rule, each as often as it stands there. */
+export function scalarWords(rule: ScalarRule, operands: number): readonly string[] {
+  const known = wordsOf.get(rule);
   if (known !== undefined) return known;
-  let count = 0;
-  const counter = new Proxy({} as ScalarBuilder<null>, {
+  const words: string[] = [];
+  const listener = new Proxy({} as ScalarBuilder<null>, {
     get: (_, name) => () => {
-      if (name !== "constant") count += 1;
+      if (name !== "constant") words.push(String(name));
       return null;
     },
   });
-  rule(counter, ...new Array<null>(operands).fill(null));
-  counts.set(rule, count);
-  return count;
+  rule(listener, ...new Array<null>(operands).fill(null));
+  wordsOf.set(rule, words);
+  return words;
 }
 
 function flopsOf(op: Primitive, inputs: readonly Aval[], params: Params, outputs: readonly Aval[]): number {
   const own = op.cost?.(inputs, params, outputs).flops;
   if (own !== undefined) return own;
   const [result] = outputs;
-  if (op.scalar && result) return concreteSize(result.shape) * scalarOperations(op.scalar, inputs.length);
+  // Functions such as tanh count as one.
+  if (op.scalar && result) return concreteSize(result.shape) * scalarWords(op.scalar, inputs.length).length;
   if (!op.decompose) return 0;
   let flops = 0;
   expand<Aval>(op, inputs, params, (inner, operands, innerParams) => {

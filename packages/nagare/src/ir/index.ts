@@ -12,6 +12,7 @@ export * from "./passes/fuse.ts";
 export * from "./passes/fuseEpilogues.ts";
 export * from "./passes/fusion.ts";
 export * from "./passes/planMemory.ts";
+export * from "./passes/recompute.ts";
 export * from "./print.ts";
 export * from "./verify.ts";
 export * from "./view.ts";

@@ -1,6 +1,7 @@
 /** The backends: who there is, which one is in use. Loaders are installed by the library's face. */
 import { NagareError, ValueError } from "../core/index.ts";
 import type { Backend } from "./backend.ts";
+import { environment } from "./environment.ts";
 
 /** Loads a backend when it is first needed; throws with the reason when it cannot work here. */
 export type BackendLoader = () => Backend;
@@ -32,10 +33,6 @@ export function loadBackend(name: string): Backend {
   const backend = loader();
   loaded.set(name, backend);
   return backend;
-}
-
-function environment(name: string): string | undefined {
-  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[name];
 }
 
 /** The backend in use: NAGARE_BACKEND's, or the first that loads; one warning says why a preferred one does not. */

@@ -17,7 +17,7 @@ import { type Alias, bindDims, type Graph, type Value, withParts } from "../ir/i
 import type { Executable } from "./backend.ts";
 import { currentBackend } from "./devices.ts";
 import { countArena } from "./memory.ts";
-import { optimize } from "./optimize.ts";
+import { optimize, withoutPasses } from "./optimize.ts";
 import { currentRecording, recorded } from "./profile/index.ts";
 import type { Variable } from "./variable.ts";
 
@@ -64,6 +64,17 @@ function bindInputs(graph: Graph, shapes: readonly Shape[]): DimBindings {
   return bindings;
 }
 
+/** What a program is beside its graph. */
+export interface ProgramOptions {
+  /** The variables that the last inputs are, and those that the last outputs become. */
+  readonly states?: readonly Variable[];
+  readonly assigned?: readonly Variable[];
+  /** What profiles call it. */
+  readonly name?: string;
+  /** Passes that it is compiled without. */
+  readonly without?: readonly string[];
+}
+
 /**
  * A graph that runs. The last inputs are the values of `states`, the last outputs the new values of `assigned`.
  * Graphs with symbolic dimensions are compiled once for each combination of sizes that is met.
@@ -73,20 +84,19 @@ export class Program {
   readonly name: string;
   readonly states: readonly Variable[];
   readonly assigned: readonly Variable[];
+  readonly #without: readonly string[];
   readonly #symbolic: boolean;
   readonly #compiled = new Map<string, Compiled>();
 
-  /** `name` is what profiles call it. */
   constructor(
     graph: Graph,
-    states: readonly Variable[] = [],
-    assigned: readonly Variable[] = [],
-    name = "program",
+    { states = [], assigned = [], name = "program", without = [] }: ProgramOptions = {},
   ) {
     this.graph = graph;
     this.name = name;
     this.states = states;
     this.assigned = assigned;
+    this.#without = without;
     this.#symbolic = graph.inputs.some((input) => !isConcrete(input.shape));
   }
 
@@ -201,7 +211,7 @@ export class Program {
     }
     const bound = bindDims(this.graph, bindInputs(this.graph, shapes));
     const compiled = recorded("compile", this.name, () =>
-      this.#build(optimize(bound), backend.compile.bind(backend)),
+      withoutPasses(this.#without, () => this.#build(optimize(bound), backend.compile.bind(backend))),
     );
     if (compiled.executable.arenaBytes) {
       countArena(compiled.executable.arenaBytes);

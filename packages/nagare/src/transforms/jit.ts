@@ -20,6 +20,8 @@ import { type Traced, traceGraph } from "./graphTrace.ts";
 export interface JitOptions {
   /** Arguments that are part of the signature: the function is traced again for each different value. */
   readonly staticArgnums?: number | readonly number[];
+  /** Passes that the function is compiled without, by name (see docs/passes.md). */
+  readonly withoutPasses?: readonly string[];
 }
 
 /** A compiled function. */
@@ -130,7 +132,7 @@ export function jit<A extends readonly unknown[], R>(
   f: (...args: A) => R,
   options: JitOptions = {},
 ): Jitted<A, R> {
-  const { staticArgnums = [] } = options;
+  const { staticArgnums = [], withoutPasses = [] } = options;
   const statics = typeof staticArgnums === "number" ? [staticArgnums] : staticArgnums;
   const specializations = new Map<string, Specialization>();
 
@@ -141,7 +143,12 @@ export function jit<A extends readonly unknown[], R>(
       traceCall(f as (...args: never[]) => unknown, call),
     );
     const made = {
-      program: new Program(traced.graph, traced.states, traced.assigned, f.name || "jit"),
+      program: new Program(traced.graph, {
+        states: traced.states,
+        assigned: traced.assigned,
+        name: f.name || "jit",
+        without: withoutPasses,
+      }),
       result: traced.result,
     };
     specializations.set(call.key, made);
@@ -170,21 +177,25 @@ export function jit<A extends readonly unknown[], R>(
 
 /** Options of `printGraph`. */
 export interface PrintGraphOptions {
-  /** The pass to print after: "trace" (before any) or the name of one of `passes`. Default: the last. */
+  /** The pass to print after: "trace" (before any) or a name out of docs/passes.md. Default: the last. */
   readonly after?: string;
+  /** The pass to print before. */
+  readonly before?: string;
 }
 
 /**
- * The function that returns the text of f's graph for its arguments.
+ * The function that returns the text of f's graph for its arguments, as it is when all passes have run, or on the way.
+ * Throws ValueError for a pass that there is not.
  * @example
  * console.log(ng.printGraph((x) => x.mul(2).add(1))(ng.ones([3])));
+ * console.log(ng.printGraph(f, { before: "fuse" })(x), ng.printGraph(f, { after: "fuse" })(x));
  */
 export function printGraph<A extends readonly unknown[]>(
   f: (...args: A) => unknown,
-  { after }: PrintGraphOptions = {},
+  { after, before }: PrintGraphOptions = {},
 ): (...args: A) => string {
   return (...args) => {
     const { graph } = traceCall(f as (...args: never[]) => unknown, readCall(args, []));
-    return printGraphText(after === "trace" ? graph : optimize(graph, after));
+    return printGraphText(after === "trace" ? graph : optimize(graph, { after, before }));
   };
 }

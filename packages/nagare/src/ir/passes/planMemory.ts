@@ -22,12 +22,14 @@ interface Block {
 
 /**
  * Offline placement, largest block first, at the lowest offset free over the block's whole life (Pisarchyk & Lee 2020,
- * "greedy by size"). `viewOf` names the value whose memory another one shares: its life covers both.
+ * "greedy by size"). `viewOf` names the value whose memory another one shares: its life covers both. Without `reuse` every
+ * block lives as long as the run.
  */
 export function planMemory(
   graph: Graph,
   placed: (value: Value) => boolean,
   viewOf: (node: Node) => Value | undefined,
+  reuse = true,
 ): MemoryPlan {
   const blocks = new Map<Value, Block>();
   const root = new Map<Value, Value>();
@@ -48,7 +50,9 @@ export function planMemory(
     }
   });
   for (const output of graph.outputs) touch(output, graph.nodes.length);
-  return place([...blocks.values()], graph.nodes.length);
+  const end = graph.nodes.length;
+  const lives = [...blocks.values()].map((block) => (reuse ? block : { ...block, first: 0, last: end }));
+  return place(lives, end);
 }
 
 function place(blocks: readonly Block[], end: number): MemoryPlan {

@@ -1,0 +1,115 @@
+/** What each pass is worth: on a program made for it, instructions or bytes fall as its documentation claims. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import * as ng from "nagare";
+import {
+  type Aval,
+  costOf,
+  eliminateDeadCode,
+  type Graph,
+  optimize,
+  optionalPasses,
+  type Tensor,
+} from "nagare/backend";
+import { onBackend } from "../generator/backends.ts";
+import { compiledWithout, trace } from "./rewrites.ts";
+
+interface Gain {
+  readonly avals: readonly Aval[];
+  readonly f: (...xs: Tensor[]) => readonly Tensor[];
+  /** Operations of the graph without and with the pass. */
+  readonly operations?: readonly [number, number];
+  /** Bytes that the graph's operations read and write. */
+  readonly bytes?: readonly [number, number];
+  /** Bytes of the native engine's arena. */
+  readonly arena?: readonly [number, number];
+}
+
+const float32 = (...shape: number[]): Aval => ({ shape, dtype: "float32" });
+const squares = (x: Tensor): Tensor => x.square().sum();
+
+const gains: { readonly [pass: string]: Gain } = {
+  fold: {
+    avals: [float32(4, 8), float32(5, 8)],
+    f: (x, y) => [x.matmul(y.transpose()).mul(1)],
+    operations: [3, 1],
+  },
+  cse: {
+    avals: [float32(4, 8)],
+    f: (x) => [x.sum({ axis: 0 }), x.sum({ axis: 0 }).add(1)],
+    operations: [3, 2],
+  },
+  contract: {
+    avals: [float32(16, 4, 8), float32(16, 4, 8)],
+    f: (x, y) => [x.transpose([0, 2, 1]).matmul(y).sum({ axis: 0 })],
+    bytes: [12544, 4352],
+  },
+  dce: {
+    avals: [float32(4, 8), float32(8, 8)],
+    f: (x, w) => {
+      x.matmul(w).sum();
+      return [x.sum()];
+    },
+    operations: [3, 1],
+  },
+  epilogue: {
+    avals: [float32(4, 8), float32(8, 6), float32(6)],
+    f: (x, w, b) => [x.matmul(w).add(b).relu()],
+    operations: [3, 1],
+  },
+  fuse: { avals: [float32(100)], f: (x) => [x.mul(x).add(x).tanh()], bytes: [3200, 800] },
+  recompute: {
+    avals: [float32(64, 32), float32(32, 16)],
+    f: (x, w) => [ng.grad((x: Tensor) => squares(x.mul(x.mul(0.8).tanh().add(1)).matmul(w)))(x)],
+    bytes: [110596, 77828],
+  },
+  views: {
+    avals: [float32(2, 16, 4, 8), float32(2, 16, 4, 8)],
+    f: (x, y) => [x.transpose([0, 2, 1, 3]).matmul(y.transpose([0, 2, 3, 1]))],
+    operations: [3, 1],
+  },
+  plan: {
+    avals: [float32(64, 64), float32(64, 64)],
+    f: (x, w) => [x.matmul(w).matmul(w).matmul(w).matmul(w).matmul(w)],
+    arena: [65536, 32768],
+  },
+};
+
+/** A reshaped value is the same memory. */
+function bytesMoved({ nodes }: Graph): number {
+  return nodes.reduce((sum, node) => sum + (node.op.name === "reshape" ? 0 : costOf(node).bytes), 0);
+}
+
+describe("what a pass is worth", () => {
+  test("every pass that can be switched off has its claim, and its place in the documentation", () => {
+    assert.deepEqual(Object.keys(gains), optionalPasses);
+    const page = readFileSync(join(import.meta.dirname, "../../docs/passes.md"), "utf8");
+    for (const name of optionalPasses) assert.match(page, new RegExp(`^\\| \`${name}\` \\|`, "m"));
+  });
+
+  for (const [name, { avals, f, operations, bytes, arena }] of Object.entries(gains)) {
+    test(`${name}: ${operations ? "operations" : bytes ? "bytes read and written" : "bytes of the arena"} fall`, (t) => {
+      const graph = trace(avals, f);
+      if (arena) {
+        const compiled = compiledWithout(graph, name);
+        if (!compiled) return t.skip("the native engine is not built");
+        assert.deepEqual([compiled.without.arenaBytes, compiled.with.arenaBytes], arena);
+        return;
+      }
+      const reached = (): Graph => {
+        const rewritten = onBackend("reference", () => optimize(graph, { after: name }));
+        // What a pass leaves behind goes when its turn comes.
+        return name === "dce" ? rewritten : eliminateDeadCode(rewritten);
+      };
+      const optimized = [ng.withoutPasses([name], reached), reached()];
+      if (operations)
+        assert.deepEqual(
+          optimized.map(({ nodes }) => nodes.length),
+          operations,
+        );
+      if (bytes) assert.deepEqual(optimized.map(bytesMoved), bytes);
+    });
+  }
+});
