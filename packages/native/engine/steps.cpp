@@ -25,6 +25,8 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"softmaxCrossEntropyGrad", decode_softmax_cross_entropy_grad},
       {"layerNorm", decode_layer_norm},
       {"layerNormGrad", decode_layer_norm_grad},
+      {"channelMoments", decode_channel_moments},
+      {"batchNormGrad", decode_batch_norm_grad},
       {"matmul", decode_matmul},
       {"conv2d", decode_conv2d},
       {"conv2dInputGrad", decode_conv2d_input_grad},

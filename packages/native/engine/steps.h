@@ -19,6 +19,7 @@ Decoder decode_random_bits;
 Decoder decode_softmax, decode_softmax_grad, decode_log_softmax, decode_log_softmax_grad;
 Decoder decode_softmax_cross_entropy, decode_softmax_cross_entropy_grad;
 Decoder decode_layer_norm, decode_layer_norm_grad;
+Decoder decode_channel_moments, decode_batch_norm_grad;
 
 Decoder decode_lstm, decode_lstm_grad, decode_gru, decode_gru_grad;
 

@@ -36,7 +36,10 @@ constexpr RowKernels<T> row_kernels() {
           cross_entropy_gradient<T>,
           layer_norm<T>,
           layer_norm_gradient<T>,
-          layer_norm_gradient_scratch_bytes<T>};
+          layer_norm_gradient_scratch_bytes<T>,
+          channel_moments<T>,
+          batch_norm_gradient<T>,
+          batch_norm_scratch_bytes<T>};
 }
 
 template <typename T>

@@ -1,6 +1,7 @@
 // All kernels of one instruction set, as the engine calls them.
 #pragma once
 
+#include "batch_norm.h"
 #include "conv.h"
 #include "copy.h"
 #include "cross_entropy.h"
@@ -54,6 +55,10 @@ struct RowKernels {
   void (*layerNormGradient)(const LayerNormParams&, const T* dy, const T* x, const T* scale, const T* means, const T* inverses, T* dx,
                             T* dscale, T* doffset, const Parallel&, void* scratch);
   size_t (*layerNormGradientScratchBytes)(const LayerNormParams&, int threads);
+  void (*channelMoments)(const BatchNormParams&, const T* x, T* means, T* variances, const Parallel&, void* scratch);
+  void (*batchNormGradient)(const BatchNormParams&, const T* dy, const T* x, const T* scale, const T* means, const T* variances, T* dx,
+                            T* dscale, T* doffset, const Parallel&, void* scratch);
+  size_t (*batchNormScratchBytes)(const BatchNormParams&, int threads);
 };
 
 // Recurrent layers of T.

@@ -1,6 +1,6 @@
 /** Layers that behave differently while training: dropout and batch normalization. */
 
-import { add, astype, full, mean, mul, rsqrt, square, stopGradient, sub, where } from "../array/index.ts";
+import { add, astype, full, mul, rsqrt, stopGradient, sub, where } from "../array/index.ts";
 import {
   type DType,
   DTypeError,
@@ -10,6 +10,7 @@ import {
   type Tensor,
   ValueError,
 } from "../core/index.ts";
+import { builder as ops } from "../ops/index.ts";
 import { bernoulli, nextKey } from "../random/index.ts";
 import { type Variable, variable } from "../runtime/index.ts";
 import { isTraining, Module } from "./module.ts";
@@ -122,18 +123,30 @@ export class BatchNorm extends Module {
       );
     }
     const wide = astype(x, widerDType(x.dtype));
-    const axis = x.shape.map((_, i) => i).slice(0, -1);
-    const training = isTraining();
-    const center = training ? mean(wide, { axis }) : movingMean.value;
-    const centered = sub(wide, center);
-    const variance = training ? mean(square(centered), { axis }) : movingVariance.value;
-    if (training) {
-      this.#move(movingMean, center);
-      this.#move(movingVariance, variance);
-    }
-    const inverse = rsqrt(add(variance, this.epsilon));
-    const normalized = mul(centered, this.gamma ? mul(inverse, this.gamma) : inverse);
-    return astype(this.beta ? add(normalized, this.beta) : normalized, x.dtype);
+    const normalized = isTraining()
+      ? this.#normalizeBatch(wide, movingMean, movingVariance)
+      : this.#normalize(wide, movingMean, movingVariance);
+    return astype(normalized, x.dtype);
+  }
+
+  /** By the batch's own statistics, towards which the moving ones are moved. */
+  #normalizeBatch(x: Tensor, movingMean: Variable, movingVariance: Variable): Tensor {
+    const { dtype } = x;
+    const shape = movingMean.shape;
+    const gamma = this.gamma?.value ?? full(shape, 1, { dtype });
+    const beta = this.beta?.value ?? full(shape, 0, { dtype });
+    const [y, mean, variance] = ops.batchNorm([x, gamma, beta], { epsilon: this.epsilon });
+    if (!y || !mean || !variance) throw new TypeError("batchNorm: expected three results.");
+    this.#move(movingMean, mean);
+    this.#move(movingVariance, variance);
+    return y;
+  }
+
+  #normalize(x: Tensor, movingMean: Variable, movingVariance: Variable): Tensor {
+    const inverse = rsqrt(add(movingVariance.value, this.epsilon));
+    const factor = this.gamma ? mul(inverse, this.gamma) : inverse;
+    const normalized = mul(sub(x, movingMean), factor);
+    return this.beta ? add(normalized, this.beta) : normalized;
   }
 
   #move(statistic: Variable, now: Tensor): void {

@@ -14,6 +14,7 @@ export type {
 } from "../trace/index.ts";
 export * from "./arithmetic.ts";
 export * from "./attention.ts";
+export * from "./batchNorm.ts";
 export * from "./convolution.ts";
 export * from "./creation.ts";
 export * from "./crossEntropy.ts";

@@ -26,7 +26,7 @@ const lowerRows: Lowering = (node, context) => writeRows(node, context, 0, () =>
 const lowerCrossEntropy: Lowering = (node, context) =>
   writeRows(node, context, 0, () => context.writer.flag(operandOf(node, 1).dtype === "int64"));
 
-const lowerLayerNorm: Lowering = (node, context) =>
+const lowerWithEpsilon: Lowering = (node, context) =>
   writeRows(node, context, 0, () => context.writer.scalar("float64", Number(node.params.epsilon)));
 
 function areFloats([x]: readonly Aval[]): boolean {
@@ -38,6 +38,11 @@ function areFullRows(operands: readonly Aval[]): boolean {
   return areFloats(operands) && operands[0]?.shape.at(-1) !== 0;
 }
 
+/** Channels of no numbers, as well. */
+function areFullChannels(operands: readonly Aval[]): boolean {
+  return areFloats(operands) && !operands[0]?.shape.includes(0);
+}
+
 export const rows: { readonly [name: string]: FusedLowering } = {
   softmax: { takes: areFloats, lower: lowerRows },
   softmaxGrad: { takes: areFloats, lower: lowerRows },
@@ -45,6 +50,8 @@ export const rows: { readonly [name: string]: FusedLowering } = {
   logSoftmaxGrad: { takes: areFloats, lower: lowerRows },
   softmaxCrossEntropy: { takes: areFloats, lower: lowerCrossEntropy },
   softmaxCrossEntropyGrad: { takes: areFloats, lower: lowerCrossEntropy },
-  layerNorm: { takes: areFullRows, lower: lowerLayerNorm },
+  layerNorm: { takes: areFullRows, lower: lowerWithEpsilon },
   layerNormGrad: { takes: areFullRows, lower: lowerRows },
+  channelMoments: { takes: areFullChannels, lower: lowerRows },
+  batchNormGrad: { takes: areFullChannels, lower: lowerWithEpsilon },
 };

@@ -1,0 +1,166 @@
+#include "batch_norm.h"
+
+#include "rows.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+// The rows are summed in chunks, and the chunks' sums in order.
+struct Chunks {
+  int64_t rows, count;
+};
+Chunks chunks_of(const BatchNormParams& p) {
+  constexpr int64_t most = 64;
+  const int64_t rows = max64(divide_up(p.rows, most), max64(1, kRowElementsPerTask / max64(1, p.n)));
+  return {rows, divide_up(p.rows, rows)};
+}
+
+// The two sums of a chunk lie one after the other: [2, n].
+template <typename T>
+T* sums_of_chunk(void* scratch, int64_t chunk, int64_t n) {
+  return static_cast<T*>(scratch) + chunk * 2 * n;
+}
+
+// a[c] = Σ first and b[c] = Σ second over rows [row0, row1), where term(position, center) gives both for the lanes at `position` and
+// `centers` at them. Rows go in pairs: one chain of additions would wait for each of them.
+template <typename T, typename Term>
+void add_rows(int64_t n, int64_t row0, int64_t row1, const T* centers, T* a, T* b, const Term& term) {
+  // A few rows at a time where they are long, so that memory is read in the order it lies.
+  const int64_t step = n <= 8 * kLanes<T> ? row1 - row0 : 8;
+  for (int64_t row = row0; row < row1; row += step) {
+    const int64_t end = min64(row1, row + step);
+    for_lanes<T, 2>(n, [&](auto block, int64_t c) {
+      constexpr int V = block.vectors, L = block.lanes;
+      typedef typename VectorOf<T, L>::type Vector;
+      Vector first[2][V] = {}, second[2][V] = {}, center[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) {
+        center[v] = load<T, L>(centers + c + v * L);
+        if (row > row0) first[0][v] = load<T, L>(a + c + v * L), second[0][v] = load<T, L>(b + c + v * L);
+      }
+      int64_t r = row;
+      for (; r + 2 <= end; r += 2) {
+#pragma GCC unroll 2
+        for (int i = 0; i < 2; i++) {
+#pragma GCC unroll 2
+          for (int v = 0; v < V; v++) term((r + i) * n + c + v * L, center[v], first[i][v], second[i][v]);
+        }
+      }
+      if (r < end) {
+#pragma GCC unroll 2
+        for (int v = 0; v < V; v++) term(r * n + c + v * L, center[v], first[0][v], second[0][v]);
+      }
+#pragma GCC unroll 2
+      for (int v = 0; v < V; v++) {
+        store<T, L>(a + c + v * L, first[0][v] + first[1][v]);
+        store<T, L>(b + c + v * L, second[0][v] + second[1][v]);
+      }
+    });
+  }
+}
+
+template <typename T, typename V>
+NAGARE_INLINE V load_like(const T* p, V) {
+  return load<T, static_cast<int>(sizeof(V) / sizeof(T))>(p);
+}
+
+// body(c) for all columns, some for each task.
+template <typename Body>
+void for_columns(int64_t n, const Parallel& parallel, const Body& body) {
+  constexpr int64_t tile = 256;
+  parallel_for(parallel, divide_up(n, tile), [&](int64_t index, int) {
+    for (int64_t c = index * tile; c < min64(n, (index + 1) * tile); c++) body(c);
+  });
+}
+
+}  // namespace
+
+// Within a chunk, sums of the distances from its first row: these are small where the spread is, however far from 0 the numbers are.
+// Chunks are joined as in Chan, Golub & LeVeque 1983.
+template <typename T>
+void channel_moments(const BatchNormParams& p, const T* x, T* means, T* variances, const Parallel& parallel, void* scratch) {
+  const Chunks chunks = chunks_of(p);
+  parallel_for(parallel, chunks.count, [&](int64_t chunk, int) {
+    const int64_t row0 = chunk * chunks.rows, row1 = min64(p.rows, row0 + chunks.rows);
+    T *mean = sums_of_chunk<T>(scratch, chunk, p.n), *square = mean + p.n;
+    const T* const first = x + row0 * p.n;
+    add_rows(p.n, row0, row1, first, mean, square, [&](int64_t at, auto center, auto& sum, auto& squares) __attribute__((always_inline)) {
+      const auto distance = load_like(x + at, center) - center;
+      sum += distance;
+      squares += distance * distance;
+    });
+    const T share = T(1) / static_cast<T>(row1 - row0);
+    for (int64_t c = 0; c < p.n; c++) {
+      square[c] -= mean[c] * mean[c] * share;
+      mean[c] = first[c] + mean[c] * share;
+    }
+  });
+  for_columns(p.n, parallel, [&](int64_t c) {
+    T mean = 0, squares = 0;
+    for (int64_t chunk = 0; chunk < chunks.count; chunk++) {
+      const T* const part = sums_of_chunk<T>(scratch, chunk, p.n) + c;
+      const T before = static_cast<T>(chunk * chunks.rows), all = static_cast<T>(min64(p.rows, (chunk + 1) * chunks.rows));
+      const T distance = part[0] - mean, share = (all - before) / all;
+      mean += distance * share;
+      squares += part[p.n] + distance * distance * before * share;
+    }
+    means[c] = mean;
+    variances[c] = (squares < 0 ? 0 : squares) / static_cast<T>(p.rows);
+  });
+}
+
+template <typename T>
+void batch_norm_gradient(const BatchNormParams& p, const T* dy, const T* x, const T* scale, const T* means, const T* variances, T* dx,
+                         T* dscale, T* doffset, const Parallel& parallel, void* scratch) {
+  const Chunks chunks = chunks_of(p);
+  parallel_for(parallel, chunks.count, [&](int64_t chunk, int) {
+    const int64_t row0 = chunk * chunks.rows, row1 = min64(p.rows, row0 + chunks.rows);
+    T* const part = sums_of_chunk<T>(scratch, chunk, p.n);
+    add_rows(p.n, row0, row1, means, part, part + p.n, [&](int64_t at, auto mean, auto& sum, auto& product) __attribute__((always_inline)) {
+      const auto d = load_like(dy + at, mean);
+      sum += d;
+      product += d * (load_like(x + at, mean) - mean);
+    });
+  });
+  // dx = factor·dy − (x − mean)·slope − level, for each channel.
+  T* const factors = sums_of_chunk<T>(scratch, chunks.count, p.n);
+  T *const slopes = factors + p.n, *const levels = slopes + p.n;
+  const T share = T(1) / static_cast<T>(p.rows);
+  for_columns(p.n, parallel, [&](int64_t c) {
+    T sum = 0, product = 0;
+    for (int64_t chunk = 0; chunk < chunks.count; chunk++) {
+      const T* const part = sums_of_chunk<T>(scratch, chunk, p.n) + c;
+      sum += part[0];
+      product += part[p.n];
+    }
+    const T inverse = T(1) / sqrt(splat(variances[c] + static_cast<T>(p.epsilon)))[0];
+    doffset[c] = sum;
+    dscale[c] = product * inverse;
+    factors[c] = scale[c] * inverse;
+    slopes[c] = factors[c] * inverse * inverse * product * share;
+    levels[c] = factors[c] * sum * share;
+  });
+  for_rows(p.rows, p.n, parallel, [&](int64_t row) {
+    const int64_t at = row * p.n;
+    for_vectors<T>(p.n, [&](int64_t c, int64_t count) {
+      const Vec<T> along = (load_some(x + at + c, count) - load_some(means + c, count)) * load_some(slopes + c, count);
+      store_some<T>(dx + at + c, load_some(dy + at + c, count) * load_some(factors + c, count) - load_some(levels + c, count) - along, count);
+    });
+  });
+}
+
+template <typename T>
+size_t batch_norm_scratch_bytes(const BatchNormParams& p, int) {
+  return static_cast<size_t>((chunks_of(p).count * 2 + 3) * p.n) * sizeof(T);
+}
+
+#define NAGARE_INSTANTIATE(T)                                                                                                        \
+  template void channel_moments(const BatchNormParams&, const T*, T*, T*, const Parallel&, void*);                                   \
+  template void batch_norm_gradient(const BatchNormParams&, const T*, const T*, const T*, const T*, const T*, T*, T*, T*,            \
+                                    const Parallel&, void*);                                                                         \
+  template size_t batch_norm_scratch_bytes<T>(const BatchNormParams&, int);
+NAGARE_INSTANTIATE(float)
+NAGARE_INSTANTIATE(double)
+#undef NAGARE_INSTANTIATE
+
+}  // namespace nagare::NAGARE_ISA
