@@ -70,6 +70,7 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x, y) => [x.transpose([0, 2, 1, 3]).matmul(y.transpose([0, 2, 3, 1]))],
     operations: [3, 1],
   },
+  group: { avals: [float32(4), float32(2, 3)], f: (x, y) => [x.mul(2), y.mul(2)], operations: [2, 1] },
   plan: {
     avals: [float32(64, 64), float32(64, 64)],
     f: (x, w) => [x.matmul(w).matmul(w).matmul(w).matmul(w).matmul(w)],

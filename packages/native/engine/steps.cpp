@@ -6,6 +6,7 @@ namespace nagare {
 const std::vector<InstructionKind>& instruction_kinds() {
   static const std::vector<InstructionKind> kinds = {
       {"elementwise", decode_elementwise},
+      {"elementwiseGroup", decode_elementwise_group},
       {"reduce", decode_reduce},
       {"copy", decode_copy},
       {"fill", decode_fill},

@@ -9,7 +9,7 @@ namespace nagare {
 
 using Decoder = std::unique_ptr<Step>(Reader& reader, const Kernels& kernels);
 
-Decoder decode_elementwise;
+Decoder decode_elementwise, decode_elementwise_group;
 
 Decoder decode_reduce;
 Decoder decode_copy, decode_fill, decode_iota;

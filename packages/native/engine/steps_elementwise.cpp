@@ -1,4 +1,4 @@
-// The step of the tile interpreter.
+// The steps of the tile interpreter.
 #include "steps.h"
 #include "tile_plan.h"
 
@@ -32,12 +32,84 @@ class ElementwiseStep : public Step {
   mutable std::vector<void*> outputs_;
 };
 
+// One chain over the operands of many members, as an optimizer updates all parameters.
+class GroupStep : public Step {
+ public:
+  struct Member {
+    int64_t elements;
+    std::vector<Operand> operands;  // loads, then stores
+  };
+
+  GroupStep(const ElementwiseChain& chain, const Kernels& kernels, std::vector<Member> members)
+      : plan_(chain, kernels), loads_(chain.loads.size()), stores_(chain.stores.size()), members_(std::move(members)) {
+    const size_t inputs = loads_ + plan_.constants().size();
+    inputs_.resize(members_.size() * inputs);
+    outputs_.resize(members_.size() * stores_);
+    for (size_t m = 0; m < members_.size(); m++) {
+      const void** const own = inputs_.data() + m * inputs;
+      for (size_t i = loads_; i < inputs; i++) own[i] = &plan_.constants()[i - loads_];
+      tileMembers_.push_back({own, outputs_.data() + m * stores_, members_[m].elements, tiles_});
+      tiles_ += (members_[m].elements + plan_.program().tile - 1) / plan_.program().tile;
+    }
+  }
+
+  bool run(RunContext& c) const override {
+    const size_t inputs = loads_ + plan_.constants().size();
+    for (size_t m = 0; m < members_.size(); m++) {
+      const std::vector<Operand>& operands = members_[m].operands;
+      for (size_t i = 0; i < loads_; i++) inputs_[m * inputs + i] = c.at<const char>(operands[i]);
+      for (size_t i = 0; i < stores_; i++) outputs_[m * stores_ + i] = c.at<char>(operands[loads_ + i]);
+    }
+    c.kernels.elementwiseGroup(plan_.program(), tileMembers_.data(), static_cast<int64_t>(members_.size()), tiles_, c.parallel, c.scratch);
+    return true;
+  }
+  size_t scratch_bytes(const Kernels&, int threads) const override {
+    return static_cast<size_t>(plan_.program().scratchPerWorker) * static_cast<size_t>(threads);
+  }
+
+ private:
+  TilePlan plan_;
+  size_t loads_, stores_;
+  std::vector<Member> members_;
+  int64_t tiles_ = 0;
+  // Addresses of this run, those of one member after those of another; runs come one at a time.
+  mutable std::vector<const void*> inputs_;
+  mutable std::vector<void*> outputs_;
+  std::vector<TileMember> tileMembers_;
+};
+
 constexpr int32_t kMaxValues = 1 << 16;
+
+// The number of constants, then dtype and bits of each; the number of instructions, then operation, dtype of the result and three values
+// of each.
+void read_computation(Reader& r, ElementwiseChain& chain) {
+  for (int32_t n = r.index(kMaxValues, "a number of constants"); n > 0; n--) {
+    const DType dtype = r.dtype();
+    chain.constants.push_back({dtype, r.next64()});
+  }
+  for (int32_t n = r.index(kMaxValues, "a number of instructions"); n > 0; n--) {
+    ElementwiseChain::Instruction instruction{};
+    instruction.op = static_cast<ScalarOp>(r.index(static_cast<int32_t>(ScalarOp::count), "an operation"));
+    instruction.dtype = r.dtype();
+    for (int32_t& value : instruction.values) value = r.next();
+    chain.instructions.push_back(instruction);
+  }
+}
+
+// The value of a store, which enters the chain, and its dtype.
+DType read_store(Reader& r, ElementwiseChain& chain) {
+  const int32_t loads = static_cast<int32_t>(chain.loads.size()), known = loads + static_cast<int32_t>(chain.constants.size());
+  const int32_t value = r.next();
+  if (value < 0 || value >= known + static_cast<int32_t>(chain.instructions.size())) throw InvalidProgram("a store of no value");
+  chain.stores.push_back(value);
+  if (value < loads) return chain.loads[static_cast<size_t>(value)].dtype;
+  if (value < known) return chain.constants[static_cast<size_t>(value - loads)].dtype;
+  return chain.instructions[static_cast<size_t>(value - known)].dtype;
+}
 
 }  // namespace
 
-// rank and sizes; the number of loads, then dtype, operand and a stride (in elements) for each dimension of each; the number of
-// constants, then dtype and bits of each; the number of instructions, then operation, dtype of the result and three values of each;
+// rank and sizes; the number of loads, then dtype, operand and a stride (in elements) for each dimension of each; what is computed;
 // the number of stores, then value and operand of each.
 std::unique_ptr<Step> decode_elementwise(Reader& r, const Kernels& kernels) {
   ElementwiseChain chain{};
@@ -63,29 +135,40 @@ std::unique_ptr<Step> decode_elementwise(Reader& r, const Kernels& kernels) {
     loads.push_back(r.span_at(base, offset, dtype_bytes(load.dtype), count ? first : 0, count ? last : -1, Use::read));
     chain.loads.push_back(load);
   }
-  for (int32_t n = r.index(kMaxValues, "a number of constants"); n > 0; n--) {
-    const DType dtype = r.dtype();
-    chain.constants.push_back({dtype, r.next64()});
-  }
-  for (int32_t n = r.index(kMaxValues, "a number of instructions"); n > 0; n--) {
-    ElementwiseChain::Instruction instruction{};
-    instruction.op = static_cast<ScalarOp>(r.index(static_cast<int32_t>(ScalarOp::count), "an operation"));
-    instruction.dtype = r.dtype();
-    for (int32_t& value : instruction.values) value = r.next();
-    chain.instructions.push_back(instruction);
-  }
-  const int32_t known = static_cast<int32_t>(chain.loads.size() + chain.constants.size());
+  read_computation(r, chain);
   for (int32_t n = r.index(kMaxValues, "a number of stores"); n > 0; n--) {
-    const int32_t value = r.next();
-    if (value < 0 || value >= known + static_cast<int32_t>(chain.instructions.size())) throw InvalidProgram("a store of no value");
-    const DType dtype = value < static_cast<int32_t>(chain.loads.size()) ? chain.loads[static_cast<size_t>(value)].dtype
-                        : value < known ? chain.constants[static_cast<size_t>(value) - chain.loads.size()].dtype
-                                        : chain.instructions[static_cast<size_t>(value - known)].dtype;
-    chain.stores.push_back(value);
+    const DType dtype = read_store(r, chain);
     stores.push_back(r.operand(dtype, count, Use::overwrite));
   }
   if (stores.empty() || count == 0) return nullptr;
   return std::make_unique<ElementwiseStep>(chain, kernels, std::move(loads), std::move(stores));
+}
+
+// The number of loads, then dtype of each and whether it is one element for each of the result, or one for all; what is computed; the
+// number of stores, then value of each; the number of members, then for each its elements, the operands of its loads and of its stores.
+std::unique_ptr<Step> decode_elementwise_group(Reader& r, const Kernels& kernels) {
+  ElementwiseChain chain{};
+  chain.rank = 1;
+  // Members have sizes of their own: a chain as long as a tile is planned.
+  chain.dims[0] = kTileElements;
+  for (int32_t n = r.index(kMaxValues, "a number of loads"); n > 0; n--) {
+    const DType dtype = r.dtype();
+    chain.loads.push_back({dtype, {r.flag() ? 1 : 0}});
+  }
+  read_computation(r, chain);
+  std::vector<DType> stored;
+  for (int32_t n = r.index(kMaxValues, "a number of stores"); n > 0; n--) stored.push_back(read_store(r, chain));
+  std::vector<GroupStep::Member> members;
+  for (int32_t n = r.index(kMaxValues, "a number of members"); n > 0; n--) {
+    GroupStep::Member member{r.size(), {}};
+    for (const auto& load : chain.loads) {
+      member.operands.push_back(r.operand(load.dtype, load.strides[0] ? member.elements : 1, Use::read));
+    }
+    for (const DType dtype : stored) member.operands.push_back(r.operand(dtype, member.elements, Use::overwrite));
+    if (member.elements > 0) members.push_back(std::move(member));
+  }
+  if (stored.empty() || members.empty()) return nullptr;
+  return std::make_unique<GroupStep>(chain, kernels, std::move(members));
 }
 
 }  // namespace nagare

@@ -138,6 +138,14 @@ struct Worker {
   }
 };
 
+// The worker's slots, with the registers in their places.
+void** prepare_slots(const TileProgram& p, void* scratch, int worker) {
+  char* memory = static_cast<char*>(scratch) + worker * p.scratchPerWorker;
+  void** slots = reinterpret_cast<void**>(memory);
+  for (int i = 0; i < p.registers; i++) slots[i] = memory + p.registerOffsets[i];
+  return slots;
+}
+
 // Overwritten operands are in the cache already.
 bool overwrites(const TileProgram& p, const void* const* inputs, void* const* outputs) {
   for (int i = 0; i < p.loads; i++) {
@@ -159,10 +167,7 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
   if (tiles == 0 || length == 0) return;
   const bool streams = p.streams && !overwrites(p, inputs, outputs);
   parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
-    char* memory = static_cast<char*>(scratch) + index * p.scratchPerWorker;
-    void** slots = reinterpret_cast<void**>(memory);
-    for (int i = 0; i < p.registers; i++) slots[i] = memory + p.registerOffsets[i];
-    const Worker worker{p, inputs, outputs, slots, streams};
+    const Worker worker{p, inputs, outputs, prepare_slots(p, scratch, index), streams};
     worker.begin();
     const int64_t last = (task + 1) * p.tilesPerTask < tiles ? (task + 1) * p.tilesPerTask : tiles;
     if (p.rowsPerTile) {
@@ -189,6 +194,30 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
       }
     }
     if (streams) finish_streaming();
+  });
+}
+
+void elementwise_group(const TileProgram& p, const TileMember* members, int64_t count, int64_t tiles, const Parallel& parallel,
+                       void* scratch) {
+  // Tasks take as many tiles as those of one chain do, however few each member has.
+  parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
+    void** const slots = prepare_slots(p, scratch, index);
+    int64_t tile = task * p.tilesPerTask;
+    const int64_t last = tile + p.tilesPerTask < tiles ? tile + p.tilesPerTask : tiles;
+    int64_t at = 0;
+    for (int64_t step = count; step > 0; step /= 2) {
+      while (at + step < count && members[at + step].firstTile <= tile) at += step;
+    }
+    for (; tile < last; at++) {
+      const TileMember& member = members[at];
+      const Worker worker{p, member.inputs, member.outputs, slots, false};
+      worker.begin();
+      const int64_t own = at + 1 < count ? members[at + 1].firstTile : tiles;
+      for (const int64_t end = own < last ? own : last; tile < end; tile++) {
+        const int64_t first = (tile - member.firstTile) * p.tile, left = member.elements - first;
+        worker.tile(RowCounter(p, 0), 1, first, left < p.tile ? left : p.tile, first);
+      }
+    }
   });
 }
 

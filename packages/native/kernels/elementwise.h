@@ -114,6 +114,14 @@ struct TileProgram {
   const TileInstruction *once, *row, *tiles;
 };
 
+// Operands and results of one member of a group, with the program's strides: a load is contiguous or uniform.
+struct TileMember {
+  const void* const* inputs;
+  void* const* outputs;
+  int64_t elements;   // at least 1
+  int64_t firstTile;  // the number of tiles of the members before
+};
+
 #ifdef NAGARE_ISA
 namespace NAGARE_ISA {
 
@@ -132,6 +140,11 @@ TileFunction find_splat(Register r);
 
 // Runs the program. In-place safe: an output may be an input of the same layout. scratch: threads · scratchPerWorker bytes.
 void elementwise(const TileProgram& program, const void* const* inputs, void* const* outputs, const Parallel& parallel, void* scratch);
+
+// The program of rank 1 for each member, whose elements take the place of the program's only dimension. `count` is at least 1, `tiles` the
+// number of tiles of all. No member writes what another reads.
+void elementwise_group(const TileProgram& program, const TileMember* members, int64_t count, int64_t tiles, const Parallel& parallel,
+                       void* scratch);
 
 }  // namespace NAGARE_ISA
 #endif

@@ -3,9 +3,11 @@ import {
   type Aval,
   concreteSize,
   type Graph,
+  group,
   isElementwise,
   isMovement,
   isPassOn,
+  membersOf,
   type Node,
   builder as ops,
   type Params,
@@ -25,6 +27,7 @@ import {
   type Lowering,
   type LoweringContext,
   lowerElementwise,
+  lowerGroup,
   lowerMovement,
   movement,
   readsInPlace,
@@ -83,7 +86,8 @@ function lower(node: Node, context: LoweringContext): void {
   // Kernels split their work by sizes that they may take to be at least 1.
   if (node.outputs.every((output) => concreteSize(output.shape) === 0)) return;
   const lowering = lowerings[headOf(node)?.op.name ?? op.name];
-  if (lowering) lowering(node, context);
+  if (node.op === group) lowerGroup(node, context);
+  else if (lowering) lowering(node, context);
   else if (node.body?.nodes.every(isMovement)) lowerMovement(node, context);
   else if (node.body || isElementwise(node)) lowerElementwise(node, context);
   else {
@@ -107,8 +111,7 @@ function viewRoots(graph: Graph): (value: Value) => Value {
 
 /**
  * Which outputs are computed where they belong; the others are copied there at the end. An output's memory may be that
- * of the input it is an alias of: then nothing may read that input after the output is made. The node that makes it
- * may, if it is elementwise and reads each element before it writes it.
+ * of the input it is an alias of: then nothing may read that input after the output is made.
  */
 function outputHolders(graph: Graph, root: (value: Value) => Value): Map<Value, number> {
   const madeAt = new Map<Value, number>();
@@ -130,14 +133,24 @@ function outputHolders(graph: Graph, root: (value: Value) => Value): Map<Value, 
     const overwritten = alias === undefined ? undefined : graph.inputs[alias];
     const read = overwritten && lastRead.get(overwritten);
     const node = graph.nodes[made];
-    const elementwise = node !== undefined && readsInPlace(node);
-    const sameLayout = !node?.inputs.some(
-      (input) => root(input) === overwritten && !sameShape(input.shape, memory.shape),
-    );
-    const free = read === undefined || read < made || (read === made && elementwise && sameLayout);
+    const replaces = (): boolean =>
+      node !== undefined && mayReplace(node, memory, (input) => root(input) === overwritten);
+    const free = read === undefined || read < made || (read === made && replaces());
     if (free) holders.set(memory, index);
   });
   return holders;
+}
+
+/**
+ * Whether a node may write a result over those of its operands that are `overwritten`: the part that makes it reads each element
+ * before it writes it, and parts that run beside it do not read it.
+ */
+function mayReplace(node: Node, result: Value, overwritten: (input: Value) => boolean): boolean {
+  return membersOf(node).every((member) => {
+    const read = member.inputs.filter(overwritten);
+    if (!member.outputs.includes(result)) return read.length === 0;
+    return readsInPlace(member) && read.every((input) => sameShape(input.shape, result.shape));
+  });
 }
 
 /** Compiles a graph whose dimensions are numbers. Throws UnsupportedError for an operation without a kernel. */

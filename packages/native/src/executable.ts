@@ -8,6 +8,7 @@ import {
   type Executable,
   type Graph,
   type KernelObserver,
+  membersOf,
   NagareError,
   type Node,
   type Pending,
@@ -187,6 +188,9 @@ export class NativeExecutable implements Executable {
 }
 
 function listingLine(node: Node): string {
+  const members = membersOf(node);
+  const [first] = members;
+  if (first && members.length > 1) return `${members.length} × ${listingLine(first)}`;
   const inner = node.body ? ` (${node.body.nodes.map((part) => part.op.name).join(", ")})` : "";
   return `${node.op.name}${inner} → ${node.outputs.join(", ")}`;
 }

@@ -11,6 +11,7 @@ export * from "./passes/fold.ts";
 export * from "./passes/fuse.ts";
 export * from "./passes/fuseEpilogues.ts";
 export * from "./passes/fusion.ts";
+export * from "./passes/groupUpdates.ts";
 export * from "./passes/planMemory.ts";
 export * from "./passes/recompute.ts";
 export * from "./print.ts";

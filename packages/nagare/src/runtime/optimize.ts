@@ -11,6 +11,7 @@ import {
   fuseElementwise,
   fuseEpilogues,
   type Graph,
+  groupUpdates,
   recompute,
   verifyGraph,
 } from "../ir/index.ts";
@@ -45,6 +46,7 @@ export const passes: readonly Pass[] = [
   { name: "fuse", apply: (graph) => fuseElementwise(graph, chainLimits) },
   { name: "recompute", apply: (graph) => recompute(graph, chainLimits) },
   { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
+  { name: "group", apply: groupUpdates },
 ];
 
 /** The names of what can be switched off: the passes that no backend relies on, and "plan", the sharing of memory. */

@@ -4,17 +4,22 @@ import type { Primitive } from "../../ops/index.ts";
 import { type Graph, GraphBuilder, type Node, required, Value } from "../graph.ts";
 
 /**
- * Several operations that run as one; its meaning is its body. Only passes make it, after differentiation and batching, so
- * that it has no rules.
+ * An operation whose meaning is its node's body. Only passes make such nodes, after differentiation and batching, so that it
+ * has no rules.
  */
-export const fusion: Primitive = {
-  name: "fusion",
-  dtypes: [],
-  abstract: () => {
-    throw new TypeError("A fusion takes its results from its body.");
-  },
-  samples: () => [],
-};
+export function bodied(name: string): Primitive {
+  return {
+    name,
+    dtypes: [],
+    abstract: () => {
+      throw new TypeError(`A ${name} takes its results from its body.`);
+    },
+    samples: () => [],
+  };
+}
+
+/** Several operations that run as one. */
+export const fusion: Primitive = bodied("fusion");
 
 /**
  * Nodes, in order, as one node that makes `outputs`. What they read and none of them makes becomes its inputs; nodes that are

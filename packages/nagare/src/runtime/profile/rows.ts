@@ -1,6 +1,6 @@
 /** The rows of a profile's table: kernels of one operation, or of one operation on one set of shapes. */
 import { formatShape } from "../../core/index.ts";
-import { costOf, type Node, type Value } from "../../ir/index.ts";
+import { costOf, membersOf, type Node, type Value } from "../../ir/index.ts";
 import type { Roofline } from "../backend.ts";
 import type { NodeTotal } from "./recording.ts";
 
@@ -32,6 +32,7 @@ export function shareOfPeak(
 
 /** The operation a node is named after: of a fused one, what is not elementwise in it. */
 export function operationName(node: Node): string {
+  if (membersOf(node).length > 1) return node.op.name;
   return node.body?.nodes.find((inner) => !isElementwise(inner))?.op.name ?? node.op.name;
 }
 
@@ -44,8 +45,13 @@ function describeValues(values: readonly Value[]): string {
 /** The longest text of a fused node's operations. */
 const longestChain = 60;
 
-/** A node in words: operations, operands, results. */
+/** A node in words: operations, operands, results. Of a group, those of its first and last members. */
 export function describeNode(node: Node): string {
+  const members = membersOf(node);
+  const [first, last] = [members[0], members.at(-1)];
+  if (first && last && first !== last) {
+    return `${members.length} × ${describeNode(first)} … ${describeValues(last.outputs)}`;
+  }
   const chain = node.body?.nodes.map((inner) => inner.op.name).join("+") ?? node.op.name;
   const name = chain.length > longestChain ? `${chain.slice(0, longestChain)}…` : chain;
   return `${name} ${describeValues(node.inputs)} → ${describeValues(node.outputs)}`;
