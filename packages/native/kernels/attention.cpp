@@ -1,0 +1,162 @@
+#include "attention.h"
+
+#include "attention_block.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+constexpr int kVector = kLanes<float>;
+
+// Scratch memory of one thread, in floats.
+struct Scratch {
+  int64_t keys, values, queries, scores, total;
+
+  explicit Scratch(const AttentionParams& p) {
+    const int64_t block = min64(p.keys, kKeyBlock);
+    keys = 0;
+    values = keys + round_up(panel_elements(block, p.depth), 16);
+    queries = values + block * block_stride(p.valueDepth);
+    scores = queries + kQueryBlock * block_stride(p.depth);
+    total = scores + kQueryBlock * kScoreStride;
+  }
+};
+
+// A row of scores becomes weights exp(score − largest); returns their sum. Whole vectors.
+NAGARE_INLINE float exponentials(float* scores, int64_t count, float largest) {
+  F32 sums[2] = {};
+  int64_t i = 0;
+  for (; i + 2 * kVector <= count; i += 2 * kVector) {
+    const F32 first = exp(load(scores + i) - largest), second = exp(load(scores + i + kVector) - largest);
+    store(scores + i, first);
+    store(scores + i + kVector, second);
+    sums[0] += first;
+    sums[1] += second;
+  }
+  if (i < count) {
+    const F32 last = exp(load(scores + i) - largest);
+    store(scores + i, last);
+    sums[0] += last;
+  }
+  return fold_lanes<Sum>(sums[0] + sums[1]);
+}
+
+NAGARE_INLINE float row_maximum(const float* scores, int64_t count) {
+  F32 a = load(scores), b = a;
+  int64_t i = kVector;
+  for (; i + 2 * kVector <= count; i += 2 * kVector) {
+    a = Largest::apply(a, load(scores + i));
+    b = Largest::apply(b, load(scores + i + kVector));
+  }
+  if (i < count) a = Largest::apply(a, load(scores + i));
+  return fold_lanes<Largest>(Largest::apply(a, b));
+}
+
+NAGARE_INLINE void add_logarithms(const float* x, float* to, int64_t count) {
+  int64_t i = 0;
+  for (; i + kVector <= count; i += kVector) store(to + i, load(to + i) + log(load(x + i)));
+  for (; i < count; i++) to[i] += log(splat<float>(x[i]))[0];
+}
+
+NAGARE_INLINE float exp_scalar(float x) { return exp(splat<float>(x))[0]; }
+
+NAGARE_INLINE void scale_row(float* row, int64_t count, float factor) {
+  int64_t i = 0;
+  for (; i + kVector <= count; i += kVector) store(row + i, load(row + i) * factor);
+  for (; i < count; i++) row[i] *= factor;
+}
+
+// One head, queries [begin, end): block after block of keys, in each block of keys block after block of queries. What was averaged over
+// the keys so far lies in y, weighted by exp(score − largest so far).
+class Head {
+ public:
+  Head(const AttentionParams& p, const void* mask, int64_t batch, int64_t head, float* scratch)
+      : p_(p), mask_(p, mask, batch, head), parts_(p), scratch_(scratch) {}
+
+  void run(const float* q, const float* k, const float* v, float* y, float* largest, float* sums, int64_t begin, int64_t end) const {
+    const int64_t yStride = p_.heads * p_.valueDepth;
+    for (int64_t j = 0; j < p_.keys; j += kKeyBlock) {
+      // No query of the range sees this block, nor any later one.
+      if (p_.causal && j > 0 && j >= end) break;
+      const int64_t count = min64(kKeyBlock, p_.keys - j);
+      pack_columns(k + j * p_.k.rowStride, p_.k.rowStride, count, p_.depth, scratch_ + parts_.keys);
+      copy_block(v + j * p_.v.rowStride, p_.v.rowStride, count, p_.valueDepth, 1, scratch_ + parts_.values);
+      const int64_t first = p_.causal ? max64(begin, j / kQueryBlock * kQueryBlock) : begin;
+      for (int64_t i = first; i < end; i += kQueryBlock) {
+        const int64_t rows = min64(kQueryBlock, end - i);
+        copy_block(q + i * p_.q.rowStride, p_.q.rowStride, rows, p_.depth, p_.scale, scratch_ + parts_.queries);
+        add_block(i, rows, j, count, y + i * yStride, yStride, largest, sums);
+      }
+    }
+    for (int64_t i = begin; i < end; i++) scale_row(y + i * yStride, p_.valueDepth, sums[i] == 0 ? 0 : 1 / sums[i]);
+  }
+
+ private:
+  void add_block(int64_t query, int64_t rows, int64_t key, int64_t keys, float* y, int64_t yStride, float* largest, float* sums) const {
+    float* const scores = scratch_ + parts_.scores;
+    score_block(p_, scratch_ + parts_.queries, block_stride(p_.depth), p_.depth, scratch_ + parts_.keys, query, rows, key, keys, scores);
+    for (int64_t m = 0; m < rows;) {
+      const int count = next_tile_rows(rows - m);
+      // The tile's last query sees the most; the rows of the others are filled up to there.
+      const int64_t end = round_up(visible_keys(p_, query + m + count - 1, key, keys), kVector);
+      for (int r = 0; r < count && end > 0; r++, m++) {
+        float* const row = scores + m * kScoreStride;
+        const int64_t at = query + m, visible = visible_keys(p_, at, key, keys);
+        mask_.apply(row, at, key, visible);
+        hide_scores(row, visible, end);
+        const float before = key == 0 ? kMinusInfinity : largest[at], now = Largest::apply(row_maximum(row, end), before);
+        const float shift = now == kMinusInfinity ? 0 : now;
+        const float sum = exponentials(row, end, shift);
+        if (key == 0) {
+          sums[at] = sum;
+        } else {
+          const float decay = exp_scalar(before - shift);
+          sums[at] = sums[at] * decay + sum;
+          if (decay != 1) scale_row(y + m * yStride, p_.valueDepth, decay);
+        }
+        largest[at] = now;
+      }
+      if (end == 0) m += count;
+    }
+    average_block(p_, scores, scratch_ + parts_.values, block_stride(p_.valueDepth), query, key, keys,
+                  {y, yStride, rows, p_.valueDepth, key > 0});
+  }
+
+  const AttentionParams& p_;
+  HeadMask mask_;
+  Scratch parts_;
+  float* scratch_;
+};
+
+// Heads are worked on side by side; where there are few, so are ranges of their queries. Which does not change what is computed.
+int64_t rows_per_task(const AttentionParams& p, int threads) {
+  const int64_t heads = max64(1, p.batch * p.heads);
+  const int64_t ranges = threads == 1 ? 1 : divide_up(4 * int64_t(threads), heads);
+  return max64(kQueryBlock, round_up(divide_up(p.queries, ranges), kQueryBlock));
+}
+
+}  // namespace
+
+void attention(const AttentionParams& p, const float* q, const float* k, const float* v, const void* mask, float* y, float* logSums,
+               const Parallel& parallel, void* scratch) {
+  const int64_t perTask = rows_per_task(p, parallel.threads), ranges = divide_up(p.queries, perTask), heads = p.batch * p.heads;
+  const int64_t perWorker = Scratch(p).total;
+  float* const sums = static_cast<float*>(scratch);
+  float* const workers = sums + round_up(heads * p.queries, 16);
+  parallel_for(parallel, heads * ranges, [&](int64_t task, int worker) {
+    // The last ranges first: with a causal mask they are the longest.
+    const int64_t index = task / ranges, batch = index / p.heads, head = index % p.heads;
+    const int64_t begin = (ranges - 1 - task % ranges) * perTask, end = min64(p.queries, begin + perTask);
+    float *const ofHead = sums + index * p.queries, *const largest = logSums + index * p.queries;
+    Head(p, mask, batch, head, workers + worker * perWorker)
+        .run(q + head_offset(p.q, batch, head, p.depth), k + head_offset(p.k, batch, head, p.depth),
+             v + head_offset(p.v, batch, head, p.valueDepth), y + (batch * p.queries * p.heads + head) * p.valueDepth, largest, ofHead, begin,
+             end);
+    add_logarithms(ofHead + begin, largest + begin, end - begin);
+  });
+}
+
+size_t attention_scratch_bytes(const AttentionParams& p, int threads) {
+  return static_cast<size_t>(round_up(p.batch * p.heads * p.queries, 16) + threads * Scratch(p).total) * sizeof(float);
+}
+
+}  // namespace nagare::NAGARE_ISA
