@@ -265,6 +265,16 @@ describe("products of matrices", () => {
         [[2, 1, 9, 8], [3, 8, 7], false, false],
         [[2, 1, 3, 9, 8], [4, 1, 8, 7], false, false],
         [[1, 30], [30, 1], false, false],
+        // Where the last two panels of columns share what is left.
+        [[37, 41], [41, 56], false, false],
+        [[41, 38], [73, 41], true, true],
+        [[39, 21], [21, 97], false, false],
+        // Factors read where they lie, and not: small ones, ragged ones, one panel wide, transposed.
+        [[40, 64], [64, 64], false, false],
+        [[64, 40], [64, 64], true, false],
+        [[300, 90], [90, 24], false, false],
+        [[300, 90], [90, 23], false, false],
+        [[9, 48, 32], [9, 48, 32], false, true],
       ];
       for (const [a, b, transposeA, transposeB] of cases) {
         const limit = isFloat(dtype) ? 2 : 3;
@@ -272,6 +282,22 @@ describe("products of matrices", () => {
           randomTensor(random, a, dtype, -limit, limit),
           randomTensor(random, b, dtype, -limit, limit),
         ];
+        check("matmul", operands, { transposeA, transposeB }, 2e-5);
+      }
+    });
+  }
+  for (const dtype of ["float32", "float64", "int32", "uint8"] as const) {
+    test(`of ${dtype}, long sums: several depth blocks, and slices where there are few sums`, () => {
+      const random = seeded(9);
+      const cases: readonly (readonly [readonly number[], readonly number[], boolean, boolean])[] = [
+        [[50, 900], [900, 60], false, false],
+        [[16, 8200], [8200, 16], false, false],
+        [[9000, 7], [9000, 30], true, false],
+        [[1, 20000], [1, 20000], false, true],
+        [[3, 2, 8192], [3, 3, 8192], false, true],
+      ];
+      for (const [a, b, transposeA, transposeB] of cases) {
+        const operands = [randomTensor(random, a, dtype, 0, 2), randomTensor(random, b, dtype, 0, 2)];
         check("matmul", operands, { transposeA, transposeB }, 2e-5);
       }
     });

@@ -7,13 +7,17 @@
 
 namespace nagare::NAGARE_ISA {
 
-// Depth of a block: a panel of B is then at most 24 KiB where vectors have 32 bytes, and stays in L1.
-constexpr int64_t kDepth = 256;
+// Depth of a block. A panel of B is 36 KiB where vectors have 32 bytes, and passes through L1 from L2; shallower ones would stay there, but
+// C is read and written once for each depth block, which costs more (measured on Zen 3).
+constexpr int64_t kDepth = 384;
 // A super-block of packed B is at most 6 MiB of floats. It is wide rather than deep: A is packed once per super-block of columns.
 constexpr int64_t kSuperColumns = 3072;
 constexpr int64_t kSuperElements = int64_t(3) << 19;
-// Rows of A packed at a time: 144 · 256 floats are 144 KiB, a third of a common L2.
-constexpr int64_t kRows = 144;
+// Rows of A packed at a time: with a depth of 384 they are 288 KiB, about half of a small L2.
+template <typename T>
+constexpr int64_t kRows = 768 / static_cast<int64_t>(sizeof(T));
+// A factor of at most this size that lies together is read where it lies: packing it would take a good part of the product.
+constexpr int64_t kInPlaceBytes = int64_t(40) << 10;
 
 // The tile of packed products.
 template <typename T>
@@ -64,10 +68,22 @@ struct SuperBlock {
   }
 };
 
+template <typename T>
+inline bool is_small_and_dense(int64_t rows, int64_t columns, int64_t ld) {
+  return ld == columns && rows * columns * static_cast<int64_t>(sizeof(T)) <= kInPlaceBytes;
+}
+
 // With few columns every element of A is used so seldom that packing it would cost a good part of the product.
 template <typename T>
 inline bool reads_a_in_place(const GemmParams& p) {
-  return p.n <= 3 * kTileColumns<T>;
+  return p.n <= 3 * kTileColumns<T> || is_small_and_dense<T>(p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda);
+}
+
+// B is small, or so narrow that it is a packed panel as it lies. Its rows are whole vectors: tiles read nothing else.
+template <typename T>
+inline bool reads_b_in_place(const GemmParams& p) {
+  if (p.transposeB || p.ldb != p.n || p.n % kLanes<T> != 0) return false;
+  return p.n <= Panels<T>::width || is_small_and_dense<T>(p.k, p.n, p.ldb);
 }
 
 // Packs depth [k0, k1) of panels [panel0, panel1) of op(B).
@@ -135,7 +151,7 @@ template <typename T>
 inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block, int64_t k, int64_t m0, int64_t m1, int64_t panel0,
                            int64_t panel1, const T* packedB, const T* packedA) {
   const GemmParams& p = *product.params;
-  const bool inPlace = reads_a_in_place<T>(p);
+  const bool inPlaceA = reads_a_in_place<T>(p), inPlaceB = reads_b_in_place<T>(p);
   const int64_t depth = block.depth_at(k);
   const bool last = k + depth == p.k;
   TileOutput<T> out;
@@ -148,8 +164,9 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
     out.bias = last && product.bias ? product.bias + n : nullptr;
     const int64_t width = padded_columns<T>(out.columns);
     const int vectors = static_cast<int>(width / kLanes<T>);
-    const T* panel = packedB + block.offset(k, j);
-    const int64_t nextBytes = j + 1 < panel1 ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
+    const T* panel = inPlaceB ? product.b + k * p.ldb + n : packedB + block.offset(k, j);
+    const int64_t panelStride = inPlaceB ? p.ldb : width;
+    const int64_t nextBytes = j + 1 < panel1 && !inPlaceB ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
     PanelPrefetch prefetch(panel + width * depth, nextBytes, divide_up(m1 - m0, kPanelRows<T>));
     for (int64_t m = m0; m < m1;) {
       const int rows = next_tile_rows(m1 - m, kPanelRows<T>);
@@ -157,13 +174,13 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
       for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
       out.rows = targets;
       prefetch.step();
-      if (inPlace && !p.transposeA) {
+      if (inPlaceA && !p.transposeA) {
         const T* sources[kTileRows];
         for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
-        tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, width, depth, out);
+        tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, panelStride, depth, out);
       } else {
         const PackedRows<T> transposed = {product.a + k * p.lda + m, p.lda}, packed = {packedA + (m - m0) * depth, rows};
-        tile_function<T, PackedRows<T>>(rows, vectors)(inPlace ? transposed : packed, panel, width, depth, out);
+        tile_function<T, PackedRows<T>>(rows, vectors)(inPlaceA ? transposed : packed, panel, panelStride, depth, out);
       }
       m += rows;
     }

@@ -1,0 +1,197 @@
+// One product, by the way that suits its shape: a stream over the large matrix where there are few rows, packed blocks otherwise, and
+// slices of the depth where there are few but long sums.
+#pragma once
+
+#include "gemm_block.h"
+#include "gemm_few_rows.h"
+
+namespace nagare::NAGARE_ISA {
+
+// How a product with few rows, or few columns, is read as one with few rows.
+struct FewRowsForm {
+  bool applies, swapped;
+  bool copiesA;  // the small matrix is copied, so that its rows run along k
+};
+
+inline FewRowsForm few_rows_form(const GemmParams& p) {
+  if (p.m <= (p.transposeB ? kFewRowsDotted : kFewRowsSummed)) return {true, false, p.transposeA && p.lda != 1};
+  // Cᵀ = op(B)ᵀ · op(A)ᵀ. Its rows are columns of C: that suits dot products, and sums of rows only where C is one column wide.
+  const bool few = p.transposeA ? p.n == 1 && p.ldc == 1 : p.n <= kFewRowsDotted;
+  if (few) return {true, true, !p.transposeB && p.ldb != 1};
+  return {false, false, false};
+}
+
+template <typename T>
+FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scratch) {
+  const GemmParams& p = *product.params;
+  FewRows<T> f;
+  f.depth = p.k;
+  f.accumulate = p.accumulate;
+  f.activation = p.activation;
+  f.c = product.c;
+  f.bias = product.bias;
+  const T* small;
+  int64_t ld;
+  bool across;
+  if (!form.swapped) {
+    f.rows = p.m, f.columns = p.n;
+    f.b = product.b, f.ldb = p.ldb, f.transposed = p.transposeB;
+    f.cRow = p.ldc, f.cColumn = 1, f.biasRow = 0, f.biasColumn = 1;
+    small = product.a, ld = p.lda, across = p.transposeA;
+  } else {
+    f.rows = p.n, f.columns = p.m;
+    f.b = product.a, f.ldb = p.lda, f.transposed = !p.transposeA;
+    f.cRow = 1, f.cColumn = p.ldc, f.biasRow = 1, f.biasColumn = 0;
+    small = product.b, ld = p.ldb, across = !p.transposeB;
+  }
+  f.a = small, f.aRow = ld;
+  if (form.copiesA) {
+    for (int64_t k = 0; k < p.k; k++)
+      for (int64_t i = 0; i < f.rows; i++) scratch[i * p.k + k] = small[k * ld + i];
+    f.a = scratch, f.aRow = p.k;
+  } else if (across) {
+    f.aRow = 1;  // one column, k after k: the only row
+  }
+  return f;
+}
+
+// The blocking of one product; depends on the shape alone.
+template <typename T>
+struct Blocking {
+  int64_t depth, superDepth, superColumns;
+  int64_t shared, worker;  // elements of scratch
+
+  explicit Blocking(const GemmParams& p) {
+    const FewRowsForm few = few_rows_form(p);
+    if (few.applies) {
+      shared = few.copiesA ? round_up((few.swapped ? p.n : p.m) * p.k, 64) : 0;
+      worker = 0;
+      return;
+    }
+    depth = even_block(p.k, kDepth, 8);
+    superColumns = even_block(p.n, kSuperColumns, Panels<T>::width);
+    superDepth = min64(p.k, depth * max64(1, kSuperElements / (depth * superColumns)));
+    shared = reads_b_in_place<T>(p) ? 0 : round_up(superDepth * padded_columns<T>(superColumns), 64);
+    worker = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows<T>) * depth, 64);
+  }
+};
+
+// So many elements of B are packed faster than a second thread joins in.
+constexpr int64_t kSerialPacking = int64_t(1) << 14;
+
+template <typename T>
+void multiply_large(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
+  const GemmParams& p = *product.params;
+  for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
+    const int64_t n1 = min64(p.n, n0 + blocking.superColumns);
+    // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
+    const int64_t wanted = parallel.threads == 1 ? 1 : 8 * int64_t(parallel.threads);
+    const int64_t tileRows = divide_up(p.m, kPanelRows<T>);
+    const int64_t rowTasks = max64(divide_up(p.m, kRows<T>), min64(wanted, divide_up(tileRows, 4)));
+    const int64_t rowsPerTask = divide_up(tileRows, rowTasks) * kPanelRows<T>;
+    const int64_t panels = Panels<T>(n1 - n0).count;
+    const int64_t columnTasks = max64(1, min64(divide_up(wanted, rowTasks), panels / 4));
+    const int64_t panelsPerTask = divide_up(panels, columnTasks);
+    const int64_t rowCount = divide_up(p.m, rowsPerTask), columnCount = divide_up(panels, panelsPerTask);
+    for (int64_t k0 = 0; k0 < p.k; k0 += blocking.superDepth) {
+      const SuperBlock<T> block(k0, min64(p.k, k0 + blocking.superDepth), n0, n1, blocking.depth);
+      // Each task packs what lies together in B, so that each page of it is visited by one task.
+      const int64_t perTask = p.transposeB ? 4 : 32;
+      const Parallel packing = {parallel.run, parallel.pool, (block.k1 - k0) * (n1 - n0) <= kSerialPacking ? 1 : parallel.threads};
+      const int64_t packed = reads_b_in_place<T>(p) ? 0 : p.transposeB ? panels : block.k1 - k0;
+      parallel_for(packing, divide_up(packed, perTask), [&](int64_t index, int) {
+        const int64_t first = index * perTask;
+        if (p.transposeB) pack_b(product, block, k0, block.k1, first, min64(panels, first + perTask), shared);
+        else pack_b(product, block, k0 + first, min64(block.k1, k0 + first + perTask), 0, panels, shared);
+      });
+      parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
+        const int64_t m0 = index / columnCount * rowsPerTask, m1 = min64(p.m, m0 + rowsPerTask);
+        const int64_t first = index % columnCount * panelsPerTask;
+        T* const packedA = workers + worker * blocking.worker;
+        for (int64_t k = k0; k < block.k1; k += blocking.depth) {
+          if (!reads_a_in_place<T>(p)) pack_a(product, k, block.depth_at(k), m0, m1, packedA);
+          multiply_block(product, block, k, m0, m1, first, min64(panels, first + panelsPerTask), shared, packedA);
+        }
+      });
+    }
+  }
+}
+
+// Products of at most so many sums, of at least twice so many products each, are cut along the depth.
+constexpr int64_t kFewSums = 1024;
+constexpr int64_t kSliceDepth = 4096;
+constexpr int64_t kMostSlices = 16;
+
+// Slices of the depth of one product; depends on the shape alone.
+struct DepthSlices {
+  int64_t depth, count;
+
+  explicit DepthSlices(const GemmParams& p) : depth(p.k), count(1) {
+    if (p.m * p.n > kFewSums || p.k < 2 * kSliceDepth) return;
+    depth = even_block(p.k, max64(kSliceDepth, divide_up(p.k, kMostSlices)), 16);
+    count = divide_up(p.k, depth);
+  }
+
+  // The product of one slice, dense and by itself.
+  GemmParams slice(GemmParams p, int64_t index) const {
+    p.k = min64(depth, p.k - index * depth);
+    p.ldc = p.n;
+    p.accumulate = false;
+    p.activation = Activation::none;
+    return p;
+  }
+};
+
+// How one product is computed, and the elements of scratch that it takes: for all threads together, and for each.
+template <typename T>
+struct ProductPlan {
+  DepthSlices slices;
+  Blocking<T> blocking;  // of a slice
+  int64_t shared, worker;
+
+  explicit ProductPlan(const GemmParams& p) : slices(p), blocking(slices.slice(p, 0)) {
+    const bool whole = slices.count == 1;
+    shared = whole ? blocking.shared : round_up(slices.count * p.m * p.n, 64);
+    worker = whole ? blocking.worker : blocking.shared + blocking.worker;
+  }
+};
+
+template <typename T>
+void multiply_whole(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
+  const FewRowsForm few = few_rows_form(*product.params);
+  if (few.applies) multiply_few_rows(few_rows(product, few, shared), parallel);
+  else multiply_large(product, blocking, parallel, shared, workers);
+}
+
+// The products of the slices side by side, then their sums in order.
+template <typename T>
+void multiply_slices(const Product<T>& product, const ProductPlan<T>& plan, const Parallel& parallel, T* partial, T* workers) {
+  const GemmParams& p = *product.params;
+  const int64_t size = p.m * p.n;
+  parallel_for(parallel, plan.slices.count, [&](int64_t index, int worker) {
+    const GemmParams slice = plan.slices.slice(p, index);
+    const int64_t k = index * plan.slices.depth;
+    T* const scratch = workers + worker * plan.worker;
+    const Product<T> part = {&slice, product.a + k * (p.transposeA ? p.lda : 1), product.b + k * (p.transposeB ? 1 : p.ldb),
+                             partial + index * size, nullptr};
+    multiply_whole(part, plan.blocking, {parallel.run, parallel.pool, 1}, scratch, scratch + plan.blocking.shared);
+  });
+  for (int64_t m = 0; m < p.m; m++) {
+    T* const row = product.c + m * p.ldc;
+    for (int64_t n = 0; n < p.n; n++) {
+      T sum = p.accumulate ? row[n] : T(0);
+      for (int64_t index = 0; index < plan.slices.count; index++) sum += partial[index * size + m * p.n + n];
+      if (product.bias) sum += product.bias[n];
+      row[n] = p.activation == Activation::relu ? relu_scalar(sum) : sum;
+    }
+  }
+}
+
+// One product, on as many threads as `parallel` has.
+template <typename T>
+void multiply_one(const Product<T>& product, const ProductPlan<T>& plan, const Parallel& parallel, T* shared, T* workers) {
+  if (plan.slices.count == 1) multiply_whole(product, plan.blocking, parallel, shared, workers);
+  else multiply_slices(product, plan, parallel, shared, workers);
+}
+
+}  // namespace nagare::NAGARE_ISA
