@@ -41,10 +41,33 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x) => [x.sum({ axis: 0 }), x.sum({ axis: 0 }).add(1)],
     operations: [3, 2],
   },
+  scale: {
+    avals: [float32(16, 4), float32(4, 16)],
+    f: (x, y) => [x.mul(0.5).matmul(y).mul(4).mul(0.25)],
+    operations: [4, 2],
+  },
+  slices: {
+    avals: [float32(8, 64)],
+    f: (x) => [ng.grad((x: Tensor) => squares(x.slice(null, [0, 32]).mul(x.slice(null, [32, 64]))))(x)],
+    bytes: [27652, 19460],
+  },
   contract: {
     avals: [float32(16, 4, 8), float32(16, 4, 8)],
     f: (x, y) => [x.transpose([0, 2, 1]).matmul(y).sum({ axis: 0 })],
     bytes: [12544, 4352],
+  },
+  products: {
+    avals: [float32(4, 3, 16), float32(16, 16)],
+    f: (x, w) => {
+      const steps = (w: Tensor) => [0, 1, 2, 3].map((i) => squares(x.slice(i).matmul(w).sin()));
+      return [ng.grad((w: Tensor) => steps(w).reduce((sum, step) => sum.add(step)))(w)];
+    },
+    bytes: [28944, 19728],
+  },
+  narrow: {
+    avals: [float32(256, 256), float32(256, 1), float32(256, 8)],
+    f: (x, v, w) => [x.matmul(v).sum(), x.matmul(w).sum()],
+    bytes: [551944, 326664],
   },
   dce: {
     avals: [float32(4, 8), float32(8, 8)],

@@ -7,6 +7,8 @@ export interface Rewriter {
   readonly builder: GraphBuilder;
   /** The node (of the new graph) that makes a value, if a node does. */
   producer(value: Value): Node | undefined;
+  /** What stands in the new graph for a value of the old one that has been made already. */
+  current(value: Value): Value;
   /** Adds a node to the new graph and returns its results. */
   add(op: Primitive, inputs: readonly Value[], params: Params): readonly Value[];
   /** Adds a node to the new graph and returns its only result. */
@@ -33,6 +35,7 @@ export function rewriteGraph(
   const rewriter: Rewriter = {
     builder,
     producer: (value) => made.get(value),
+    current,
     add(op, inputs, params) {
       const from = builder.nodes.length;
       const outputs = builder.add(op, inputs, params);

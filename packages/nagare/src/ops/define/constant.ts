@@ -47,7 +47,7 @@ export function convertElement(value: number | bigint, from: DType, to: DType): 
 }
 
 /** A scalar tensor. Equal scalars are the same handle, so that traces see one constant. */
-export function scalar(value: number | bigint | boolean, dtype: DType): Tensor {
+export function scalar(value: number | bigint | boolean, dtype: DType): ConcreteTensor {
   const key = `${dtype}:${Object.is(value, -0) ? "-0" : String(value)}`;
   const known = scalars.get(key);
   if (known) return known;
