@@ -16,6 +16,8 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"randomBits", decode_random_bits},
       {"softmax", decode_softmax},
       {"softmaxGrad", decode_softmax_grad},
+      {"attention", decode_attention},
+      {"attentionGrad", decode_attention_grad},
       {"lstm", decode_lstm},
       {"lstmGrad", decode_lstm_grad},
       {"gru", decode_gru},

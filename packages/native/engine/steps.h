@@ -21,6 +21,8 @@ Decoder decode_softmax_cross_entropy, decode_softmax_cross_entropy_grad;
 Decoder decode_layer_norm, decode_layer_norm_grad;
 Decoder decode_channel_moments, decode_batch_norm_grad;
 
+Decoder decode_attention, decode_attention_grad;
+
 Decoder decode_lstm, decode_lstm_grad, decode_gru, decode_gru_grad;
 
 Decoder decode_matmul;

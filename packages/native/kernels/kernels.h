@@ -1,6 +1,7 @@
 // All kernels of one instruction set, as the engine calls them.
 #pragma once
 
+#include "attention.h"
 #include "batch_norm.h"
 #include "conv.h"
 #include "copy.h"
@@ -84,6 +85,13 @@ struct Kernels {
   RowKernels<double> rowsF64;
   RecurrentKernels<float> recurrentF32;
   RecurrentKernels<double> recurrentF64;
+
+  void (*attention)(const AttentionParams&, const float* q, const float* k, const float* v, const void* mask, float* y, float* logSums,
+                    const Parallel&, void* scratch);
+  size_t (*attentionScratchBytes)(const AttentionParams&, int threads);
+  void (*attentionGradient)(const AttentionParams&, const float* q, const float* k, const float* v, const void* mask, const float* y,
+                            const float* logSums, const float* dy, float* dq, float* dk, float* dv, const Parallel&, void* scratch);
+  size_t (*attentionGradientScratchBytes)(const AttentionParams&, int threads);
 
   TileFunction (*findTileFunction)(ScalarOp, Register, int scalars);
   TileFunction (*findProductThen)(ProductThen, Register, int scalars);

@@ -22,6 +22,7 @@ import {
 import { InstructionWriter, type Place } from "./instructions.ts";
 import { legalize } from "./legalize.ts";
 import {
+  attentions,
   type FusedLowering,
   headOf,
   type Lowering,
@@ -62,7 +63,11 @@ export interface EngineCodes {
 }
 
 /** The fused operations that the engine carries out as wholes, by name. */
-const fusedLowerings: { readonly [name: string]: FusedLowering } = { ...recurrent, ...rows };
+const fusedLowerings: { readonly [name: string]: FusedLowering } = {
+  ...attentions,
+  ...recurrent,
+  ...rows,
+};
 
 const lowerings: { readonly [name: string]: Lowering } = {
   ...movement,

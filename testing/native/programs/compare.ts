@@ -4,6 +4,7 @@ import { type ConcreteTensor, evaluateReference, loadBackend, primitives } from 
 import { apply } from "../../generator/cases.ts";
 import { assertClose, toleranceOf } from "../../generator/compare.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
+import { largeAttentions } from "../attentionCases.ts";
 import { sampleCases } from "../engineRuns.ts";
 import { checkProduct, largeConvolutions, largeProducts } from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
@@ -17,7 +18,13 @@ function compare(test: EngineCase): void {
 }
 
 ng.setBackend("native");
-for (const test of [...sampleCases(), ...shapeCases(5, 500), ...largeConvolutions(), ...largeSequences()])
+for (const test of [
+  ...sampleCases(),
+  ...shapeCases(5, 500),
+  ...largeConvolutions(),
+  ...largeSequences(),
+  ...largeAttentions(),
+])
   compare(test);
 for (const op of primitives()) {
   if (op.scalar) for (const dtype of op.dtypes) checkSpecialValues(op, dtype);

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as ng from "nagare";
 import { type ConcreteTensor, loadBackend } from "nagare/backend";
 import { apply } from "../../generator/cases.ts";
+import { largeAttentions } from "../attentionCases.ts";
 import { compileCase, runExactly, sampleCases, trainConvolutions } from "../engineRuns.ts";
 import { largeConvolutions, largeProducts } from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
@@ -21,6 +22,7 @@ for (const test of [
   ...largeProducts(),
   ...largeConvolutions(),
   ...largeSequences(),
+  ...largeAttentions(),
 ]) {
   for (const array of runExactly(compileCase(backend, test), test, 0)) add(test.op.name, array);
   const compiled = ng.jit((...xs: ng.Tensor[]) => apply(test, xs));

@@ -11,6 +11,7 @@ import * as ng from "nagare";
 import { loadBackend, primitives } from "nagare/backend";
 import { apply } from "../../generator/cases.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
+import { largeAttentions } from "../attentionCases.ts";
 import { compileCase, runExactly, sampleCases, trainConvolutions } from "../engineRuns.ts";
 import { largeConvolutions, largeProducts } from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
@@ -49,6 +50,7 @@ async function checkMemory(): Promise<void> {
     ...largeProducts(),
     ...largeConvolutions(),
     ...largeSequences(),
+    ...largeAttentions(),
   ])
     runAtAllAddresses(test);
   primitives().flatMap(zeroSizeCases).forEach(runEmpty);
@@ -68,6 +70,7 @@ async function checkThreads(): Promise<void> {
     ...largeProducts(),
     ...largeConvolutions(),
     ...largeSequences(),
+    ...largeAttentions(),
   ]) {
     runExactly(compileCase(backend, test), test, 0);
     await Promise.resolve();
