@@ -101,6 +101,7 @@ describe("with a saved model", () => {
         ],
       );
       assert.deepEqual(found.totals, { parameters: 2, elements: 8, bytes: 32 });
+      assert.deepEqual(found.memory.serving_default.sizes, { batch: 1 });
       for (const { name, bytes } of found.files) {
         assert.equal(bytes, statSync(join(model, "2", name)).size);
       }
@@ -123,6 +124,29 @@ describe("with a saved model", () => {
       assert.match(short.stdout, /^affine, version 1, in /);
       assert.doesNotMatch(short.stdout, /Graph of/);
     });
+
+    test("--size tells the memory of a call: inputs, outputs, weights, intermediate values, their sum", async () => {
+      const { stdout } = await runCli(["inspect", model, "--size", "batch=1000", "--json"]);
+      const { serving_default: use } = JSON.parse(stdout).memory;
+      // 32 bytes of parameters and a number in the graph.
+      const { sizes, inputBytes, outputBytes, weightBytes, arenaBytes, peakBytes } = use;
+      assert.deepEqual([sizes, inputBytes, outputBytes, weightBytes], [{ batch: 1000 }, 12_000, 8000, 36]);
+      assert.equal(peakBytes, inputBytes + outputBytes + weightBytes + arenaBytes);
+      const text = await runCli(["inspect", model, "--size", "batch=1000", "--no-graph"]);
+      assert.match(text.stdout, /Memory of serving_default, batch = 1000\n {2}inputs +11\.7 KiB\n/);
+      assert.match(text.stdout, /\n {2}peak +\d+\.\d KiB\n/);
+    });
+
+    for (const [given, message] of [
+      ["width=3", /--size: expected batch; received "width"/],
+      ["batch=0", /Expected a whole number from 1 to/],
+      ["batch", /Expected a name and a size, such as batch=8/],
+    ] as const)
+      test(`--size ${given} is refused`, async () => {
+        const { code, stdout, stderr } = await runCli(["inspect", model, "--size", given]);
+        assert.notEqual(code, 0);
+        assert.deepEqual([stdout, message.test(stderr)], ["", true], stderr);
+      });
 
     test("a reader that stops early is no failure", async () => {
       const child = startCli(["inspect", model]);

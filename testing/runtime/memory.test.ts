@@ -84,23 +84,29 @@ for (const backend of testedBackends) {
       }
     });
 
-    test("a compiled program's arena is counted while the function is reachable", async () => {
-      const compile = (): (() => unknown) => {
+    test("the peak is what live tensors and the arena came to; it starts again on request", () =>
+      onBackend(backend, () => {
+        const n = 512;
         const f = ng.jit((x: ng.Tensor) => ng.sum(ng.matmul(ng.matmul(x, x), x)));
-        return () => onBackend(backend, () => f(ng.ones([128, 128])));
-      };
-      await settledBytes();
-      const before = ng.memory().arenaBytes;
-      let run: (() => unknown) | undefined = compile();
-      run();
-      const during = ng.memory().arenaBytes;
-      if (backend === "native") assert.ok(during > before, "two products of 64 KiB live in the arena");
-      run = undefined;
-      await settledBytes();
-      assert.ok(
-        ng.memory().arenaBytes <= before,
-        `${ng.memory().arenaBytes} bytes, ${before} before; ${String(run)}`,
-      );
-    });
+        f(ng.ones([n, n]));
+        const { liveBytes, arenaBytes, peakBytes } = ng.memory();
+        if (backend === "native") assert.ok(arenaBytes >= n * n * 4, "a product lives in the arena");
+        assert.ok(peakBytes >= liveBytes + arenaBytes);
+        const large = allocateStorage("float32", 1 << 23);
+        const high = ng.memory().peakBytes;
+        assert.ok(high >= arenaBytes + large.array.byteLength);
+        ng.resetPeakMemory();
+        const again = ng.memory();
+        assert.ok(again.peakBytes >= again.liveBytes + again.arenaBytes && again.peakBytes <= high);
+      }));
+
+    test("compiled programs share an arena: the second takes what the first has left", () =>
+      onBackend(backend, () => {
+        const compiled = () => ng.jit((x: ng.Tensor) => ng.sum(ng.matmul(ng.matmul(x, x), x)));
+        compiled()(ng.ones([700, 700]));
+        const { arenaBytes } = ng.memory();
+        compiled()(ng.ones([700, 700]));
+        assert.equal(ng.memory().arenaBytes, arenaBytes);
+      }));
   });
 }

@@ -115,6 +115,23 @@ describe("a saved model", () => {
     assert.match(loaded.describe(), /^graph\(%0: float32\[batch\]\) -> \(%2\)\n.*\n.*= add\(%0, %1\)$/);
   });
 
+  test("tells what a call takes, at sizes by name", async () => {
+    const model = new nn.Dense(4);
+    model.call(ng.ones([1, 3]));
+    await save(model, folder, { inputs: { x: { shape: [ng.dim("batch"), 3] } } });
+    const loaded = await load(folder);
+    const { inputBytes, outputBytes, weightBytes, arenaBytes, peakBytes } = loaded.memoryUse({ batch: 10 });
+    assert.deepEqual([inputBytes, outputBytes, weightBytes], [120, 160, 64]);
+    assert.equal(peakBytes, inputBytes + outputBytes + weightBytes + arenaBytes);
+    assert.equal(loaded.memoryUse().inputBytes, 12);
+    assert.throws(() => loaded.memoryUse({ width: 2 }), /sizes: expected sizes of batch; received "width"/);
+    for (const batch of [0, -1, 1.5, Number.NaN])
+      assert.throws(
+        () => loaded.memoryUse({ batch }),
+        /batch: expected a whole number of at least 1; received/,
+      );
+  });
+
   test("may have several inputs, outputs and signatures, which share weights", async () => {
     const w = ng.variable(ramp([3, 3]), { name: "w" });
     const both = (a: Tensor, b: Tensor) => ({ sum: ng.add(a, b), product: ng.matmul(a, w.value) });

@@ -26,3 +26,13 @@ export function versionChoice(text: string): "latest" | "all" | number[] {
   if (/^\d{1,15}(?:,\d{1,15})*$/.test(text)) return text.split(",").map(Number);
   throw new InvalidArgumentError("Expected latest, all, or numbers separated by commas, such as 1,2.");
 }
+
+/** Adds a named size, such as batch=8, to those before it. */
+export function namedSize(
+  text: string,
+  earlier: Readonly<Record<string, number>> = {},
+): Readonly<Record<string, number>> {
+  const [, name = "", size = ""] = /^(.+)=(.*)$/.exec(text) ?? [];
+  if (name === "") throw new InvalidArgumentError("Expected a name and a size, such as batch=8.");
+  return { ...earlier, [name]: wholeNumber(1, 2 ** 31 - 1)(size) };
+}

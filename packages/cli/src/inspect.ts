@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatSpec } from "@nagare/serve";
+import { type LoadedModel, NagareError, type Signature, ValueError } from "nagare";
 import { bytesPerElement, formatBytes, formatTable, indent } from "nagare/backend";
 import type { OpenedModel } from "./openModel.ts";
 import { openModel } from "./openModel.ts";
@@ -9,7 +10,15 @@ import { openModel } from "./openModel.ts";
 export interface InspectOptions {
   readonly graph: boolean;
   readonly json?: true;
+  /** Sizes by name. */
+  readonly size?: Readonly<Record<string, number>>;
 }
+
+/** The bytes one call takes, at certain sizes; or why it cannot be made at them. */
+type SignatureMemory = { readonly sizes: Readonly<Record<string, number>> } & (
+  | ReturnType<LoadedModel["memoryUse"]>
+  | { readonly error: string }
+);
 
 interface Parameter {
   readonly name: string;
@@ -27,6 +36,8 @@ interface Inspection {
   readonly signatures: OpenedModel["model"]["signatures"];
   /** Per signature, the lines of its graph. */
   readonly graphs?: Readonly<Record<string, readonly string[]>>;
+  /** Per signature. */
+  readonly memory: Readonly<Record<string, SignatureMemory>>;
   readonly parameters: readonly Parameter[];
   readonly totals: { readonly parameters: number; readonly elements: number; readonly bytes: number };
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
@@ -35,11 +46,11 @@ interface Inspection {
 
 /** Prints what is in a saved model. */
 export async function inspect(path: string, options: InspectOptions): Promise<void> {
-  const inspection = inspectModel(await openModel(path), options.graph);
+  const inspection = inspectModel(await openModel(path), options);
   process.stdout.write(`${options.json ? JSON.stringify(inspection) : formatInspection(inspection)}\n`);
 }
 
-function inspectModel({ name, version, folder, model }: OpenedModel, withGraphs: boolean): Inspection {
+function inspectModel({ name, version, folder, model }: OpenedModel, options: InspectOptions): Inspection {
   const parameters = [...model.weights].map(([key, weight]): Parameter => {
     const elements = weight.size;
     return {
@@ -58,7 +69,8 @@ function inspectModel({ name, version, folder, model }: OpenedModel, withGraphs:
     version,
     folder,
     signatures: model.signatures,
-    ...(withGraphs ? { graphs: Object.fromEntries(graphs) } : {}),
+    ...(options.graph ? { graphs: Object.fromEntries(graphs) } : {}),
+    memory: memoryOf(model, options.size ?? {}),
     parameters,
     totals: { parameters: parameters.length, elements: sum("elements"), bytes: sum("bytes") },
     files: readdirSync(folder, { withFileTypes: true })
@@ -68,8 +80,50 @@ function inspectModel({ name, version, folder, model }: OpenedModel, withGraphs:
   };
 }
 
+/** The names of sizes in a signature. */
+function sizesOf({ inputs }: Signature): readonly string[] {
+  const shapes = Object.values(inputs).flatMap(({ shape }) => shape);
+  return [...new Set(shapes.filter((d) => typeof d === "string" && /^[^-+*/() ]+$/.test(d)))].map(String);
+}
+
+function memoryOf(model: LoadedModel, given: Readonly<Record<string, number>>): Inspection["memory"] {
+  const signatures = Object.entries(model.signatures);
+  const known = signatures.flatMap(([, signature]) => sizesOf(signature));
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const expected = known.length > 0 ? [...new Set(known)].join(", ") : "none, as all sizes are fixed";
+    throw new ValueError(`--size: expected ${expected}; received ${JSON.stringify(unknown)}.`);
+  }
+  return Object.fromEntries(
+    signatures.map(([key, signature]) => {
+      const sizes = Object.fromEntries(sizesOf(signature).map((name) => [name, given[name] ?? 1]));
+      try {
+        return [key, { sizes, ...model.memoryUse(sizes, key) }];
+      } catch (error) {
+        // A size of 1 may be too small for a window; the rest of the model can still be shown.
+        if (!(error instanceof NagareError)) throw error;
+        return [key, { sizes, error: error.message }];
+      }
+    }),
+  );
+}
+
+function formatMemory(memory: SignatureMemory): string {
+  if ("error" in memory) return `${memory.error} Give sizes with --size.`;
+  const { inputBytes, outputBytes, weightBytes, arenaBytes, peakBytes } = memory;
+  const rows = [
+    ["inputs", formatBytes(inputBytes)],
+    ["outputs", formatBytes(outputBytes)],
+    ["weights", formatBytes(weightBytes)],
+    ["intermediate values", formatBytes(arenaBytes)],
+    ["peak", formatBytes(peakBytes)],
+  ];
+  return formatTable(rows, [1]);
+}
+
 function formatInspection(inspection: Inspection): string {
-  const { name, version, folder, signatures, graphs, parameters, totals, files, metadata } = inspection;
+  const { name, version, folder, signatures, graphs, memory, parameters, totals, files, metadata } =
+    inspection;
   const section = (title: string, body: string): string => `\n${title}\n${indent(body)}`;
   const parts = [`${name}, version ${version}, in ${folder}`];
   for (const [key, { inputs, outputs }] of Object.entries(signatures)) {
@@ -81,6 +135,10 @@ function formatInspection(inspection: Inspection): string {
   }
   for (const [key, lines] of Object.entries(graphs ?? {})) {
     parts.push(section(`Graph of ${key}`, lines.join("\n")));
+  }
+  for (const [key, use] of Object.entries(memory)) {
+    const sizes = Object.entries(use.sizes).map(([size, value]) => `, ${size} = ${value}`);
+    parts.push(section(`Memory of ${key}${sizes.join("")}`, formatMemory(use)));
   }
   const rows = parameters.map((parameter) => [
     parameter.name,

@@ -69,6 +69,7 @@ export {
   memory,
   optionalPasses,
   profile,
+  resetPeakMemory,
   setBackend,
   setThreads,
   threads,

@@ -455,7 +455,7 @@ napi_value roofline(napi_env env, napi_callback_info) {
 // workingBytes(): memory of the shared arena and of the kernels' scratch
 napi_value working_bytes(napi_env env, napi_callback_info) {
   napi_value result = nullptr;
-  ok(env, napi_create_double(env, static_cast<double>(Engine::instance().arena_bytes()), &result));
+  ok(env, napi_create_double(env, static_cast<double>(Engine::instance().working_bytes()), &result));
   return result;
 }
 

@@ -68,20 +68,11 @@ void Engine::set_threads(int count, bool force) {
   end_turn();
 }
 
-size_t Engine::arena_bytes() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  const uint64_t turn = take_turn_locked();
-  await_turn(lock, turn);
-  const size_t bytes = arenaBytes_ + scratchBytes_;
-  lock.unlock();
-  end_turn();
-  return bytes;
-}
-
 std::string Engine::execute(const Program& program, char* const* external, Span* spans) {
   try {
     grow(arena_, arenaBytes_, program.arena_bytes());
     grow(scratch_, scratchBytes_, program.scratch_bytes(pool_->threads()));
+    workingBytes_.store(arenaBytes_ + scratchBytes_, std::memory_order_relaxed);
   } catch (const std::bad_alloc&) {
     return "Out of memory: the program needs " + std::to_string(program.arena_bytes()) + " bytes for intermediate values.";
   }

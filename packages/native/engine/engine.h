@@ -1,6 +1,7 @@
 // The engine of a process: its threads, its working memory, and whose turn it is.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -29,7 +30,8 @@ class Engine {
   int threads();
   // Without `force`, only if nobody has chosen yet: environments of one process share the threads.
   void set_threads(int count, bool force);
-  size_t arena_bytes();
+  // The shared arena and the kernels' scratch. Waits for no run.
+  size_t working_bytes() const { return workingBytes_.load(std::memory_order_relaxed); }
 
   // Runs at once on the calling thread, after everything that was submitted before. `spans` is null, or receives when each instruction
   // ran. Returns an error or an empty string.
@@ -78,6 +80,8 @@ class Engine {
   size_t arenaBytes_ = 0;
   char* scratch_ = nullptr;
   size_t scratchBytes_ = 0;
+
+  std::atomic<size_t> workingBytes_{0};
 };
 
 }  // namespace nagare

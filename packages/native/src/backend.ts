@@ -130,6 +130,10 @@ export class NativeBackend implements Backend {
     return new NativeExecutable(this.#addon, graph, this.#codes, this.#observation);
   }
 
+  workingBytes(): number {
+    return this.#addon.workingBytes();
+  }
+
   roofline(): Roofline {
     const threads = this.#addon.threads();
     const known = this.#rooflines.get(threads);

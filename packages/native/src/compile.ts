@@ -50,6 +50,7 @@ export interface CompiledProgram {
   readonly shared: readonly TypedArray[];
   readonly externals: number;
   readonly arenaBytes: number;
+  readonly lowerBoundBytes: number;
   /** What each instruction carries out; a node may need several. */
   readonly nodes: readonly Node[];
 }
@@ -225,6 +226,7 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
     shared: shared.map(({ array }) => array),
     externals: graph.inputs.length + graph.outputs.length + shared.length,
     arenaBytes: plan.arenaBytes,
+    lowerBoundBytes: plan.lowerBoundBytes,
     nodes,
   };
 }

@@ -86,6 +86,7 @@ interface OutputSpec {
 /** A program of the engine, with what a run needs to know about its memories. */
 export class NativeExecutable implements Executable {
   readonly arenaBytes: number;
+  readonly lowerBoundBytes: number;
   readonly #addon: Addon;
   readonly #program: ProgramHandle;
   readonly #outputs: readonly OutputSpec[];
@@ -110,6 +111,7 @@ export class NativeExecutable implements Executable {
     this.#nodes = compiled.nodes;
     this.#observation = observation;
     this.arenaBytes = compiled.arenaBytes;
+    this.lowerBoundBytes = compiled.lowerBoundBytes;
   }
 
   run(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Storage[] {

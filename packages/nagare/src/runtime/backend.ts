@@ -20,7 +20,10 @@ export interface Executable {
   runAsync?(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Required<RunResult>;
   /** What the executable will do, for printing; one line an instruction. */
   describe?(): string;
+  /** Bytes of the arena its intermediate values need; absent where there is none. */
   readonly arenaBytes?: number;
+  /** The most bytes of intermediate values that are alive at once: no arena is smaller. */
+  readonly lowerBoundBytes?: number;
 }
 
 /**
@@ -58,6 +61,8 @@ export interface Backend {
   hasKernel?(op: Primitive, inputs: readonly Aval[], params: Params): boolean;
   /** Compiles a graph whose dimensions are all numbers. */
   compile(graph: Graph): Executable;
+  /** Bytes the backend holds now for intermediate values and its kernels' workspace. Absent where it holds none. */
+  workingBytes?(): number;
   /** From now on tells the observer of every run at its end; undefined ends that. Absent where kernels cannot be timed. */
   observe?(observer: KernelObserver | undefined): void;
   /** The device's peaks. The first call measures them, in some tenths of a second. Absent where there is nothing to measure. */

@@ -61,6 +61,13 @@ export function currentBackend(): Backend {
   throw new NagareError(`No backend works here.\n  ${reasons.join("\n  ")}`);
 }
 
+/** Bytes that the backends loaded so far hold for intermediate values and their kernels' workspace. */
+export function workingBytes(): number {
+  let bytes = 0;
+  for (const backend of loaded.values()) bytes += backend.workingBytes?.() ?? 0;
+  return bytes;
+}
+
 /** The name of the backend in use. */
 export function backend(): string {
   return currentBackend().name;

@@ -8,6 +8,7 @@ import {
   type TypedArray,
   viewBuffer,
 } from "../core/index.ts";
+import { workingBytes } from "./devices.ts";
 
 /** Small tensors share blocks of this size: a block is one allocation and one entry in the books. */
 const blockBytes = 1 << 16;
@@ -37,12 +38,13 @@ const bytesBetweenLooks = 1 << 24;
 let bytesSinceLook = 0;
 let peakBytes = 0;
 
-/** The bytes that are alive now; remembers the most there have been. */
-function look(): number {
-  const live = memoryUsage?.().arrayBuffers ?? registeredBytes;
+/** The bytes in use now; remembers the most there have been. */
+function look(): { readonly liveBytes: number; readonly arenaBytes: number } {
+  const liveBytes = memoryUsage?.().arrayBuffers ?? registeredBytes;
+  const arenaBytes = workingBytes();
   bytesSinceLook = 0;
-  if (live > peakBytes) peakBytes = live;
-  return live;
+  peakBytes = Math.max(peakBytes, liveBytes + arenaBytes);
+  return { liveBytes, arenaBytes };
 }
 
 function enter(buffer: ArrayBuffer): ArrayBuffer {
@@ -103,21 +105,30 @@ export interface MemoryInfo {
    * which are tensors for the most part.
    */
   readonly liveBytes: number;
-  /** The largest value of `liveBytes` that was met; it is looked at every 16 MiB of new storage. */
-  readonly peakBytes: number;
-  /** Bytes of the arenas in which compiled programs keep intermediate values. */
+  /**
+   * Bytes that backends hold for the intermediate values of compiled programs and their kernels' workspace. All programs
+   * share them: as much as the most demanding run so far needed.
+   */
   readonly arenaBytes: number;
+  /**
+   * The largest sum of both that was met since the start, or since `resetPeakMemory`. It is looked at every 16 MiB of new
+   * storage and whenever `memory` is called.
+   */
+  readonly peakBytes: number;
 }
 
-let arenaBytes = 0;
-
-/** Counts the arena of a compiled program in (or, negative, out). */
-export function countArena(bytes: number): void {
-  arenaBytes += bytes;
-}
-
-/** How much memory tensors hold now. */
+/** How much memory tensors and programs hold now. */
 export function memory(): MemoryInfo {
-  const liveBytes = look();
-  return { liveBytes, peakBytes, arenaBytes };
+  return { ...look(), peakBytes };
+}
+
+/**
+ * Forgets the peak: `memory().peakBytes` starts again from what is in use now.
+ * @example
+ * ng.resetPeakMemory();
+ * step(x, y); ng.memory().peakBytes; // what this step needed
+ */
+export function resetPeakMemory(): void {
+  peakBytes = 0;
+  look();
 }

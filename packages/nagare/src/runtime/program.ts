@@ -1,5 +1,6 @@
 /** Compiled functions: a graph, the state it reads and writes, and its executables. */
 import {
+  bytesOf,
   ConcreteTensor,
   CpuStorage,
   type DimBindings,
@@ -16,7 +17,6 @@ import {
 import { type Alias, bindDims, type Graph, type Value, withParts } from "../ir/index.ts";
 import type { Executable } from "./backend.ts";
 import { currentBackend } from "./devices.ts";
-import { countArena } from "./memory.ts";
 import { optimize, withoutPasses } from "./optimize.ts";
 import { currentRecording, recorded } from "./profile/index.ts";
 import type { Variable } from "./variable.ts";
@@ -37,8 +37,6 @@ interface Compiled {
   /** For each computed output, the state whose storage it may be written over. */
   readonly overwrites: readonly (Variable | undefined)[];
 }
-
-const arenaRegistry = new FinalizationRegistry<number>((bytes) => countArena(-bytes));
 
 /** The sizes of the symbolic dimensions, from the shapes of the inputs of one call. */
 function bindInputs(graph: Graph, shapes: readonly Shape[]): DimBindings {
@@ -62,6 +60,18 @@ function bindInputs(graph: Graph, shapes: readonly Shape[]): DimBindings {
     }
   });
   return bindings;
+}
+
+/** Bytes that one run of a program takes. */
+export interface MemoryUse {
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  /** Constants and variables. */
+  readonly weightBytes: number;
+  /** Intermediate values, at the moment when most of them are alive. */
+  readonly arenaBytes: number;
+  /** All of these. */
+  readonly peakBytes: number;
 }
 
 /** What a program is beside its graph. */
@@ -103,6 +113,29 @@ export class Program {
   /** What the backend will do for these inputs: one line an instruction, where the backend says so. */
   describe(inputs: readonly ConcreteTensor[]): string {
     return this.#compile(inputs).executable.describe?.() ?? "";
+  }
+
+  /** What a run on inputs of these shapes takes. Throws ShapeError for shapes that do not fit. */
+  memoryUse(inputs: readonly { readonly shape: Shape }[]): MemoryUse {
+    const { executable, shapes } = this.#compile(inputs);
+    const total = (values: readonly Value[], sizes: readonly Shape[]): number =>
+      values.reduce((sum, { dtype }, i) => sum + bytesOf({ dtype, shape: sizes[i] ?? [] }), 0);
+    const results = this.graph.outputs.length - this.assigned.length;
+    const weights = [...this.graph.constants.keys(), ...this.states];
+    const inputBytes = total(
+      this.graph.inputs.slice(0, inputs.length),
+      inputs.map(({ shape }) => shape),
+    );
+    const outputBytes = total(this.graph.outputs.slice(0, results), shapes);
+    const weightBytes = weights.reduce((sum, weight) => sum + bytesOf(weight), 0);
+    const arenaBytes = executable.arenaBytes ?? 0;
+    return {
+      inputBytes,
+      outputBytes,
+      weightBytes,
+      arenaBytes,
+      peakBytes: inputBytes + outputBytes + weightBytes + arenaBytes,
+    };
   }
 
   /** Runs to the end; results are in the order of the graph's outputs, without the state. */
@@ -191,7 +224,7 @@ export class Program {
     });
   }
 
-  #compile(inputs: readonly ConcreteTensor[]): Compiled {
+  #compile(inputs: readonly { readonly shape: Shape }[]): Compiled {
     const backend = currentBackend();
     const shapes = [...inputs, ...this.states].map((input) => input.shape);
     const key = this.#symbolic
@@ -213,10 +246,6 @@ export class Program {
     const compiled = recorded("compile", this.name, () =>
       withoutPasses(this.#without, () => this.#build(optimize(bound), backend.compile.bind(backend))),
     );
-    if (compiled.executable.arenaBytes) {
-      countArena(compiled.executable.arenaBytes);
-      arenaRegistry.register(compiled.executable, compiled.executable.arenaBytes);
-    }
     this.#compiled.set(key, compiled);
     return compiled;
   }

@@ -1,6 +1,7 @@
 /** A saved model, ready to compute. It needs nothing of the code that trained it. */
 import {
   ConcreteTensor,
+  checkCount,
   type DimBindings,
   type DType,
   DTypeError,
@@ -13,7 +14,7 @@ import {
   ValueError,
 } from "../core/index.ts";
 import { printGraph, type Value } from "../ir/index.ts";
-import { Program } from "../runtime/index.ts";
+import { type MemoryUse, Program } from "../runtime/index.ts";
 import type { NamedGraph } from "./graphJson.ts";
 import type { Json } from "./json.ts";
 import { avalToJson } from "./param.ts";
@@ -90,6 +91,37 @@ export class LoadedModel {
   /** The graph of a function as text, one line for each operation. */
   describe(signature: string = defaultSignature): string {
     return printGraph(this.#find(signature).named.graph);
+  }
+
+  /**
+   * The bytes one call takes with the backend in use: inputs, outputs, weights, and intermediate values at the moment when
+   * most of them are alive.
+   * @param sizes Sizes such as `{ batch: 8 }`; those that are not given are 1.
+   * Throws ValueError for names the signature does not have and sizes that are not whole numbers from 1 up, ShapeError for
+   * sizes the function cannot run with.
+   * @example
+   * const model = await ng.load("model/1");
+   * model.memoryUse({ batch: 32 }).peakBytes;
+   */
+  memoryUse(sizes: Readonly<Record<string, number>> = {}, signature: string = defaultSignature): MemoryUse {
+    const { named, program } = this.#find(signature);
+    const { inputs } = named.graph;
+    const bindings = new Map<string, number>();
+    for (const { shape } of inputs) {
+      for (const name of shape.map(dimName)) if (name !== undefined) bindings.set(name, 1);
+    }
+    for (const [name, size] of Object.entries(sizes)) {
+      if (!bindings.has(name)) {
+        const expected = bindings.size
+          ? `sizes of ${[...bindings.keys()].join(", ")}`
+          : "none, as all are fixed";
+        throw new ValueError(`sizes: expected ${expected}; received ${JSON.stringify(name)}.`);
+      }
+      bindings.set(name, checkCount(size, 1, name));
+    }
+    return program.memoryUse(
+      inputs.map(({ shape }) => ({ shape: shape.map((d) => evaluateDim(d, bindings)) })),
+    );
   }
 
   #find(signature: string): Callable {
