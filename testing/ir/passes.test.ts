@@ -4,6 +4,7 @@ import * as ng from "nagare";
 import {
   type Aval,
   add,
+  barrier,
   bindDims,
   broadcastTo,
   dim,
@@ -21,6 +22,7 @@ import {
   neg,
   printGraph,
   reduceSum,
+  releaseBarriers,
   reshape,
   sin,
   stopGradient,
@@ -265,6 +267,27 @@ describe("fuse", () => {
     const narrow = fuseElementwise(wide, { maximalNodes: 64, maximalInputs: 4 });
     verifyGraph(narrow, "after fusing");
     for (const { inputs } of narrow.nodes) assert.ok(inputs.length <= 4);
+  });
+});
+
+describe("barriers", () => {
+  test("keep equal computations apart, and are gone when that is settled", () => {
+    const graph = trace([matrix], (x) => [sin(x as Tensor), sin(barrier(x as Tensor, {}))]);
+    assertRewrites(
+      eliminateCommonSubexpressions(graph),
+      releaseBarriers,
+      `
+      graph(%0: float32[2, 3]) -> (%1, %3)
+        %1: float32[2, 3] = sin(%0)
+        %2: float32[2, 3] = barrier(%0)
+        %3: float32[2, 3] = sin(%2)
+      `,
+      `
+      graph(%0: float32[2, 3]) -> (%1, %2)
+        %1: float32[2, 3] = sin(%0)
+        %2: float32[2, 3] = sin(%0)
+      `,
+    );
   });
 });
 

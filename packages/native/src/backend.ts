@@ -23,6 +23,9 @@ import { clockOffset, NativeExecutable, type Observation } from "./executable.ts
 /** Eager programs that are kept; the oldest make room. */
 const maximalEagerPrograms = 4096;
 
+/** Operations whose result is their operand's elements in their order: nothing to compute, because storage never changes. */
+const sharesStorage: ReadonlySet<string> = new Set(["reshape", "stopGradient", "barrier"]);
+
 function paramKey(param: Param): string {
   if (Array.isArray(param)) return `[${param.map(paramKey).join(",")}]`;
   if (typeof param === "object" && param !== null) {
@@ -100,9 +103,8 @@ export class NativeBackend implements Backend {
     params: Params,
     _outputs: readonly Aval[],
   ): Storage[] {
-    // The same elements under another shape: nothing to compute, and storage may be shared because it never changes.
     const [x] = inputs;
-    if ((op.name === "reshape" || op.name === "stopGradient") && x) return [x.storage];
+    if (sharesStorage.has(op.name) && x) return [x.storage];
     const recent = this.#recent.get(op);
     if (recent && isSameCall(recent, inputs, params)) return recent.executable.runEagerly(inputs);
     const executable = this.#eagerProgram(op, inputs, params);

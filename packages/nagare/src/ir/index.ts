@@ -17,6 +17,7 @@ export * from "./passes/joinNarrowProducts.ts";
 export * from "./passes/joinPads.ts";
 export * from "./passes/planMemory.ts";
 export * from "./passes/recompute.ts";
+export * from "./passes/releaseBarriers.ts";
 export * from "./passes/sumProducts.ts";
 export * from "./print.ts";
 export * from "./verify.ts";

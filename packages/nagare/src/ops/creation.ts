@@ -80,3 +80,17 @@ export const stopGradient: Op1<Record<never, never>> = op1("stopGradient", {
   reference: ([x]) => x.data,
   samples: () => [{ inputs: [{ shape: [2, 3], low: -1, high: 1 }], params: {} }],
 });
+
+/**
+ * x, which passes do not see through: what is computed of it stays apart from equal computations of x itself, and later.
+ * What is to be made again instead of kept would otherwise be found to be there already.
+ */
+export const barrier: Op1<Record<never, never>> = op1("barrier", {
+  dtypes: "any",
+  abstract: ([x]) => x,
+  linear: { kind: "joint", operands: [0] },
+  transpose: (o, ct) => o.barrier(ct, {}),
+  batch: (o, [x]) => o.barrier(x, {}),
+  reference: ([x]) => x.data,
+  samples: () => [{ inputs: [{ shape: [2, 3], low: -1, high: 1 }], params: {} }],
+});

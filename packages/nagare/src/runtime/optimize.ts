@@ -16,6 +16,7 @@ import {
   joinNarrowProducts,
   joinPads,
   recompute,
+  releaseBarriers,
   sumProducts,
   verifyGraph,
 } from "../ir/index.ts";
@@ -52,6 +53,7 @@ export const passes: readonly Pass[] = [
   { name: "dce", apply: eliminateDeadCode },
   { name: "epilogue", apply: fuseEpilogues },
   { name: "fuse", apply: (graph) => fuseElementwise(graph, chainLimits) },
+  { name: "release", apply: releaseBarriers, required: true },
   { name: "recompute", apply: (graph) => recompute(graph, chainLimits) },
   { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
   { name: "group", apply: groupUpdates },

@@ -121,6 +121,8 @@ export interface Primitive<P extends Params = Params> {
   readonly scalar?: ScalarRule;
   /** A fused operation's meaning in other operations; it runs wherever there is no kernel for the whole. */
   decompose?(o: OpBuilder, inputs: readonly Tensor[], params: P): readonly Tensor[];
+  /** An operation that only transforms see, made for one call: graphs have its decomposition instead. */
+  readonly inline?: boolean;
   /**
    * The cotangents of a fused operation's operands, `null` for one that has none, where that is better than going back
    * through the decomposition. Undefined as a whole: for these cotangents it is not.

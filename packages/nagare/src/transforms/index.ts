@@ -1,4 +1,5 @@
 /** The transforms: functions from functions to functions. They nest in any order. */
+export { checkpoint } from "./checkpoint.ts";
 export * from "./grad.ts";
 export * from "./graphTrace.ts";
 export * from "./jit.ts";

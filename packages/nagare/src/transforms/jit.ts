@@ -1,20 +1,9 @@
 /** Compilation: trace once per signature, then one call per step. */
-import {
-  ConcreteTensor,
-  flatten,
-  type Leaf,
-  NagareError,
-  Tensor,
-  type TreeDef,
-  treeKey,
-  unflatten,
-  ValueError,
-} from "../core/index.ts";
+import { ConcreteTensor, NagareError, type Tensor, type TreeDef, unflatten } from "../core/index.ts";
 import { printGraph as printGraphText } from "../ir/index.ts";
-import { asTensor } from "../ops/index.ts";
-import { optimize, Program, recorded, Variable, variablesAreBound } from "../runtime/index.ts";
-import { currentDynamicTrace, returned, Tracer } from "../trace/index.ts";
-import { type Traced, traceGraph } from "./graphTrace.ts";
+import { optimize, Program, recorded, variablesAreBound } from "../runtime/index.ts";
+import { currentDynamicTrace, Tracer } from "../trace/index.ts";
+import { type Call, readCall, traceCall } from "./call.ts";
 
 /** Options of `jit`. */
 export interface JitOptions {
@@ -34,84 +23,6 @@ export interface Jitted<A extends readonly unknown[], R> {
 interface Specialization {
   readonly program: Program;
   readonly result: TreeDef;
-}
-
-interface Call {
-  readonly key: string;
-  readonly inputs: readonly Tensor[];
-  readonly def: TreeDef;
-  readonly leaves: readonly Leaf[];
-}
-
-/** Booleans steer the function as plain JavaScript and so belong to the signature; variables are state. */
-function isInput(leaf: Leaf): boolean {
-  return typeof leaf !== "boolean" && !(leaf instanceof Variable);
-}
-
-function leafKey(leaf: Leaf, tensor: Tensor | undefined): string {
-  if (tensor) return `${tensor.dtype}[${tensor.shape.map(String).join(",")}]`;
-  return typeof leaf === "boolean" ? String(leaf) : treeKey({ kind: "static", value: leaf });
-}
-
-function readCall(args: readonly unknown[], statics: readonly number[]): Call {
-  const traced =
-    statics.length === 0 ? args : args.map((arg, i) => (statics.includes(i) ? staticPart(arg) : arg));
-  const { leaves, def } = flatten(traced);
-  const inputs: Tensor[] = [];
-  let key = treeKey(def);
-  for (const leaf of leaves) {
-    const tensor = isInput(leaf) ? asTensor(leaf, "jit") : undefined;
-    if (tensor) inputs.push(tensor);
-    key += `|${leafKey(leaf, tensor)}`;
-  }
-  return { key, inputs, def, leaves };
-}
-
-/** A static argument hides its leaves from tracing: numbers and strings count by value, objects by identity. */
-class Static {
-  readonly value: unknown;
-  constructor(value: unknown) {
-    this.value = value;
-  }
-}
-const staticValues = new Map<unknown, Static>();
-
-function staticPart(value: unknown): Static {
-  if (value instanceof Tensor) {
-    throw new ValueError(
-      "jit: a tensor cannot be a static argument; static are numbers, strings, booleans and objects that steer the function.",
-    );
-  }
-  if (typeof value === "object" && value !== null) return objectStatic(value);
-  let part = staticValues.get(value);
-  if (!part) {
-    part = new Static(value);
-    staticValues.set(value, part);
-  }
-  return part;
-}
-
-const staticObjects = new WeakMap<object, Static>();
-
-function objectStatic(value: object): Static {
-  let part = staticObjects.get(value);
-  if (!part) {
-    part = new Static(value);
-    staticObjects.set(value, part);
-  }
-  return part;
-}
-
-function traceCall(f: (...args: never[]) => unknown, call: Call): Traced<TreeDef> {
-  return traceGraph(call.inputs, (inputs) => {
-    let next = 0;
-    const leaves = call.leaves.map((leaf) => (isInput(leaf) ? inputs[next++] : leaf));
-    const args = unflatten(call.def, leaves, { keepObjects: true }) as unknown[];
-    const given = args.map((arg) => (arg instanceof Static ? arg.value : arg));
-    const result = returned(f(...(given as never[])), "jit");
-    const flat = flatten(result);
-    return { outputs: flat.leaves.map((leaf) => asTensor(leaf, "jit")), result: flat.def };
-  });
 }
 
 function concreteInputs(inputs: readonly Tensor[]): readonly ConcreteTensor[] {

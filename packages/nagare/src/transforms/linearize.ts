@@ -70,6 +70,22 @@ export interface Linearized<T> {
   backward(cotangents: readonly Tensor[]): Tensor[];
 }
 
+let linearizing = 0;
+
+/** Whether a function runs now whose derivative will be taken in reverse. */
+export function isLinearizing(): boolean {
+  return linearizing > 0;
+}
+
+function whileLinearizing<R>(body: () => R): R {
+  linearizing += 1;
+  try {
+    return body();
+  } finally {
+    linearizing -= 1;
+  }
+}
+
 /**
  * Runs `f` at `points`. `f` gives any result and, beside it, the tensors whose derivative is wanted.
  */
@@ -82,19 +98,21 @@ export function linearizeAt<T>(
     (level) => new LinearTrace(level),
     (linear) => {
       const tangents = points.map((point) => linear.tangent(point));
-      const run = withTrace(
-        (level) => new JvpTrace(level, "grad", linear.recordFused),
-        (trace) => {
-          const inputs = points.map(
-            (point, i) => new JvpTracer(trace, point, tangents[i] ?? new ZeroTangent(point)),
-          );
-          const { result, outputs } = f(inputs);
-          return {
-            result: lowerResult((x) => trace.primalOf(x), result),
-            primals: outputs.map((output) => trace.primalOf(output)),
-            rates: outputs.map((output) => trace.tangentOf(output)),
-          };
-        },
+      const run = whileLinearizing(() =>
+        withTrace(
+          (level) => new JvpTrace(level, "grad", linear.recordFused),
+          (trace) => {
+            const inputs = points.map(
+              (point, i) => new JvpTracer(trace, point, tangents[i] ?? new ZeroTangent(point)),
+            );
+            const { result, outputs } = f(inputs);
+            return {
+              result: lowerResult((x) => trace.primalOf(x), result),
+              primals: outputs.map((output) => trace.primalOf(output)),
+              rates: outputs.map((output) => trace.tangentOf(output)),
+            };
+          },
+        ),
       );
       return {
         result: run.result,

@@ -117,7 +117,9 @@ export function fuseElementwise(graph: Graph, limits: FuseLimits): Graph {
     if ("op" in unit) ordered.push(unit);
     else ordered.push(fusedNode(unit, order, counts, graph));
   };
-  for (const node of graph.nodes) emit(unitOf(node));
+  // A group stands where its last node stood, or earlier where somebody needs it: sooner, all that it waits for would be made, and
+  // kept, before its time.
+  for (const node of graph.nodes) if (nodesOf(unitOf(node)).at(-1) === node) emit(unitOf(node));
   return withParts(graph, { nodes: ordered });
 }
 

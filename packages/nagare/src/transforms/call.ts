@@ -1,0 +1,94 @@
+/** Calls of functions that are traced: their arguments taken apart, and put together again around tracers. */
+import { flatten, type Leaf, Tensor, type TreeDef, treeKey, unflatten, ValueError } from "../core/index.ts";
+import { asTensor } from "../ops/index.ts";
+import { Variable } from "../runtime/index.ts";
+import { returned } from "../trace/index.ts";
+import { type Traced, type TraceOptions, traceGraph } from "./graphTrace.ts";
+
+/** A call as tracing sees it: which arguments are tensors, and everything else. */
+export interface Call {
+  /** The structure, shapes and dtypes, booleans and static arguments. */
+  readonly key: string;
+  readonly inputs: readonly Tensor[];
+  readonly def: TreeDef;
+  readonly leaves: readonly Leaf[];
+}
+
+/** Booleans steer the function as plain JavaScript and so belong to the signature; variables are state. */
+function isInput(leaf: Leaf): boolean {
+  return typeof leaf !== "boolean" && !(leaf instanceof Variable);
+}
+
+function leafKey(leaf: Leaf, tensor: Tensor | undefined): string {
+  if (tensor) return `${tensor.dtype}[${tensor.shape.map(String).join(",")}]`;
+  return typeof leaf === "boolean" ? String(leaf) : treeKey({ kind: "static", value: leaf });
+}
+
+/** Reads the arguments of a call; those at the places `statics` are not looked into. */
+export function readCall(args: readonly unknown[], statics: readonly number[]): Call {
+  const traced =
+    statics.length === 0 ? args : args.map((arg, i) => (statics.includes(i) ? staticPart(arg) : arg));
+  const { leaves, def } = flatten(traced);
+  const inputs: Tensor[] = [];
+  let key = treeKey(def);
+  for (const leaf of leaves) {
+    const tensor = isInput(leaf) ? asTensor(leaf, "jit") : undefined;
+    if (tensor) inputs.push(tensor);
+    key += `|${leafKey(leaf, tensor)}`;
+  }
+  return { key, inputs, def, leaves };
+}
+
+/** A static argument hides its leaves from tracing: numbers and strings count by value, objects by identity. */
+class Static {
+  readonly value: unknown;
+  constructor(value: unknown) {
+    this.value = value;
+  }
+}
+const staticValues = new Map<unknown, Static>();
+
+function staticPart(value: unknown): Static {
+  if (value instanceof Tensor) {
+    throw new ValueError(
+      "jit: a tensor cannot be a static argument; static are numbers, strings, booleans and objects that steer the function.",
+    );
+  }
+  if (typeof value === "object" && value !== null) return objectStatic(value);
+  let part = staticValues.get(value);
+  if (!part) {
+    part = new Static(value);
+    staticValues.set(value, part);
+  }
+  return part;
+}
+
+const staticObjects = new WeakMap<object, Static>();
+
+function objectStatic(value: object): Static {
+  let part = staticObjects.get(value);
+  if (!part) {
+    part = new Static(value);
+    staticObjects.set(value, part);
+  }
+  return part;
+}
+
+/** The graph of a function for arguments like those of the call. */
+export function traceCall(
+  f: (...args: never[]) => unknown,
+  call: Call,
+  where = "jit",
+  options: TraceOptions = {},
+): Traced<TreeDef> {
+  const body = (inputs: readonly Tensor[]) => {
+    let next = 0;
+    const leaves = call.leaves.map((leaf) => (isInput(leaf) ? inputs[next++] : leaf));
+    const args = unflatten(call.def, leaves, { keepObjects: true }) as unknown[];
+    const given = args.map((arg) => (arg instanceof Static ? arg.value : arg));
+    const result = returned(f(...(given as never[])), where);
+    const flat = flatten(result);
+    return { outputs: flat.leaves.map((leaf) => asTensor(leaf, where)), result: flat.def };
+  };
+  return traceGraph(call.inputs, body, options);
+}
