@@ -86,7 +86,7 @@ async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): 
     const figures =
       sweep === undefined
         ? table(measurements, names)
-        : sweepTable(measurements, names, currentBackend().roofline?.().flops);
+        : sweepTable(measurements, names, currentBackend().roofline?.());
     console.log(`\nMedians, ${rounds} ${rounds === 1 ? "round" : "rounds"}\n${figures}`);
     const ratios = summary(measurements);
     if (ratios) console.log(ratios);

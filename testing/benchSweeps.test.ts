@@ -16,12 +16,13 @@ describe("a sweep", () => {
     });
   }
 
-  test("gemm has 40 shapes; conv has those of both networks", () => {
+  test("gemm has 40 shapes; conv has those of both networks; memory has five operations", () => {
     assert.deepEqual(
       sweeps.map(({ name, tasks }) => [name, tasks.length]),
       [
         ["gemm", 40],
         ["conv", 53],
+        ["memory", 5],
       ],
     );
   });
@@ -32,6 +33,8 @@ describe("a sweep", () => {
       ["gemm_784x512x128_tn", 784 * 512],
       ["dwconv3x3_14_576_s2", 7 * 7 * 576],
       ["conv3x3_7_512_512", 7 * 7 * 512],
+      ["memory_layerNorm", 2 ** 24],
+      ["memory_adam", 1000],
     ] as const) {
       const sweep = sweeps.find(({ tasks }) => tasks.some((task) => task.name === name));
       const task = sweep?.tasks.find((one) => one.name === name);
@@ -71,8 +74,14 @@ const product: Measurement = {
 };
 
 test("a sweep's table has operations a second, the share of the peak and the ratio", () => {
-  const [, line] = sweepTable([product], ["nagare", "torch"], 2e11).split("\n");
+  const [, line] = sweepTable([product], ["nagare", "torch"], { flops: 2e11, bytes: 1e10 }).split("\n");
   assert.equal(line?.replaceAll(/ +/g, " "), "product GFLOP/s 100.0 50.0 50 % 0.50 (torch)");
+});
+
+test("where memory is measured, they are bytes a second", () => {
+  const sum = { ...product, task: { ...product.task, bytes: 3.2e8 } };
+  const [, line] = sweepTable([sum], ["nagare", "torch"], { flops: 2e11, bytes: 1e10 }).split("\n");
+  assert.equal(line?.replaceAll(/ +/g, " "), "product GB/s 8.0 4.0 80 % 0.50 (torch)");
 });
 
 test("the summary has the geometric mean of the ratios", () => {

@@ -88,17 +88,17 @@ export function table(measurements: readonly Measurement[], parties: readonly st
 }
 
 /**
- * The table of a sweep: every party's 10⁹ operations a second, and our share of the peak.
- * @param peak operations a second; undefined where it was not measured.
+ * The table of a sweep: every party's 10⁹ operations or bytes a second, and our share of the peak.
+ * @param peaks operations and bytes a second; undefined where they were not measured.
  */
 export function sweepTable(
   measurements: readonly Measurement[],
   parties: readonly string[],
-  peak: number | undefined,
+  peaks: { readonly flops: number; readonly bytes: number } | undefined,
 ): string {
   const rate = (task: Task, outcome: Outcome | undefined): number | undefined => {
     const figures = figuresOf(outcome);
-    return figures && ((task.flops ?? 0) / figures.median) * 1e3;
+    return figures && ((task.bytes ?? task.flops ?? 0) / figures.median) * 1e3;
   };
   const rows = measurements.map((measurement) => {
     const { task, outcomes } = measurement;
@@ -107,11 +107,12 @@ export function sweepTable(
       value === undefined ? cell(outcomes.get(parties[i] ?? "")) : (value / 1e9).toFixed(1),
     );
     const [ours] = rates;
+    const peak = task.bytes === undefined ? peaks?.flops : peaks?.bytes;
     const share = ours !== undefined && peak ? `${((100 * ours) / peak).toFixed(0)} %` : "–";
     const ratio = ratioOf(measurement);
     return [
       task.name,
-      "GFLOP/s",
+      task.bytes === undefined ? "GFLOP/s" : "GB/s",
       ...cells,
       share,
       ratio ? `${ratio.ratio.toFixed(2)} (${ratio.fastest})` : "–",

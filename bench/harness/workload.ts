@@ -16,7 +16,7 @@ export type Check =
   | { readonly kind: "none" };
 
 /** What a task tells its work beside the arrays. */
-export type Parameters = Readonly<Record<string, number | boolean>>;
+export type Parameters = Readonly<Record<string, number | boolean | string>>;
 
 /** What the harness knows of a workload; the work itself is each party's own. */
 export interface Task {
@@ -33,6 +33,8 @@ export interface Task {
   readonly parameters?: Parameters;
   /** Arithmetic of one timing, for figures per second. */
   readonly flops?: number;
+  /** Bytes read and written in one timing, where memory and not arithmetic is what is measured. */
+  readonly bytes?: number;
   /** The arrays that every party computes with. */
   inputs(): Readonly<Record<string, InputArray>>;
 }

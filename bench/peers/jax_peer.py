@@ -250,7 +250,40 @@ def sweep_conv(x, kernel, stride, groups, padding):
     return jitted(lambda x, kernel: conv(x, kernel, stride, [(padding, padding)] * 2, groups), x, kernel)
 
 
+def memory(operation, x, y=None, gradient=None):
+    if operation == "adam":
+        adam, gradient = Adam(), jnp.asarray(gradient)
+
+        @functools.partial(jax.jit, donate_argnums=0)
+        def step(state, gradient):
+            weights, moments, t = state
+            weights, moments = adam.update(weights, gradient, moments, t + 1)
+            return (weights, moments, t + 1), weights[:1000]
+
+        state = (jnp.array(x), adam.init(jnp.asarray(x)), jnp.zeros((), jnp.int32))
+
+        def run():
+            nonlocal state
+            state, head = jax.block_until_ready(step(state, gradient))
+            return head
+
+        return run
+
+    def normalized(x):
+        mean = x.mean(-1, keepdims=True)
+        return (x - mean) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-5)
+
+    if operation == "add":
+        return jitted(lambda x, y: x + y, x, y)
+    return jitted({
+        "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+        "softmax": lambda x: jax.nn.softmax(x, -1),
+        "layerNorm": normalized,
+    }[operation], x)  # fmt: skip
+
+
 workloads = {
+    "memory": memory,
     "gemm": gemm,
     "conv": sweep_conv,
     "matmul1024": matmul,

@@ -205,7 +205,36 @@ def sweep_conv(x, kernel, stride, groups, padding):
     return lambda: tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], cells)
 
 
+def memory(operation, x, y=None, gradient=None):
+    x, y = tf.constant(x), y is not None and tf.constant(y)
+    if operation == "adam":
+        weights, gradient = tf.Variable(x), tf.constant(gradient)
+        optimizer = keras.optimizers.Adam(1e-3, epsilon=1e-8)
+        optimizer.build([weights])
+
+        @tf.function
+        def step(gradient):
+            optimizer.apply([gradient], [weights])
+            return weights[:1000]
+
+        return lambda: step(gradient)
+
+    def normalized(x):
+        mean, variance = tf.nn.moments(x, -1, keepdims=True)
+        return (x - mean) * tf.math.rsqrt(variance + 1e-5)
+
+    if operation == "add":
+        return lambda: x + y
+    f = tf.function({
+        "gelu": lambda x: tf.nn.gelu(x, approximate=False),
+        "softmax": tf.nn.softmax,
+        "layerNorm": normalized,
+    }[operation])  # fmt: skip
+    return lambda: f(x)
+
+
 workloads = {
+    "memory": memory,
     "gemm": gemm,
     "conv": sweep_conv,
     "matmul1024": matmul,

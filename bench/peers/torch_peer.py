@@ -247,7 +247,32 @@ def sweep_conv(x, kernel, stride, groups, padding):
     return run
 
 
+def memory(operation, x, y=None, gradient=None):
+    x, y = tensor(x), y is not None and tensor(y)
+    if operation == "adam":
+        weights = nn.Parameter(x)
+        weights.grad = tensor(gradient)
+        optimizer = torch.optim.Adam([weights], 1e-3, eps=1e-8, fused=True)
+        step = compiled(optimizer.step)
+
+        def run():
+            step()
+            return weights.detach()[:1000]
+
+        return run
+    if operation == "add":
+        f = compiled(lambda x, y: x + y)
+        return lambda: f(x, y)
+    f = compiled({
+        "gelu": F.gelu,
+        "softmax": lambda x: torch.softmax(x, -1),
+        "layerNorm": lambda x: F.layer_norm(x, x.shape[-1:]),
+    }[operation])  # fmt: skip
+    return lambda: f(x)
+
+
 workloads = {
+    "memory": memory,
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,
     "mlp_train_b128": mlp,

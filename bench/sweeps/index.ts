@@ -1,6 +1,7 @@
 /** The sweeps, by the names that `--sweep` takes. */
 import { conv } from "./conv.ts";
 import { gemm } from "./gemm.ts";
+import { memory } from "./memory.ts";
 import type { Sweep } from "./sweep.ts";
 
-export const sweeps: readonly Sweep[] = [gemm, conv];
+export const sweeps: readonly Sweep[] = [gemm, conv, memory];

@@ -12,7 +12,7 @@ export interface Sweep {
   prepare(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): () => Tensor;
 }
 
-function parameter(parameters: Parameters, name: string): number | boolean {
+function parameter(parameters: Parameters, name: string): number | boolean | string {
   const value = parameters[name];
   if (value === undefined)
     throw new Error(
@@ -24,6 +24,11 @@ function parameter(parameters: Parameters, name: string): number | boolean {
 /** A parameter that is a flag. */
 export function flag(parameters: Parameters, name: string): boolean {
   return Boolean(parameter(parameters, name));
+}
+
+/** A parameter that is a word. */
+export function word(parameters: Parameters, name: string): string {
+  return String(parameter(parameters, name));
 }
 
 /** A parameter that is a number. */

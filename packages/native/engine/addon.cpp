@@ -462,8 +462,8 @@ napi_value working_bytes(napi_env env, napi_callback_info) {
 napi_value start(napi_env env, napi_value exports) {
 #if defined(__GLIBC__)
   // Large results are allocated and freed all the time: returned to the system each time, every page would fault in again, which
-  // costs as much as the work done on it.
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  // costs as much as the work done on it. Mapped blocks always are returned.
+  mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 512 << 20);
 #endif
   Engine& engine = Engine::instance();

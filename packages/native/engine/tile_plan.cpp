@@ -74,7 +74,7 @@ class Planner {
   std::vector<TileInstruction> once_, row_, tiles_;
   std::vector<int64_t> constantBits;
   int32_t memorySlots = 0;
-  bool streams = false;
+  bool beyondCaches = false;
 
   int64_t register_bytes() const { return registers_.bytes(); }
 
@@ -101,7 +101,7 @@ class Planner {
       if (loads[i].access == Access::contiguous) bytes += dtype_bytes(loads[i].dtype);
     }
     for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
-    streams = elements * bytes >= kStreamBytes;
+    beyondCaches = elements * bytes >= kStreamBytes;
   }
 
   void plan_loads() {
@@ -229,7 +229,7 @@ class Planner {
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
   // input.
   int32_t direct_store(int32_t at, const PlannedInstruction& t) {
-    if (streams || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
+    if (beyondCaches || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
       if (chain.stores[s] == t.result) return static_cast<int32_t>(s);
     }
@@ -342,7 +342,7 @@ TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels) {
   program_.loads = static_cast<int32_t>(loads_.size());
   program_.store = stores_.data();
   program_.stores = static_cast<int32_t>(stores_.size());
-  program_.streams = planner.streams;
+  program_.beyondCaches = planner.beyondCaches;
   program_.once = once_.data();
   program_.onceCount = static_cast<int32_t>(once_.size());
   program_.row = row_.data();

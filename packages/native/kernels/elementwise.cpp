@@ -73,6 +73,22 @@ struct Worker {
     }
   }
 
+  // The instructions over a tile of n elements. Where they come from memory beyond the caches, those of the next tile are asked for bit by
+  // bit meanwhile: arithmetic and memory are busy at the same time.
+  void run_tile(int64_t index, int64_t n) const {
+    if (!p.beyondCaches) return run(p.tiles, p.tileCount, n);
+    for (int i = 0; i < p.tileCount; i++) {
+      for (int k = 0; k < p.loads; k++) {
+        const TileLoad& load = p.load[k];
+        if (load.access != Access::contiguous) continue;
+        const int64_t bytes = n * dtype_bytes(load.dtype), end = (i + 1) * bytes / p.tileCount;
+        const char* const next = element(load, index + n);
+        for (int64_t at = (i * bytes / p.tileCount + 63) / 64 * 64; at < end; at += 64) __builtin_prefetch(next + at, 0, 2);
+      }
+      run(p.tiles + i, 1, n);
+    }
+  }
+
   // Brings `count` contiguous elements into the load's slot.
   NAGARE_INLINE void take(const TileLoad& load, const char* from, int64_t count) const {
     if (load.convert) load.convert(slots[load.slot], from, nullptr, nullptr, count);
@@ -129,7 +145,7 @@ struct Worker {
       slots[store.slot] = static_cast<char*>(outputs[store.operand]) + index * store.elementBytes;
     }
     run(p.row, p.rowCount, 1);
-    run(p.tiles, p.tileCount, n);
+    run_tile(index, n);
     for (int i = 0; i < p.stores; i++) {
       const TileStore& store = p.store[i];
       if (streams && store.elementBytes >= 4) stream_copy(slots[store.slot], slots[store.from], n * store.elementBytes);
@@ -165,7 +181,7 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
   const int64_t tilesPerRow = p.rowsPerTile ? 1 : (length + p.tile - 1) / p.tile;
   const int64_t tiles = p.rowsPerTile ? (rows + p.rowsPerTile - 1) / p.rowsPerTile : rows * tilesPerRow;
   if (tiles == 0 || length == 0) return;
-  const bool streams = p.streams && !overwrites(p, inputs, outputs);
+  const bool streams = p.beyondCaches && !overwrites(p, inputs, outputs);
   parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
     const Worker worker{p, inputs, outputs, prepare_slots(p, scratch, index), streams};
     worker.begin();

@@ -108,7 +108,8 @@ struct TileProgram {
   int32_t loads, stores;
   const TileLoad* load;
   const TileStore* store;
-  bool streams;  // results go past the caches, unless they overwrite operands; no store is direct then
+  // Operands are asked for ahead, and results go past the caches unless they overwrite operands; no store is direct then.
+  bool beyondCaches;
   // Instructions over uniform values, over one element for each row, and over tiles.
   int32_t onceCount, rowCount, tileCount;
   const TileInstruction *once, *row, *tiles;
