@@ -9,6 +9,7 @@ import {
   costOf,
   eliminateDeadCode,
   type Graph,
+  loadBackend,
   optimize,
   optionalPasses,
   type Tensor,
@@ -23,12 +24,16 @@ interface Gain {
   readonly operations?: readonly [number, number];
   /** Bytes that the graph's operations read and write. */
   readonly bytes?: readonly [number, number];
+  /** Values that a backend is given and gives back. */
+  readonly handed?: readonly [number, number];
   /** Bytes of the native engine's arena. */
   readonly arena?: readonly [number, number];
 }
 
 const float32 = (...shape: number[]): Aval => ({ shape, dtype: "float32" });
 const squares = (x: Tensor): Tensor => x.square().sum();
+
+const [unchanged, unread] = [ng.variable(ng.zeros([4])), ng.variable(ng.zeros([4]))];
 
 const gains: { readonly [pass: string]: Gain } = {
   fold: {
@@ -94,6 +99,15 @@ const gains: { readonly [pass: string]: Gain } = {
     operations: [3, 1],
   },
   group: { avals: [float32(4), float32(2, 3)], f: (x, y) => [x.mul(2), y.mul(2)], operations: [2, 1] },
+  state: {
+    avals: [float32(4)],
+    f: (x) => {
+      unchanged.assign(unchanged.value.mul(1));
+      unread.value.add(1);
+      return [x.add(1)];
+    },
+    handed: [4, 2],
+  },
   plan: {
     avals: [float32(64, 64), float32(64, 64)],
     f: (x, w) => [x.matmul(w).matmul(w).matmul(w).matmul(w).matmul(w)],
@@ -113,8 +127,27 @@ describe("what a pass is worth", () => {
     for (const name of optionalPasses) assert.match(page, new RegExp(`^\\| \`${name}\` \\|`, "m"));
   });
 
-  for (const [name, { avals, f, operations, bytes, arena }] of Object.entries(gains)) {
-    test(`${name}: ${operations ? "operations" : bytes ? "bytes read and written" : "bytes of the arena"} fall`, (t) => {
+  for (const [name, { avals, f, operations, bytes, handed, arena }] of Object.entries(gains)) {
+    const measured = operations
+      ? "operations"
+      : bytes
+        ? "bytes read and written"
+        : handed
+          ? "values handed over"
+          : "bytes of the arena";
+    test(`${name}: ${measured} fall`, (t) => {
+      if (handed) {
+        const backend = loadBackend("reference");
+        const compile = t.mock.method(backend, "compile").mock;
+        const run = () =>
+          onBackend("reference", () => void ng.jit(f)(...avals.map(({ shape }) => ng.ones(shape))));
+        ng.withoutPasses([name], run);
+        run();
+        const counts = compile.calls.map(
+          ({ arguments: [graph] }) => graph.inputs.length + graph.outputs.length,
+        );
+        return assert.deepEqual(counts, handed);
+      }
       const graph = trace(avals, f);
       if (arena) {
         const compiled = compiledWithout(graph, name);

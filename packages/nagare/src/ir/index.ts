@@ -7,6 +7,7 @@ export * from "./passes/contractBatches.ts";
 export * from "./passes/decompose.ts";
 export * from "./passes/eliminateCommonSubexpressions.ts";
 export * from "./passes/eliminateDeadCode.ts";
+export * from "./passes/eliminateDeadState.ts";
 export * from "./passes/fold.ts";
 export * from "./passes/fuse.ts";
 export * from "./passes/fuseEpilogues.ts";

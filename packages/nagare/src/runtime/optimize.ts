@@ -59,9 +59,13 @@ export const passes: readonly Pass[] = [
   { name: "group", apply: groupUpdates },
 ];
 
-/** The names of what can be switched off: the passes that no backend relies on, and "plan", the sharing of memory. */
+/**
+ * The names of what can be switched off: the passes that no backend relies on; "state", which leaves alone the state that a
+ * program does not need; and "plan", the sharing of memory.
+ */
 export const optionalPasses: readonly string[] = [
   ...passes.filter(({ required }) => !required).map(({ name }) => name),
+  "state",
   "plan",
 ];
 

@@ -14,10 +14,10 @@ import {
   ShapeError,
   type Storage,
 } from "../core/index.ts";
-import { type Alias, bindDims, type Graph, type Value, withParts } from "../ir/index.ts";
+import { type Alias, bindDims, eliminateDeadState, type Graph, type Value, withParts } from "../ir/index.ts";
 import type { Executable } from "./backend.ts";
 import { currentBackend } from "./devices.ts";
-import { optimize, withoutPasses } from "./optimize.ts";
+import { isPassOn, optimize, withoutPasses } from "./optimize.ts";
 import { currentRecording, recorded } from "./profile/index.ts";
 import type { Variable } from "./variable.ts";
 
@@ -32,6 +32,9 @@ const maximalSpecializations = 64;
 
 interface Compiled {
   readonly executable: Executable;
+  /** The state that it reads and writes: what would be given back as it was is left alone. */
+  readonly states: readonly Variable[];
+  readonly assigned: readonly Variable[];
   readonly origins: readonly Origin[];
   readonly shapes: readonly Shape[];
   /** For each computed output, the state whose storage it may be written over. */
@@ -161,14 +164,14 @@ export class Program {
     const { storages, reuse } = this.#prepare(compiled, inputs);
     const { outputs, pending } = compiled.executable.runAsync(storages, reuse);
     markPending(outputs, pending);
-    const earlier = this.assigned.map((variable) => variable.stateStorage());
+    const earlier = compiled.assigned.map((variable) => variable.stateStorage());
     const results = this.#finish(compiled, storages, outputs);
     recording?.call("program", `start ${this.name}`, start);
     try {
       await pending.done;
     } catch (error) {
       // State that was to be written elsewhere goes back to what it was: a failed step must not lose it.
-      this.assigned.forEach((variable, i) => {
+      compiled.assigned.forEach((variable, i) => {
         const before = earlier[i];
         if (before && before !== variable.stateStorage() && outputs.includes(variable.stateStorage())) {
           variable.assign(new ConcreteTensor(variable.shape, variable.dtype, before));
@@ -180,19 +183,19 @@ export class Program {
   }
 
   #prepare(compiled: Compiled, inputs: readonly ConcreteTensor[]) {
-    const storages: Storage[] = new Array(inputs.length + this.states.length);
+    const storages: Storage[] = new Array(inputs.length + compiled.states.length);
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i];
       if (input) storages[i] = input.storage;
     }
-    for (let i = 0; i < this.states.length; i++) {
-      const state = this.states[i];
+    for (let i = 0; i < compiled.states.length; i++) {
+      const state = compiled.states[i];
       if (state) storages[inputs.length + i] = state.stateStorage();
     }
     // A result that hands out a state's own storage must not see it overwritten by this very run.
     compiled.origins.forEach((origin) => {
       if (origin.kind === "input" && origin.input >= inputs.length)
-        void this.states[origin.input - inputs.length]?.value;
+        void compiled.states[origin.input - inputs.length]?.value;
     });
     const reuse = compiled.overwrites.map((state) =>
       state?.mayOverwrite ? state.stateStorage() : undefined,
@@ -211,8 +214,8 @@ export class Program {
       if (!storage) throw new NagareError("A program returned fewer results than its graph has.");
       return storage;
     });
-    const resultCount = compiled.origins.length - this.assigned.length;
-    this.assigned.forEach((variable, i) => {
+    const resultCount = compiled.origins.length - compiled.assigned.length;
+    compiled.assigned.forEach((variable, i) => {
       const storage = storages[resultCount + i];
       if (!storage) return;
       if (compiled.origins[resultCount + i]?.kind === "computed") variable.adopt(storage);
@@ -250,30 +253,47 @@ export class Program {
     return compiled;
   }
 
-  #build(graph: Graph, compile: (graph: Graph) => Executable): Compiled {
+  #liveState(graph: Graph): Pick<Compiled, "states" | "assigned"> & { readonly graph: Graph } {
+    const { states, assigned } = this;
+    if (!isPassOn("state")) return { graph, states, assigned };
+    const [argumentCount, resultCount] = [
+      graph.inputs.length - states.length,
+      graph.outputs.length - assigned.length,
+    ];
+    const live = eliminateDeadState(graph, argumentCount, resultCount);
+    return {
+      graph: live.graph,
+      states: live.read.flatMap((i) => states[i] ?? []),
+      assigned: live.written.flatMap((i) => assigned[i] ?? []),
+    };
+  }
+
+  #build(optimized: Graph, compile: (graph: Graph) => Executable): Compiled {
+    const { graph, states, assigned } = this.#liveState(optimized);
     const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
     const computed: Value[] = [];
     const overwrites: (Variable | undefined)[] = [];
     const aliases: Alias[] = [];
-    const firstState = graph.inputs.length - this.states.length;
-    const resultCount = graph.outputs.length - this.assigned.length;
+    const firstState = graph.inputs.length - states.length;
+    const resultCount = graph.outputs.length - assigned.length;
     const origins = graph.outputs.map((value, i): Origin => {
       const input = inputIndex.get(value);
       if (input !== undefined) return { kind: "input", input };
       const constant = graph.constants.get(value);
       if (constant) return { kind: "constant", storage: constant.storage };
-      const variable = this.assigned[i - resultCount];
+      const variable = assigned[i - resultCount];
       const earlier = computed.indexOf(value);
       // A variable owns its storage alone: a value that is also a result, or assigned twice, is written to each place.
       if (earlier >= 0 && !variable) return { kind: "computed", output: earlier };
       const output = computed.push(value) - 1;
       overwrites.push(variable);
-      if (variable && earlier < 0)
-        aliases.push({ output, input: firstState + this.states.indexOf(variable) });
+      if (variable && earlier < 0) aliases.push({ output, input: firstState + states.indexOf(variable) });
       return { kind: "computed", output };
     });
     return {
       executable: compile(withParts(graph, { outputs: computed, aliases })),
+      states,
+      assigned,
       origins,
       shapes: graph.outputs.map((output) => output.shape),
       overwrites,
