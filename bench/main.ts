@@ -25,8 +25,10 @@ import {
   WorkerParty,
   writeBaseline,
 } from "./harness/index.ts";
-import { profileWorkload } from "./profileWorkload.ts";
+import { mixedPrecisionLine } from "./mixedPrecision.ts";
+import { profileTask } from "./profileTask.ts";
 import { sweeps } from "./sweeps/index.ts";
+import { chargptTrain } from "./workloads/chargptTrain.ts";
 import { workloads } from "./workloads/index.ts";
 
 const say = (line: string): void => console.error(line);
@@ -34,8 +36,12 @@ const say = (line: string): void => console.error(line);
 /** Above this load average other work takes a share of the processors that shows in the figures. */
 const quietLoad = 0.5;
 
-function profile(names: readonly string[]): void {
-  for (const workload of workloads) if (names.includes(workload.name)) console.log(profileWorkload(workload));
+function profile({ sweep: name, workloads: names }: BenchOptions): void {
+  const sweep = sweeps.find((one) => one.name === name);
+  const all = sweep
+    ? sweep.tasks.map((task) => ({ task, work: sweep }))
+    : workloads.map((task) => ({ task, work: task }));
+  for (const { task, work } of all) if (names.includes(task.name)) console.log(profileTask(task, work));
 }
 
 /** Writes the files that were asked for, and prints the drift. */
@@ -90,6 +96,7 @@ async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): 
     console.log(`\nMedians, ${rounds} ${rounds === 1 ? "round" : "rounds"}\n${figures}`);
     const ratios = summary(measurements);
     if (ratios) console.log(ratios);
+    if (options.workloads.includes(chargptTrain.name)) console.log(mixedPrecisionLine());
   }
   await keep(measurements, options);
   const failed = failures(measurements);
@@ -108,7 +115,7 @@ try {
     Object.fromEntries(sweeps.map(({ name, tasks }) => [name, tasks.map((task) => task.name)])),
   );
   if (options.help) console.log(usage(workloads));
-  else if (options.profile) profile(options.workloads);
+  else if (options.profile) profile(options);
   else process.exitCode = await bench(options);
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;

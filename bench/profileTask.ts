@@ -1,17 +1,22 @@
-/** Where the time of a workload goes in Nagare. */
+/** Where the time of a workload, or of a shape of a sweep, goes in Nagare. */
 import * as ng from "nagare";
-import type { Workload } from "./workloads/workload.ts";
+import type { Parameters, Task } from "./harness/index.ts";
 
 /** Runs before the profile, which compile and fill caches, and the longest time of those in it. */
 const warmUp = 5;
 const profiledMs = 500;
 
-/** The profile of some runs of a workload, as text: a line for each operation and its shapes. */
-export function profileWorkload(workload: Workload): string {
+/** Our own work for a task: a workload's, or a sweep's. */
+export interface Work {
+  prepare(inputs: Readonly<Record<string, ng.Tensor>>, parameters: Parameters): () => ng.Tensor;
+}
+
+/** The profile of some runs of a task, as text: a line for each operation and its shapes. */
+export function profileTask(task: Task, work: Work): string {
   const inputs = Object.fromEntries(
-    Object.entries(workload.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
+    Object.entries(task.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
   );
-  const run = workload.prepare(inputs);
+  const run = work.prepare(inputs, task.parameters ?? {});
   for (let count = 0; count < warmUp; count += 1) run();
   const { result: runs, profile } = ng.profile(() => {
     const end = performance.now() + profiledMs;
@@ -22,5 +27,5 @@ export function profileWorkload(workload: Workload): string {
     } while (performance.now() < end);
     return count;
   });
-  return `${workload.name}, ${runs} runs\n${profile.toString({ shapes: true })}\n`;
+  return `${task.name}, ${runs} runs\n${profile.toString({ shapes: true })}\n`;
 }

@@ -1,21 +1,29 @@
 import * as ng from "nagare";
-import { uniform } from "../harness/index.ts";
+import { type InputArray, uniform } from "../harness/index.ts";
 import { trainStep } from "./trainStep.ts";
 import { blockKernels, makeBlocks, type Stack } from "./transformer.ts";
 import type { Workload } from "./workload.ts";
 
 const { nn, optim } = ng;
 
-const stack: Stack = { blocks: 4, heads: 4, width: 128, causal: true };
+const stackOf = (width: number): Stack => ({ blocks: 4, heads: 4, width, causal: true });
+const stack = stackOf(128);
 const [vocabulary, context, batch] = [65, 64, 12];
 
 /** A decoder of characters: token and position embeddings, blocks, a norm, logits. */
-class CharGpt extends nn.Module {
-  readonly tokens = nn.embedding({ inputDim: vocabulary, outputDim: stack.width });
-  readonly positions = nn.embedding({ inputDim: context, outputDim: stack.width });
-  readonly blocks = makeBlocks(stack);
+export class CharGpt extends nn.Module {
+  readonly tokens: ng.nn.Embedding;
+  readonly positions: ng.nn.Embedding;
+  readonly blocks: ng.nn.Sequential;
   readonly norm = nn.layerNormalization({ epsilon: 1e-5 });
   readonly head = nn.dense({ units: vocabulary, useBias: false });
+
+  constructor(width: number = stack.width) {
+    super();
+    this.tokens = nn.embedding({ inputDim: vocabulary, outputDim: width });
+    this.positions = nn.embedding({ inputDim: context, outputDim: width });
+    this.blocks = makeBlocks(stackOf(width));
+  }
 
   override forward(x: ng.Tensor): ng.Tensor {
     const places = ng.arange(Number(x.shape[1]), { dtype: "int32" });
@@ -25,7 +33,7 @@ class CharGpt extends nn.Module {
 }
 
 /** Sequences in which the next character is a function of the last: something that the net can learn. */
-function sequences(): { readonly x: Int32Array; readonly labels: Int32Array } {
+export function sequences(): { readonly x: InputArray; readonly labels: InputArray } {
   const [x, labels] = [new Int32Array(batch * context), new Int32Array(batch * context)];
   for (let row = 0; row < batch; row += 1) {
     let token = (row * 5 + 1) % vocabulary;
@@ -36,7 +44,7 @@ function sequences(): { readonly x: Int32Array; readonly labels: Int32Array } {
       token = next;
     }
   }
-  return { x, labels };
+  return { x: { shape: [batch, context], data: x }, labels: { shape: [batch, context], data: labels } };
 }
 
 /** Training of a small transformer: many products of middling size with little work between. */
@@ -47,17 +55,13 @@ export const chargptTrain: Workload = {
   unit: "ms",
   check: { kind: "losses", sameSteps: 5, tolerance: 5e-3 },
   peers: true,
-  inputs: () => {
-    const { x, labels } = sequences();
-    return {
-      x: { shape: [batch, context], data: x },
-      labels: { shape: [batch, context], data: labels },
-      kernel1: uniform([vocabulary, stack.width], 60, -0.5, 0.5),
-      kernel2: uniform([context, stack.width], 61, -0.5, 0.5),
-      ...blockKernels(stack, 3),
-      [`kernel${3 + 4 * stack.blocks}`]: uniform([stack.width, vocabulary], 59, -0.1, 0.1),
-    };
-  },
+  inputs: () => ({
+    ...sequences(),
+    kernel1: uniform([vocabulary, stack.width], 60, -0.5, 0.5),
+    kernel2: uniform([context, stack.width], 61, -0.5, 0.5),
+    ...blockKernels(stack, 3),
+    [`kernel${3 + 4 * stack.blocks}`]: uniform([stack.width, vocabulary], 59, -0.1, 0.1),
+  }),
   prepare(inputs) {
     return trainStep(new CharGpt(), inputs, optim.adamw(1e-3, { epsilon: 1e-8, weightDecay: 0.01 }));
   },

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
-import type { Measurement } from "../bench/harness/index.ts";
-import { parseBenchArguments, summary, sweepTable, UsageError } from "../bench/harness/index.ts";
-import { sweeps } from "../bench/sweeps/index.ts";
+import type { Measurement } from "../../bench/harness/index.ts";
+import { parseBenchArguments, summary, sweepTable, UsageError } from "../../bench/harness/index.ts";
+import { sweeps } from "../../bench/sweeps/index.ts";
 
 const known = { gemm: ["gemm_1", "gemm_2"] };
 
