@@ -82,7 +82,10 @@ export function drawOperands(
   const sizes = inputs.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
   const distinctCount = inputs.reduce((sum, { distinct }, i) => sum + (distinct ? (sizes[i] ?? 0) : 0), 0);
   const order = shuffled(distinctCount, random);
-  return inputs.map(({ shape, dtype = caseDType, low = -1, high = 1, distinct }, i) => {
+  const computedDType = caseDType === "float16" || caseDType === "bfloat16" ? "float32" : caseDType;
+  return inputs.map((input, i) => {
+    const { shape, computed, low = -1, high = 1, distinct } = input;
+    const { dtype = computed ? computedDType : caseDType } = input;
     const draw = (): number => {
       if (dtype === "bool") return random() < 0.5 ? 0 : 1;
       if (!isFloat(dtype)) {

@@ -7,6 +7,9 @@ namespace {
 
 constexpr int kVector = kLanes<float>;
 
+// As many queries meet each key only once: then packing a key takes longer than its products do.
+constexpr int64_t kFewQueries = kVector;
+
 // Scratch memory of one thread, in floats.
 struct Scratch {
   int64_t keys, values, queries, scores, total;
@@ -18,6 +21,7 @@ struct Scratch {
     queries = values + block * block_stride(p.valueDepth);
     scores = queries + kQueryBlock * block_stride(p.depth);
     total = scores + kQueryBlock * kScoreStride;
+    static_assert(kFewQueries * (kScoreStride + kKeyBlock) <= kQueryBlock * kScoreStride, "few queries' scores, twice, fit");
   }
 };
 
@@ -26,14 +30,14 @@ NAGARE_INLINE float exponentials(float* scores, int64_t count, float largest) {
   F32 sums[2] = {};
   int64_t i = 0;
   for (; i + 2 * kVector <= count; i += 2 * kVector) {
-    const F32 first = exp(load(scores + i) - largest), second = exp(load(scores + i + kVector) - largest);
+    const F32 first = exp_nonpositive(load(scores + i) - largest), second = exp_nonpositive(load(scores + i + kVector) - largest);
     store(scores + i, first);
     store(scores + i + kVector, second);
     sums[0] += first;
     sums[1] += second;
   }
   if (i < count) {
-    const F32 last = exp(load(scores + i) - largest);
+    const F32 last = exp_nonpositive(load(scores + i) - largest);
     store(scores + i, last);
     sums[0] += last;
   }
@@ -59,6 +63,11 @@ NAGARE_INLINE void add_logarithms(const float* x, float* to, int64_t count) {
 
 NAGARE_INLINE float exp_scalar(float x) { return exp(splat<float>(x))[0]; }
 
+NAGARE_INLINE void prefetch_rows(const float* from, int64_t stride, int64_t rows, int64_t depth) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t i = 0; i < depth; i += 16) __builtin_prefetch(from + r * stride + i);
+}
+
 NAGARE_INLINE void scale_row(float* row, int64_t count, float factor) {
   int64_t i = 0;
   for (; i + kVector <= count; i += kVector) store(row + i, load(row + i) * factor);
@@ -74,26 +83,78 @@ class Head {
 
   void run(const float* q, const float* k, const float* v, float* y, float* largest, float* sums, int64_t begin, int64_t end) const {
     const int64_t yStride = p_.heads * p_.valueDepth;
+    const bool few = p_.queries <= kFewQueries;
+    if (few) pack_few(q);
     for (int64_t j = 0; j < p_.keys; j += kKeyBlock) {
       // No query of the range sees this block, nor any later one.
       if (p_.causal && j > 0 && j >= end) break;
       const int64_t count = min64(kKeyBlock, p_.keys - j);
-      pack_columns(k + j * p_.k.rowStride, p_.k.rowStride, count, p_.depth, scratch_ + parts_.keys);
-      copy_block(v + j * p_.v.rowStride, p_.v.rowStride, count, p_.valueDepth, 1, scratch_ + parts_.values);
+      const float *const keys = k + j * p_.k.rowStride, *const values = v + j * p_.v.rowStride;
+      if (few) {
+        score_few(keys, values, count);
+        // Rows of whole vectors can be read where they are.
+        const bool whole = p_.valueDepth % kVector == 0;
+        if (!whole) copy_values(values, count);
+        add_block(0, p_.queries, j, count, whole ? Values{values, p_.v.rowStride} : copied_values(), y, yStride, largest, sums);
+        continue;
+      }
+      pack_columns(keys, p_.k.rowStride, count, p_.depth, scratch_ + parts_.keys);
+      copy_values(values, count);
       const int64_t first = p_.causal ? max64(begin, j / kQueryBlock * kQueryBlock) : begin;
       for (int64_t i = first; i < end; i += kQueryBlock) {
         const int64_t rows = min64(kQueryBlock, end - i);
         copy_block(q + i * p_.q.rowStride, p_.q.rowStride, rows, p_.depth, p_.scale, scratch_ + parts_.queries);
-        add_block(i, rows, j, count, y + i * yStride, yStride, largest, sums);
+        score_block(p_, scratch_ + parts_.queries, block_stride(p_.depth), p_.depth, scratch_ + parts_.keys, i, rows, j, count,
+                    scratch_ + parts_.scores);
+        add_block(i, rows, j, count, copied_values(), y + i * yStride, yStride, largest, sums);
       }
     }
     for (int64_t i = begin; i < end; i++) scale_row(y + i * yStride, p_.valueDepth, sums[i] == 0 ? 0 : 1 / sums[i]);
   }
 
  private:
-  void add_block(int64_t query, int64_t rows, int64_t key, int64_t keys, float* y, int64_t yStride, float* largest, float* sums) const {
+  struct Values {
+    const float* rows;
+    int64_t stride;
+  };
+  void copy_values(const float* v, int64_t count) const {
+    copy_block(v, p_.v.rowStride, count, p_.valueDepth, 1, scratch_ + parts_.values);
+  }
+  Values copied_values() const { return {scratch_ + parts_.values, block_stride(p_.valueDepth)}; }
+
+  // Few queries as columns, where otherwise packed keys are.
+  void pack_few(const float* q) const {
+    float* const scaled = scratch_ + parts_.queries;
+    copy_block(q, p_.q.rowStride, p_.queries, p_.depth, p_.scale, scaled);
+    pack_columns(scaled, block_stride(p_.depth), p_.queries, p_.depth, scratch_ + parts_.keys);
+  }
+
+  // Scores of few queries: keys, read where they are, are the rows of the product, and its result is turned around. Rows of other heads lie
+  // between, over which the processor does not look ahead by itself.
+  void score_few(const float* k, const float* v, int64_t keys) const {
+    constexpr int64_t ahead = 3 * kTileRows;
+    prefetch_rows(k, p_.k.rowStride, min64(ahead, keys), p_.depth);
+    float *const scores = scratch_ + parts_.scores, *const turned = scores + kFewQueries * kScoreStride;
+    const BlockOutput out{turned, kFewQueries, keys, kFewQueries, false};
+    for (int64_t m = 0; m < keys;) {
+      const int count = next_tile_rows(keys - m);
+      const float* rows[kTileRows];
+      for (int i = 0; i < count; i++) rows[i] = k + (m + i) * p_.k.rowStride;
+      if (m + ahead < keys) {
+        prefetch_rows(k + (m + ahead) * p_.k.rowStride, p_.k.rowStride, min64(count, keys - m - ahead), p_.depth);
+      }
+      prefetch_rows(v + m * p_.v.rowStride, p_.v.rowStride, count, p_.valueDepth);
+      multiply_rows(UnitRows<float>{rows}, count, scratch_ + parts_.keys, kTileColumns<float>, p_.depth, out, m, 0);
+      m += count;
+    }
+    for (int64_t i = 0; i < p_.queries; i++)
+      for (int64_t j = 0; j < keys; j++) scores[i * kScoreStride + j] = turned[j * kFewQueries + i];
+  }
+
+  // Adds a block of keys, whose scores are there, to the averages.
+  void add_block(int64_t query, int64_t rows, int64_t key, int64_t keys, const Values& values, float* y, int64_t yStride, float* largest,
+                 float* sums) const {
     float* const scores = scratch_ + parts_.scores;
-    score_block(p_, scratch_ + parts_.queries, block_stride(p_.depth), p_.depth, scratch_ + parts_.keys, query, rows, key, keys, scores);
     for (int64_t m = 0; m < rows;) {
       const int count = next_tile_rows(rows - m);
       // The tile's last query sees the most; the rows of the others are filled up to there.
@@ -117,8 +178,7 @@ class Head {
       }
       if (end == 0) m += count;
     }
-    average_block(p_, scores, scratch_ + parts_.values, block_stride(p_.valueDepth), query, key, keys,
-                  {y, yStride, rows, p_.valueDepth, key > 0});
+    average_block(p_, scores, values.rows, values.stride, query, key, keys, {y, yStride, rows, p_.valueDepth, key > 0});
   }
 
   const AttentionParams& p_;

@@ -115,7 +115,7 @@ class Head {
         const float shift = logSums_[at] == kMinusInfinity ? 0 : logSums_[at];
         const float mean = dot(dy_ + at * yStride_, y_ + at * yStride_, p_.valueDepth);
         for (int64_t i = 0; i < end; i += kVector) {
-          const F32 weight = exp(load(w + i) - shift);
+          const F32 weight = exp_nonpositive(load(w + i) - shift);
           store(w + i, weight);
           // What lies beyond the keys is not a number that counts, and perhaps none at all.
           store(d + i, weight == 0.0f ? F32{} : weight * (load(d + i) - mean));

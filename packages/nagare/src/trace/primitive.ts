@@ -45,6 +45,8 @@ export interface SampleInput {
   readonly shape: readonly number[];
   /** A fixed dtype, for operands (indices, conditions, keys) that do not follow the case's dtype. */
   readonly dtype?: DType;
+  /** Whether it holds what the operation computes in: float32 where the case's dtype is a half. */
+  readonly computed?: boolean;
   readonly low?: number;
   readonly high?: number;
   /** Draws distinct, well separated values, so that a maximum has no ties within a finite difference. */
