@@ -104,7 +104,10 @@ export class NativeBackend implements Backend {
     _outputs: readonly Aval[],
   ): Storage[] {
     const [x] = inputs;
-    if (sharesStorage.has(op.name) && x) return [x.storage];
+    if (sharesStorage.has(op.name) && x) {
+      x.storage.shared = true;
+      return [x.storage];
+    }
     const recent = this.#recent.get(op);
     if (recent && isSameCall(recent, inputs, params)) return recent.executable.runEagerly(inputs);
     const executable = this.#eagerProgram(op, inputs, params);

@@ -34,6 +34,8 @@ export function clockOffset(addon: Addon): number {
 
 function cpuArray(storage: Storage | undefined): TypedArray {
   if (!(storage instanceof CpuStorage)) {
+    // A donated tensor says so itself.
+    storage?.readSync();
     throw new NagareError(
       `The native backend computes on the CPU; received ${storage?.device ?? "no storage"}.`,
     );

@@ -1,5 +1,6 @@
 /** Where a tensor's elements live. */
 import type { TypedArray } from "./dtype.ts";
+import { ValueError } from "./errors.ts";
 
 /** The elements of one tensor on one device. Immutable once a handle to it exists. */
 export interface Storage {
@@ -10,6 +11,8 @@ export interface Storage {
   read(): Promise<TypedArray>;
   /** The same at once; throws UnsupportedError with the remedy on devices that cannot. */
   readSync(): TypedArray;
+  /** Whether more than one handle, graph or variable has these elements; then nobody may write over them. */
+  shared: boolean;
 }
 
 /** An asynchronous run that is still writing into storages. */
@@ -27,6 +30,7 @@ export interface Pending {
 export class CpuStorage implements Storage {
   readonly device = "cpu";
   readonly array: TypedArray;
+  shared = false;
   #pending: Pending | undefined;
 
   constructor(array: TypedArray, pending?: Pending) {
@@ -58,5 +62,36 @@ export class CpuStorage implements Storage {
   /** Says that a run now writes into these elements; reads wait for it. */
   setPending(pending: Pending): void {
     this.#pending = pending;
+  }
+}
+
+/** What a tensor has once its elements were donated: nothing. Every use throws ValueError with the remedy. */
+export class DonatedStorage implements Storage {
+  readonly device: string;
+  readonly byteLength = 0;
+  readonly #to: string;
+
+  /** `to` is the name of the function that took the elements. */
+  constructor(device: string, to: string) {
+    this.device = device;
+    this.#to = to;
+  }
+
+  get shared(): boolean {
+    return true;
+  }
+
+  set shared(_: boolean) {
+    this.readSync();
+  }
+
+  async read(): Promise<TypedArray> {
+    return this.readSync();
+  }
+
+  readSync(): TypedArray {
+    throw new ValueError(
+      `expected a tensor that still has its elements; received one that was donated to ${this.#to}. Use what ${this.#to} returned, or call it without donate for this argument.`,
+    );
   }
 }

@@ -5,7 +5,7 @@ import { FormatError, ShapeError } from "./errors.ts";
 import { bfloat16ToNumber, float16ToNumber } from "./half.ts";
 import type { Shape } from "./shape.ts";
 import { concreteSize, formatShape } from "./shape.ts";
-import type { Storage } from "./storage.ts";
+import { DonatedStorage, type Storage } from "./storage.ts";
 
 /** Shape and dtype: what is known of a tensor before its values are. */
 export interface Aval<D extends DType = DType> {
@@ -124,11 +124,20 @@ export type ReadableArray<D extends DType> = D extends "float16" | "bfloat16"
 
 /** A tensor whose values exist on a device. */
 export class ConcreteTensor<D extends DType = DType> extends Tensor<D> {
-  readonly storage: Storage;
+  #storage: Storage;
 
   constructor(shape: Shape, dtype: D, storage: Storage) {
     super(shape, dtype);
-    this.storage = storage;
+    this.#storage = storage;
+  }
+
+  get storage(): Storage {
+    return this.#storage;
+  }
+
+  /** Gives the elements away to a function of this name: from now on every use of this handle throws ValueError. */
+  donate(to: string): void {
+    this.#storage = new DonatedStorage(this.#storage.device, to);
   }
 
   get device(): string {

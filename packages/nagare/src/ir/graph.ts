@@ -1,5 +1,5 @@
 /** The dataflow graph: what tracing records, passes rewrite, backends compile and saved models hold. */
-import { type Aval, type ConcreteTensor, formatAval, NagareError } from "../core/index.ts";
+import { type Aval, ConcreteTensor, formatAval, NagareError } from "../core/index.ts";
 import type { Params, Primitive } from "../ops/index.ts";
 
 /** One tensor in a graph: an input, a constant or the result of a node. Compared by identity. */
@@ -80,9 +80,12 @@ export class GraphBuilder {
   constant(tensor: ConcreteTensor): Value {
     let value = this.#constantOf.get(tensor);
     if (!value) {
+      const { shape, dtype, storage } = tensor;
+      // With a handle of its own the graph does not notice when the other one is donated.
+      storage.shared = true;
       value = new Value(tensor);
       this.#constantOf.set(tensor, value);
-      this.constants.set(value, tensor);
+      this.constants.set(value, new ConcreteTensor(shape, dtype, storage));
     }
     return value;
   }

@@ -3,6 +3,7 @@ import {
   bytesOf,
   ConcreteTensor,
   CpuStorage,
+  concreteSize,
   type DimBindings,
   dimName,
   evaluateDim,
@@ -23,7 +24,7 @@ import type { Variable } from "./variable.ts";
 
 /** Where a result comes from: the executable, or straight from an input or a constant, which no kernel touches. */
 type Origin =
-  | { readonly kind: "computed"; readonly output: number }
+  | { readonly kind: "computed"; readonly output: number; readonly repeated?: boolean }
   | { readonly kind: "input"; readonly input: number }
   | { readonly kind: "constant"; readonly storage: Storage };
 
@@ -37,8 +38,8 @@ interface Compiled {
   readonly assigned: readonly Variable[];
   readonly origins: readonly Origin[];
   readonly shapes: readonly Shape[];
-  /** For each computed output, the state whose storage it may be written over. */
-  readonly overwrites: readonly (Variable | undefined)[];
+  /** For each computed output, the state, or the place of the donated input, whose storage it may be written over. */
+  readonly overwrites: readonly (Variable | number | undefined)[];
 }
 
 /** The sizes of the symbolic dimensions, from the shapes of the inputs of one call. */
@@ -82,6 +83,8 @@ export interface ProgramOptions {
   /** The variables that the last inputs are, and those that the last outputs become. */
   readonly states?: readonly Variable[];
   readonly assigned?: readonly Variable[];
+  /** The places of inputs that each run may write over; their handles are of no use afterwards. */
+  readonly donated?: readonly number[];
   /** What profiles call it. */
   readonly name?: string;
   /** Passes that it is compiled without. */
@@ -97,18 +100,20 @@ export class Program {
   readonly name: string;
   readonly states: readonly Variable[];
   readonly assigned: readonly Variable[];
+  readonly #donated: readonly number[];
   readonly #without: readonly string[];
   readonly #symbolic: boolean;
   readonly #compiled = new Map<string, Compiled>();
 
   constructor(
     graph: Graph,
-    { states = [], assigned = [], name = "program", without = [] }: ProgramOptions = {},
+    { states = [], assigned = [], donated = [], name = "program", without = [] }: ProgramOptions = {},
   ) {
     this.graph = graph;
     this.name = name;
     this.states = states;
     this.assigned = assigned;
+    this.#donated = donated;
     this.#without = without;
     this.#symbolic = graph.inputs.some((input) => !isConcrete(input.shape));
   }
@@ -147,7 +152,9 @@ export class Program {
     const start = recording ? performance.now() : 0;
     const compiled = this.#compile(inputs);
     const { storages, reuse } = this.#prepare(compiled, inputs);
-    const results = this.#finish(compiled, storages, compiled.executable.run(storages, reuse));
+    const outputs = compiled.executable.run(storages, reuse);
+    this.#giveAway(inputs);
+    const results = this.#finish(compiled, storages, outputs);
     recording?.call("program", this.name, start);
     return results;
   }
@@ -163,6 +170,7 @@ export class Program {
     if (!compiled.executable.runAsync) return this.run(inputs);
     const { storages, reuse } = this.#prepare(compiled, inputs);
     const { outputs, pending } = compiled.executable.runAsync(storages, reuse);
+    this.#giveAway(inputs);
     markPending(outputs, pending);
     const earlier = compiled.assigned.map((variable) => variable.stateStorage());
     const results = this.#finish(compiled, storages, outputs);
@@ -197,10 +205,15 @@ export class Program {
       if (origin.kind === "input" && origin.input >= inputs.length)
         void compiled.states[origin.input - inputs.length]?.value;
     });
-    const reuse = compiled.overwrites.map((state) =>
-      state?.mayOverwrite ? state.stateStorage() : undefined,
-    );
+    const reuse = compiled.overwrites.map((over) => {
+      if (typeof over === "number") return ownedAlone(storages, over);
+      return over?.mayOverwrite ? over.stateStorage() : undefined;
+    });
     return { storages, reuse };
+  }
+
+  #giveAway(inputs: readonly ConcreteTensor[]): void {
+    for (const index of this.#donated) inputs[index]?.donate(this.name);
   }
 
   #finish(compiled: Compiled, inputs: readonly Storage[], outputs: readonly Storage[]): ConcreteTensor[] {
@@ -212,6 +225,7 @@ export class Program {
             ? inputs[origin.input]
             : origin.storage;
       if (!storage) throw new NagareError("A program returned fewer results than its graph has.");
+      if (origin.kind !== "computed" || origin.repeated) storage.shared = true;
       return storage;
     });
     const resultCount = compiled.origins.length - compiled.assigned.length;
@@ -272,10 +286,14 @@ export class Program {
     const { graph, states, assigned } = this.#liveState(optimized);
     const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
     const computed: Value[] = [];
-    const overwrites: (Variable | undefined)[] = [];
+    const overwrites: (Variable | number | undefined)[] = [];
     const aliases: Alias[] = [];
     const firstState = graph.inputs.length - states.length;
     const resultCount = graph.outputs.length - assigned.length;
+    // A donated input that is itself a result has a reader: whoever gets the result.
+    const free = this.#donated.filter(
+      (index) => !graph.outputs.some((value) => value === graph.inputs[index]),
+    );
     const origins = graph.outputs.map((value, i): Origin => {
       const input = inputIndex.get(value);
       if (input !== undefined) return { kind: "input", input };
@@ -284,10 +302,14 @@ export class Program {
       const variable = assigned[i - resultCount];
       const earlier = computed.indexOf(value);
       // A variable owns its storage alone: a value that is also a result, or assigned twice, is written to each place.
-      if (earlier >= 0 && !variable) return { kind: "computed", output: earlier };
+      if (earlier >= 0 && !variable) return { kind: "computed", output: earlier, repeated: true };
       const output = computed.push(value) - 1;
-      overwrites.push(variable);
-      if (variable && earlier < 0) aliases.push({ output, input: firstState + states.indexOf(variable) });
+      const donated = variable ? -1 : free.findIndex((index) => fits(graph.inputs[index], value));
+      const over = variable
+        ? firstState + states.indexOf(variable)
+        : free.splice(donated, donated < 0 ? 0 : 1)[0];
+      overwrites.push(variable ?? over);
+      if (over !== undefined && earlier < 0) aliases.push({ output, input: over });
       return { kind: "computed", output };
     });
     return {
@@ -299,6 +321,18 @@ export class Program {
       overwrites,
     };
   }
+}
+
+/** An input's storage where nobody else has it, neither another handle nor another input of the run. */
+function ownedAlone(storages: readonly Storage[], index: number): Storage | undefined {
+  const storage = storages[index];
+  const alone = storage && !storage.shared && storages.indexOf(storage) === storages.lastIndexOf(storage);
+  return alone ? storage : undefined;
+}
+
+/** Whether a result can be written over an operand: same dtype, same number of elements. */
+function fits(input: Value | undefined, result: Value): boolean {
+  return input?.dtype === result.dtype && concreteSize(input.shape) === concreteSize(result.shape);
 }
 
 function markPending(storages: readonly Storage[], pending: Pending): void {

@@ -37,9 +37,9 @@ export class Variable<D extends DType = DType> implements TensorHolder, StateCel
   name: string;
   /** Whether optimizers update it (default true). */
   trainable: boolean;
-  #tensor: ConcreteTensor;
-  /** Whether a handle to the current storage was given out: then it must not be written over. */
-  #shared = true;
+  #storage: Storage;
+  /** The handle that reads give out, made when one is asked for. */
+  #handle: ConcreteTensor | undefined;
   readonly #bound: Tensor[] = [];
 
   constructor(initial: ConcreteTensor, { name, trainable = true }: VariableOptions = {}) {
@@ -47,7 +47,8 @@ export class Variable<D extends DType = DType> implements TensorHolder, StateCel
     this.dtype = initial.dtype as D;
     this.name = name ?? `variable${variableCount++}`;
     this.trainable = trainable;
-    this.#tensor = initial;
+    this.#storage = initial.storage;
+    this.#storage.shared = true;
   }
 
   /** The current value. */
@@ -56,8 +57,11 @@ export class Variable<D extends DType = DType> implements TensorHolder, StateCel
     if (bound) return bound as Tensor<D>;
     const trace = currentDynamicTrace();
     if (trace) return trace.readState(this) as Tensor<D>;
-    this.#shared = true;
-    return this.#tensor as unknown as Tensor<D>;
+    this.#storage.shared = true;
+    // A handle that was given away is of no use any more; the elements are, as nobody may write over shared ones.
+    if (this.#handle?.storage !== this.#storage)
+      this.#handle = new ConcreteTensor(this.shape, this.dtype, this.#storage);
+    return this.#handle as unknown as Tensor<D>;
   }
 
   /**
@@ -90,8 +94,8 @@ export class Variable<D extends DType = DType> implements TensorHolder, StateCel
         `assign: ${this.name} cannot keep a value that exists only while a function is traced.`,
       );
     }
-    this.#tensor = kept;
-    this.#shared = true;
+    kept.storage.shared = true;
+    this.#storage = kept.storage;
   }
 
   /** Runs `body` while reads of this variable give `value`: how gradients with respect to variables are taken. */
@@ -108,18 +112,17 @@ export class Variable<D extends DType = DType> implements TensorHolder, StateCel
 
   /** The storage of the current value, for programs that read it as state. */
   stateStorage(): Storage {
-    return this.#tensor.storage;
+    return this.#storage;
   }
 
   /** Whether a program may write the next value over the current one. */
   get mayOverwrite(): boolean {
-    return !this.#shared;
+    return !this.#storage.shared;
   }
 
   /** Takes the storage into which a program wrote, or is writing, the next value. */
   adopt(storage: Storage): void {
-    if (storage !== this.#tensor.storage) this.#tensor = new ConcreteTensor(this.shape, this.dtype, storage);
-    this.#shared = false;
+    this.#storage = storage;
   }
 
   toString(): string {

@@ -12,6 +12,8 @@ export interface Call {
   readonly inputs: readonly Tensor[];
   readonly def: TreeDef;
   readonly leaves: readonly Leaf[];
+  /** The places, among the inputs, of tensors that are given away. */
+  readonly donated: readonly number[];
 }
 
 /** Booleans steer the function as plain JavaScript and so belong to the signature; variables are state. */
@@ -24,19 +26,30 @@ function leafKey(leaf: Leaf, tensor: Tensor | undefined): string {
   return typeof leaf === "boolean" ? String(leaf) : treeKey({ kind: "static", value: leaf });
 }
 
-/** Reads the arguments of a call; those at the places `statics` are not looked into. */
-export function readCall(args: readonly unknown[], statics: readonly number[]): Call {
+const none: readonly number[] = [];
+
+/** Reads the arguments of a call; those at the places `statics` are not looked into, those at `donate` are given away. */
+export function readCall(
+  args: readonly unknown[],
+  statics: readonly number[] = none,
+  donate: readonly number[] = none,
+): Call {
   const traced =
     statics.length === 0 ? args : args.map((arg, i) => (statics.includes(i) ? staticPart(arg) : arg));
   const { leaves, def } = flatten(traced);
+  const given = donate.length > 0 && new Set<unknown>(donate.flatMap((index) => flatten(args[index]).leaves));
   const inputs: Tensor[] = [];
+  const donated: number[] = [];
   let key = treeKey(def);
   for (const leaf of leaves) {
     const tensor = isInput(leaf) ? asTensor(leaf, "jit") : undefined;
+    // Numbers become tensors that others have too.
+    const isGiven = given && leaf instanceof Tensor && given.has(leaf);
+    if (isGiven) donated.push(inputs.length);
     if (tensor) inputs.push(tensor);
-    key += `|${leafKey(leaf, tensor)}`;
+    key += `|${leafKey(leaf, tensor)}${isGiven ? ", donated" : ""}`;
   }
-  return { key, inputs, def, leaves };
+  return { key, inputs, def, leaves, donated: given ? donated : none };
 }
 
 /** A static argument hides its leaves from tracing: numbers and strings count by value, objects by identity. */

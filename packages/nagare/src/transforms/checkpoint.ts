@@ -86,7 +86,7 @@ function remade(rule: Rule, avals: Primitive["abstract"]): Primitive {
 export function checkpoint<A extends readonly unknown[], R>(f: (...args: A) => R): (...args: A) => R {
   return (...args) => {
     if (!isLinearizing()) return f(...args);
-    const call = readCall(args, []);
+    const call = readCall(args);
     const { graph, captured, states, assigned, result } = traceCall(
       f as (...args: never[]) => unknown,
       call,

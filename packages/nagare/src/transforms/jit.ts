@@ -1,5 +1,13 @@
 /** Compilation: trace once per signature, then one call per step. */
-import { ConcreteTensor, NagareError, type Tensor, type TreeDef, unflatten } from "../core/index.ts";
+import {
+  ConcreteTensor,
+  checkCount,
+  NagareError,
+  type Tensor,
+  type TreeDef,
+  unflatten,
+  ValueError,
+} from "../core/index.ts";
 import { printGraph as printGraphText } from "../ir/index.ts";
 import { optimize, Program, recorded, variablesAreBound } from "../runtime/index.ts";
 import { currentDynamicTrace, Tracer } from "../trace/index.ts";
@@ -9,6 +17,12 @@ import { type Call, readCall, traceCall } from "./call.ts";
 export interface JitOptions {
   /** Arguments that are part of the signature: the function is traced again for each different value. */
   readonly staticArgnums?: number | readonly number[];
+  /**
+   * Arguments whose tensors are given away: results are written over them where that is possible, and every later use of them
+   * throws ValueError. Tensors that share their elements with others (reshaped ones, values of variables) are given away too,
+   * but not written over. Inside another transform's trace nothing is given away.
+   */
+  readonly donate?: number | readonly number[];
   /** Passes that the function is compiled without, by name (see docs/passes.md). */
   readonly withoutPasses?: readonly string[];
 }
@@ -43,8 +57,14 @@ export function jit<A extends readonly unknown[], R>(
   f: (...args: A) => R,
   options: JitOptions = {},
 ): Jitted<A, R> {
-  const { staticArgnums = [], withoutPasses = [] } = options;
+  const { staticArgnums = [], donate = [], withoutPasses = [] } = options;
   const statics = typeof staticArgnums === "number" ? [staticArgnums] : staticArgnums;
+  const given = typeof donate === "number" ? [donate] : donate;
+  for (const index of given) {
+    checkCount(index, 0, "jit: donate");
+    if (statics.includes(index))
+      throw new ValueError(`jit: expected argument ${index} to be static or donated; received it as both.`);
+  }
   const specializations = new Map<string, Specialization>();
 
   const specialize = (call: Call): Specialization => {
@@ -57,6 +77,7 @@ export function jit<A extends readonly unknown[], R>(
       program: new Program(traced.graph, {
         states: traced.states,
         assigned: traced.assigned,
+        donated: call.donated,
         name: f.name || "jit",
         without: withoutPasses,
       }),
@@ -72,13 +93,13 @@ export function jit<A extends readonly unknown[], R>(
     call.inputs.some((input) => input instanceof Tracer);
 
   const jitted = (...args: A): R => {
-    const call = readCall(args, statics);
+    const call = readCall(args, statics, given);
     if (isTraced(call)) return f(...args);
     const { program, result } = specialize(call);
     return unflatten(result, program.run(concreteInputs(call.inputs))) as R;
   };
   const runAsync = async (...args: A): Promise<R> => {
-    const call = readCall(args, statics);
+    const call = readCall(args, statics, given);
     if (isTraced(call)) return f(...args);
     const { program, result } = specialize(call);
     return unflatten(result, await program.runAsync(concreteInputs(call.inputs))) as R;
@@ -106,7 +127,7 @@ export function printGraph<A extends readonly unknown[]>(
   { after, before }: PrintGraphOptions = {},
 ): (...args: A) => string {
   return (...args) => {
-    const { graph } = traceCall(f as (...args: never[]) => unknown, readCall(args, []));
+    const { graph } = traceCall(f as (...args: never[]) => unknown, readCall(args));
     return printGraphText(after === "trace" ? graph : optimize(graph, { after, before }));
   };
 }

@@ -48,8 +48,11 @@ export class ReferenceBackend implements Backend {
 }
 
 function concrete(value: Value, storage: Storage | undefined): ConcreteTensor {
-  if (!(storage instanceof CpuStorage))
+  if (!(storage instanceof CpuStorage)) {
+    // A donated tensor says so itself.
+    storage?.readSync();
     throw new NagareError("The reference backend computes on the CPU only.");
+  }
   return new ConcreteTensor(value.shape, value.dtype, storage);
 }
 
