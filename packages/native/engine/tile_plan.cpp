@@ -254,7 +254,7 @@ class Planner {
       for (int32_t k = 0; k < t.arity; k++) release(t.values[k], at);
       const int32_t target = direct_store(at, t);
       result.slot = target >= 0 ? memory_slot() : registers_.take(element_bytes(result.dtype));
-      if (target >= 0) stores.push_back({target, result.slot, dtype_bytes(result.dtype), true, nullptr, 0});
+      if (target >= 0) stores.push_back({target, result.slot, dtype_bytes(result.dtype), true, nullptr, 0, -1});
     }
     std::vector<TileInstruction>& list = result.level == once ? once_ : result.level == eachRow ? row_ : tiles_;
     list.push_back({function, result.slot, slots[0], slots[1], slots[2]});
@@ -285,8 +285,19 @@ class Planner {
         stored.level = eachTile;
       }
       const TileFunction narrow = kernels_.findStore(stored.dtype);
-      stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, narrow, stored.slot});
+      stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, narrow, stored.slot, spare_of(chain.stores[s])});
     }
+  }
+
+  // A second register for a result that is streamed from its own: memory takes the one while the next tile fills the other. Where a
+  // value is stored twice, its register can take turns with one other only.
+  int32_t spare_of(int32_t number) {
+    const PlannedValue& stored = value(number);
+    if (!beyondCaches || number < firstResult_ || dtype_bytes(stored.dtype) < 4) return -1;
+    for (const TileStore& store : stores) {
+      if (store.from == stored.slot) return -1;
+    }
+    return registers_.add(kTileElements * element_bytes(stored.dtype));
   }
 
   void settle_slots() {

@@ -1,6 +1,6 @@
 #include "elementwise.h"
 
-#include "stream.h"
+#include "tile_traffic.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -61,32 +61,17 @@ struct Worker {
   void* const* outputs;
   void** slots;  // at the end of the worker's scratch
   bool streams;
+  TileTraffic& traffic;
 
   NAGARE_INLINE const char* element(const TileLoad& load, int64_t index) const {
     return static_cast<const char*>(inputs[load.operand]) + index * dtype_bytes(load.dtype);
   }
 
   void run(const TileInstruction* list, int count, int64_t n) const {
-    for (int i = 0; i < count; i++) {
-      const TileInstruction& t = list[i];
-      t.function(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
-    }
+    for (int i = 0; i < count; i++) run(list[i], n);
   }
-
-  // The instructions over a tile of n elements. Where they come from memory beyond the caches, those of the next tile are asked for bit by
-  // bit meanwhile: arithmetic and memory are busy at the same time.
-  void run_tile(int64_t index, int64_t n) const {
-    if (!p.beyondCaches) return run(p.tiles, p.tileCount, n);
-    for (int i = 0; i < p.tileCount; i++) {
-      for (int k = 0; k < p.loads; k++) {
-        const TileLoad& load = p.load[k];
-        if (load.access != Access::contiguous) continue;
-        const int64_t bytes = n * dtype_bytes(load.dtype), end = (i + 1) * bytes / p.tileCount;
-        const char* const next = element(load, index + n);
-        for (int64_t at = (i * bytes / p.tileCount + 63) / 64 * 64; at < end; at += 64) __builtin_prefetch(next + at, 0, 2);
-      }
-      run(p.tiles + i, 1, n);
-    }
+  NAGARE_INLINE void run(const TileInstruction& t, int64_t n) const {
+    t.function(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
   }
 
   // Brings `count` contiguous elements into the load's slot.
@@ -145,12 +130,42 @@ struct Worker {
       slots[store.slot] = static_cast<char*>(outputs[store.operand]) + index * store.elementBytes;
     }
     run(p.row, p.rowCount, 1);
-    run_tile(index, n);
-    for (int i = 0; i < p.stores; i++) {
-      const TileStore& store = p.store[i];
-      if (streams && store.elementBytes >= 4) stream_copy(slots[store.slot], slots[store.from], n * store.elementBytes);
-      else if (!store.direct) store.convert(slots[store.slot], slots[store.from], nullptr, nullptr, n);
+    if (!p.beyondCaches) {
+      run(p.tiles, p.tileCount, n);
+      for (int i = 0; i < p.stores; i++) {
+        const TileStore& store = p.store[i];
+        if (!store.direct) store.convert(slots[store.slot], slots[store.from], nullptr, nullptr, n);
+      }
+      return;
     }
+    // The traffic so far is that of the last tile's results, to which comes that of the next tile's operands.
+    for (int i = 0; i < p.loads; i++) {
+      const TileLoad& load = p.load[i];
+      if (load.access == Access::contiguous) traffic.fetch(element(load, index + n), n * dtype_bytes(load.dtype));
+    }
+    for (int i = 0; i < p.tileCount; i++) {
+      run(p.tiles[i], n);
+      traffic.advance(i, p.tileCount);
+    }
+    traffic.clear();
+    for (int i = 0; i < p.stores; i++) write(p.store[i], n);
+  }
+
+  // Leaves a result of `n` elements to the traffic, in memory that the next tile does not touch, if it is streamed.
+  void write(const TileStore& store, int64_t n) const {
+    char* to = static_cast<char*>(slots[store.slot]);
+    if (!streams || store.elementBytes < 4) {
+      store.convert(to, slots[store.from], nullptr, nullptr, n);
+      return;
+    }
+    const char* from = static_cast<const char*>(slots[store.from]);
+    if (store.spare < 0 || !traffic.write(to, from, n * store.elementBytes)) {
+      stream_copy(to, from, n * store.elementBytes);
+      return;
+    }
+    void* spare = slots[store.spare];
+    slots[store.spare] = slots[store.from];
+    slots[store.from] = spare;
   }
 };
 
@@ -183,7 +198,8 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
   if (tiles == 0 || length == 0) return;
   const bool streams = p.beyondCaches && !overwrites(p, inputs, outputs);
   parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
-    const Worker worker{p, inputs, outputs, prepare_slots(p, scratch, index), streams};
+    TileTraffic traffic;
+    const Worker worker{p, inputs, outputs, prepare_slots(p, scratch, index), streams, traffic};
     worker.begin();
     const int64_t last = (task + 1) * p.tilesPerTask < tiles ? (task + 1) * p.tilesPerTask : tiles;
     if (p.rowsPerTile) {
@@ -209,7 +225,10 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
         }
       }
     }
-    if (streams) finish_streaming();
+    if (streams) {
+      traffic.advance(0, 1);
+      finish_streaming();
+    }
   });
 }
 
@@ -218,6 +237,7 @@ void elementwise_group(const TileProgram& p, const TileMember* members, int64_t 
   // Tasks take as many tiles as those of one chain do, however few each member has.
   parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
     void** const slots = prepare_slots(p, scratch, index);
+    TileTraffic traffic;
     int64_t tile = task * p.tilesPerTask;
     const int64_t last = tile + p.tilesPerTask < tiles ? tile + p.tilesPerTask : tiles;
     int64_t at = 0;
@@ -226,7 +246,7 @@ void elementwise_group(const TileProgram& p, const TileMember* members, int64_t 
     }
     for (; tile < last; at++) {
       const TileMember& member = members[at];
-      const Worker worker{p, member.inputs, member.outputs, slots, false};
+      const Worker worker{p, member.inputs, member.outputs, slots, false, traffic};
       worker.begin();
       const int64_t own = at + 1 < count ? members[at + 1].firstTile : tiles;
       for (const int64_t end = own < last ? own : last; tile < end; tile++) {

@@ -93,6 +93,7 @@ struct TileStore {
   bool direct;           // an instruction writes straight to memory through `slot`
   TileFunction convert;  // from register to memory (a copy when stored as a register); unused when direct
   int32_t from;          // slot of the value when not direct
+  int32_t spare;         // register to take turns with `from` while results are streamed, or −1
 };
 
 // A prepared program. Slots are pointers: registers first (each `registerOffset` bytes into the worker's scratch), then memory.

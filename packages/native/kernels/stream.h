@@ -6,25 +6,39 @@
 
 namespace nagare::NAGARE_ISA {
 
-// Copies `bytes` bytes, a multiple of 4, to memory that is not read soon.
+// Less than a line.
+NAGARE_INLINE void copy_part(char* y, const char* x, int64_t bytes) {
+  int64_t i = 0;
+  for (; i + 16 <= bytes; i += 16) __builtin_memcpy(y + i, x + i, 16);
+  for (; i < bytes; i += 4) __builtin_memcpy(y + i, x + i, 4);
+}
+
+// Copies `bytes` bytes, a multiple of 4, to memory that is not read soon. Lines of which only a part is written go through the cache: past
+// it, the part would be merged with the rest in memory, and what writes the rest next finds the line in the cache.
 inline void stream_copy(void* to, const void* from, int64_t bytes) {
 #if defined(__x86_64__)
-  if (reinterpret_cast<uintptr_t>(to) % 16 == 0) {
-    float* y = static_cast<float*>(to);
-    const float* x = static_cast<const float*>(from);
-    const int64_t n = bytes / 4;
-    int64_t i = 0;
-#if defined(__AVX__)
-    if (reinterpret_cast<uintptr_t>(to) % 32 == 0) {
-      for (; i + 8 <= n; i += 8) _mm256_stream_ps(y + i, _mm256_loadu_ps(x + i));
-    }
+  constexpr int64_t line = 64;
+  char* y = static_cast<char*>(to);
+  const char* x = static_cast<const char*>(from);
+  int64_t head = static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) % line);
+  if (head > bytes) head = bytes;
+  const int64_t end = head + (bytes - head) / line * line;
+  copy_part(y, x, head);
+  for (int64_t i = head; i < end; i += line) {
+#if defined(__AVX512F__)
+    _mm512_stream_ps(reinterpret_cast<float*>(y + i), _mm512_loadu_ps(x + i));
+#elif defined(__AVX__)
+    for (int64_t k = 0; k < line; k += 32)
+      _mm256_stream_ps(reinterpret_cast<float*>(y + i + k), _mm256_loadu_ps(reinterpret_cast<const float*>(x + i + k)));
+#else
+    for (int64_t k = 0; k < line; k += 16)
+      _mm_stream_ps(reinterpret_cast<float*>(y + i + k), _mm_loadu_ps(reinterpret_cast<const float*>(x + i + k)));
 #endif
-    for (; i + 4 <= n; i += 4) _mm_stream_ps(y + i, _mm_loadu_ps(x + i));
-    for (; i < n; i++) y[i] = x[i];
-    return;
   }
-#endif
+  copy_part(y + end, x + end, bytes - end);
+#else
   __builtin_memcpy(to, from, static_cast<size_t>(bytes));
+#endif
 }
 
 // Makes what was streamed visible before what the thread writes next.

@@ -1,0 +1,73 @@
+/**
+ * Elementwise results beyond the caches, which are written past them while the next tile is computed: equal to what the
+ * same function gives for a part of the operands, whose results stay in the caches.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as ng from "nagare";
+import { onBackend, testedBackends } from "../generator/backends.ts";
+
+const skip = testedBackends.includes("native") ? false : "the engine does not load here";
+
+/** No tile divides them, and no row ends where a cache line does. */
+const [rows, columns] = [3203, 1001] as const;
+const part = 150;
+
+interface Operands {
+  readonly x: ng.Tensor;
+  readonly y: ng.Tensor;
+  /** One element for each row. */
+  readonly column: ng.Tensor;
+  /** One row, the same for all. */
+  readonly row: ng.Tensor;
+}
+
+const functions: { readonly [name: string]: (operands: Operands) => ng.Tensor[] } = {
+  "one operation": ({ x, y }) => [x.add(y)],
+  "a chain": ({ x, y }) => [x.mul(0.5).mul(y.sub(x).tanh().add(1))],
+  "a result that is part of another": ({ x, y }) => {
+    const sum = x.add(y);
+    return [sum, sum.mul(x).exp()];
+  },
+  "results of several widths": ({ x, y }) => {
+    const sum = x.mul(y).add(1);
+    return [sum.astype("float64"), sum.astype("bfloat16"), sum.astype("int32"), sum.less(1), sum];
+  },
+  "operands that vary along one axis": ({ x, row, column }) => [x.mul(row).add(column)],
+  "rows shorter than a tile": ({ x, row }) => [
+    x
+      .reshape([-1, 77])
+      .mul(row.slice([0, 77]))
+      .reshape(x.shape),
+  ],
+};
+
+describe("elementwise results beyond the caches", { skip }, () => {
+  const draw = (seed: number, shape: readonly number[]) =>
+    onBackend("native", () => ng.random.normal(ng.random.key(seed), shape));
+
+  for (const [name, f] of Object.entries(functions)) {
+    test(`${name}, like those of a part`, () =>
+      onBackend("native", () => {
+        const whole = {
+          x: draw(1, [rows, columns]),
+          y: draw(2, [rows, columns]),
+          column: draw(3, [rows, 1]),
+          row: draw(4, [columns]),
+        };
+        const results = ng.jit(f)(whole);
+        for (const first of [0, 1501, rows - part]) {
+          const cut = (t: ng.Tensor) => t.slice([first, first + part]);
+          const { x, y, column, row } = whole;
+          const expected = ng.jit(f)({ x: cut(x), y: cut(y), column: cut(column), row });
+          results.forEach((result, i) => {
+            assert.deepEqual(
+              cut(result).dataSync(),
+              expected[i]?.dataSync(),
+              `rows from ${first}, result ${i}`,
+            );
+          });
+        }
+      }));
+  }
+});
