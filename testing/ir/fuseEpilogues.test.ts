@@ -28,6 +28,28 @@ function operations(graph: Graph): string[] {
   );
 }
 
+/** Scales, biases, residuals and activations of a full, a pointwise and a depthwise convolution. */
+function convolutionEpilogues(image: Tensor): (() => Tensor)[] {
+  const draw = (i: number, ...shape: number[]): Tensor => ng.random.normal(ng.random.key(10 + i), shape);
+  const [full, pointwise, depthwise] = [draw(0, 3, 3, 3, 4), draw(1, 1, 1, 3, 4), draw(2, 3, 3, 1, 3)];
+  return [
+    () => ng.conv2d(image, full as Tensor),
+    () => ng.conv2d(image, pointwise as Tensor),
+    () => ng.conv2d(image, depthwise as Tensor, { groups: 3 }),
+  ].flatMap((convolve) => {
+    const result = convolve();
+    const residual = ng.random.normal(ng.random.key(20), result.shape as number[]);
+    const scale = draw(21, Number(result.shape[3]));
+    return [
+      () => convolve().mul(scale),
+      () => ng.relu6(convolve().mul(scale).add(scale)),
+      () => convolve().add(residual).relu(),
+      () => ng.relu6(convolve().mul(scale).add(scale).add(residual)),
+      () => convolve().relu(),
+    ];
+  });
+}
+
 describe("epilogue", () => {
   test("a product, its bias and its rectifier become one node", () => {
     const graph = trace([x, w, b], (x, w, b) =>
@@ -51,6 +73,33 @@ describe("epilogue", () => {
       %8: float32[4, 5] = add(%7, %6)
       %9: float32[4, 5] = relu(%8)`,
     );
+  });
+
+  test("a convolution takes a scale, a bias, a residual and a bounded rectifier", () => {
+    const image = { shape: [1, 4, 4, 3], dtype: "float32" } as const;
+    const filters = { shape: [1, 1, 3, 5], dtype: "float32" } as const;
+    const residual = { shape: [1, 4, 4, 5], dtype: "float32" } as const;
+    const graph = trace([image, filters, b, b, residual], (x, w, scale, bias, r) =>
+      ng.relu6(
+        ng
+          .conv2d(x as Tensor, w as Tensor)
+          .mul(scale as Tensor)
+          .add(bias as Tensor)
+          .add(r as Tensor),
+      ),
+    );
+    const fused = fuseEpilogues(graph);
+    verifyGraph(fused, "after the pass");
+    assert.deepEqual(operations(fused), ["conv2d+mul+add+add+relu+minimum"]);
+  });
+
+  test("a bound other than 6 stays a pass of its own", () => {
+    const image = { shape: [1, 4, 4, 3], dtype: "float32" } as const;
+    const filters = { shape: [1, 1, 3, 5], dtype: "float32" } as const;
+    const graph = trace([image, filters], (x, w) =>
+      ng.minimum(ng.relu(ng.conv2d(x as Tensor, w as Tensor)), 5),
+    );
+    assert.deepEqual(operations(fuseEpilogues(graph)), ["conv2d+relu", "minimum"]);
   });
 
   test("sums that something else reads, and additions that are no bias, stay as they are", () => {
@@ -92,6 +141,7 @@ describe("epilogue", () => {
         () => ng.add(offset, ng.conv2d(image, kernel, { strides: 2, padding: "same" })),
         () => ng.relu(ng.add(ng.matmul(image, ng.random.normal(k, [3, 4])), offset)),
         () => ng.add(ng.matmul(image.slice(0, 0), ng.random.normal(k, [3, 4])), offset),
+        ...convolutionEpilogues(image),
         () =>
           ng.relu(ng.add(ng.matmul(ng.random.normal(a, [5, 2, 3]), ng.random.normal(k, [5, 3, 4])), offset)),
       ];

@@ -36,6 +36,11 @@ const squares = (x: Tensor): Tensor => x.square().sum();
 const [unchanged, unread] = [ng.variable(ng.zeros([4])), ng.variable(ng.zeros([4]))];
 
 const gains: { readonly [pass: string]: Gain } = {
+  normalize: {
+    avals: [float32(1, 8, 8, 4), float32(3, 3, 4, 16), float32(16), float32(16), float32(16)],
+    f: (x, w, mean, factor, offset) => [ng.conv2d(x, w).sub(mean).mul(factor).add(offset)],
+    bytes: [19648, 15488],
+  },
   fold: {
     avals: [float32(4, 8), float32(5, 8)],
     f: (x, y) => [x.matmul(y.transpose()).mul(1)],

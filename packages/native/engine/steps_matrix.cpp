@@ -63,20 +63,25 @@ void check_axis(int64_t outputs, int64_t stride, int64_t pad, int64_t taps, int6
   if (checked_product(outputs, stride) + checked_product(taps, dilation) + pad > longest) throw InvalidProgram("an axis beyond 2^31");
 }
 
-Activation read_activation(Reader& r) { return static_cast<Activation>(r.index(2, "an activation")); }
+Activation read_activation(Reader& r, int32_t known) { return static_cast<Activation>(r.index(known, "an activation")); }
 
 enum class Convolution { forward, inputGrad, filterGrad };
+
+struct EpilogueOperands {
+  Operand scale = kNone, bias = kNone, residual = kNone;
+};
 
 template <typename T>
 class ConvolutionStep : public Step {
  public:
-  ConvolutionStep(Convolution kind, const Conv2dParams& params, Operand a, Operand b, Operand y, Operand bias)
-      : kind_(kind), params_(params), a_(a), b_(b), y_(y), bias_(bias) {}
+  ConvolutionStep(Convolution kind, const Conv2dParams& params, Operand a, Operand b, Operand y, const EpilogueOperands& epilogue)
+      : kind_(kind), params_(params), a_(a), b_(b), y_(y), epilogue_(epilogue) {}
   bool run(RunContext& c) const override {
     const ImageKernels<T>& k = image_kernels<T>(c.kernels);
     const T *a = c.at<const T>(a_), *b = c.at<const T>(b_);
     T* y = c.at<T>(y_);
-    if (kind_ == Convolution::forward) k.conv2d(params_, a, b, optional<T>(c, bias_), y, c.parallel, c.scratch);
+    const ConvEpilogue<T> epilogue = {optional<T>(c, epilogue_.scale), optional<T>(c, epilogue_.bias), optional<T>(c, epilogue_.residual)};
+    if (kind_ == Convolution::forward) k.conv2d(params_, a, b, epilogue, y, c.parallel, c.scratch);
     else if (kind_ == Convolution::inputGrad) k.conv2dInputGradient(params_, a, b, y, c.parallel, c.scratch);
     else k.conv2dFilterGradient(params_, a, b, y, c.parallel, c.scratch);
     return true;
@@ -91,11 +96,12 @@ class ConvolutionStep : public Step {
  private:
   Convolution kind_;
   Conv2dParams params_;
-  Operand a_, b_, y_, bias_;
+  Operand a_, b_, y_;
+  EpilogueOperands epilogue_;
 };
 
 // dtype; batch, inH, inW, inC, outH, outW, outC, kH, kW, strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;
-// activation, bias?; the two operands (x and w, ct and w, x and ct), the result, and the bias if there is one.
+// activation, scale?, bias?, residual?; the two operands (x and w, ct and w, x and ct), the result, and those of the three that there are.
 std::unique_ptr<Step> decode_convolution(Reader& r, Convolution kind) {
   const DType dtype = r.dtype();
   Conv2dParams p{};
@@ -107,8 +113,8 @@ std::unique_ptr<Step> decode_convolution(Reader& r, Convolution kind) {
   if (p.strideH < 1 || p.strideW < 1 || p.dilationH < 1 || p.dilationW < 1) throw InvalidProgram("a stride or dilation below 1");
   check_axis(p.outH, p.strideH, p.padTop, p.kH, p.dilationH);
   check_axis(p.outW, p.strideW, p.padLeft, p.kW, p.dilationW);
-  p.activation = read_activation(r);
-  const bool hasBias = r.flag();
+  p.activation = read_activation(r, 3);
+  const bool hasScale = r.flag(), hasBias = r.flag(), hasResidual = r.flag();
   const int64_t x = checked_product(checked_product(p.batch, p.inH), checked_product(p.inW, p.inC));
   const int64_t w = checked_product(checked_product(p.kH, p.kW), checked_product(p.inC / p.groups, p.outC));
   const int64_t y = checked_product(checked_product(p.batch, p.outH), checked_product(p.outW, p.outC));
@@ -116,12 +122,15 @@ std::unique_ptr<Step> decode_convolution(Reader& r, Convolution kind) {
   const int64_t* count = counts[static_cast<int>(kind)];
   const Operand a = r.operand(dtype, count[0], Use::read), b = r.operand(dtype, count[1], Use::read);
   const Operand result = r.operand(dtype, count[2], Use::write);
-  const Operand bias = hasBias ? r.operand(dtype, p.outC, Use::read) : kNone;
+  EpilogueOperands epilogue;
+  if (hasScale) epilogue.scale = r.operand(dtype, p.outC, Use::read);
+  if (hasBias) epilogue.bias = r.operand(dtype, p.outC, Use::read);
+  if (hasResidual) epilogue.residual = r.operand(dtype, y, Use::read);
   if (count[2] == 0) return nullptr;
   // Without filters there is nothing to sum, however many taps there are.
   if (w == 0) p.kH = p.kW = 1, (kind == Convolution::forward ? p.inC : p.outC) = 0;
-  if (dtype == DType::float32) return std::make_unique<ConvolutionStep<float>>(kind, p, a, b, result, bias);
-  if (dtype == DType::float64) return std::make_unique<ConvolutionStep<double>>(kind, p, a, b, result, bias);
+  if (dtype == DType::float32) return std::make_unique<ConvolutionStep<float>>(kind, p, a, b, result, epilogue);
+  if (dtype == DType::float64) return std::make_unique<ConvolutionStep<double>>(kind, p, a, b, result, epilogue);
   throw InvalidProgram("convolutions are of float32 or float64");
 }
 
@@ -232,7 +241,7 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels&) {
                         &p.outerStrideB, &p.outerStrideC}) {
     *size = r.size();
   }
-  p.activation = read_activation(r);
+  p.activation = read_activation(r, 2);
   const bool hasBias = r.flag();
   const int64_t matrices = checked_product(p.batch, p.outerBatch), c = checked_product(p.m, p.n);
   const auto operand = [&](int64_t rows, int64_t columns, int64_t distance, int64_t stride, int64_t outerStride, Use use) {

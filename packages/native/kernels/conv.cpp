@@ -8,9 +8,10 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// Every output pixel reads exactly its own input pixel: the images are already the matrix.
-bool is_pointwise(const Conv2dParams& p) {
-  return p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
+// A product of so few pixels, each reading only its own input pixel, that the filters should not be packed for it.
+bool is_small_product(const Conv2dParams& p) {
+  constexpr int64_t few = 8;
+  return p.batch * p.outH * p.outW <= few && p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
          p.outW == p.inW && p.groups == 1;
 }
 
@@ -34,10 +35,10 @@ GemmParams pointwise_gradient_product(const Conv2dParams& p) {
 
 // One forward correlation over all groups.
 template <typename T>
-Correlation<T> forward_correlation(const Conv2dParams& p, const T* x, const T* w, const T* bias, T* y) {
+Correlation<T> forward_correlation(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y) {
   const int64_t outputs = p.outC / p.groups, tap = p.inC / p.groups * p.outC;
   return {forward_patches(p), p.groups, outputs, x, {w, p.kW * tap, tap, p.outC, false}, outputs,
-          {y, p.outH * p.outW * p.outC, p.outW * p.outC, p.outC}, bias, p.activation};
+          {y, p.outH * p.outW * p.outC, p.outW * p.outC, p.outC}, epilogue, p.activation};
 }
 
 // The input gradient of the cells of one phase. It runs through the taps backwards, as the axes of stride_phase do.
@@ -49,14 +50,17 @@ Correlation<T> phase_correlation(const Conv2dParams& p, const StridePhase& y, co
   const T* last = patches.channels > 0 ? w + (lastY * p.kW + lastX) * tap : w;
   return {patches, p.groups, p.inC / p.groups, dy, {last, -y.tapPeriod * p.kW * tap, -x.tapPeriod * tap, p.outC, true}, p.outC / p.groups,
           {dx + (y.firstCell * p.inW + x.firstCell) * p.inC, p.inH * p.inW * p.inC, p.strideH * p.inW * p.inC, p.strideW * p.inC},
-          nullptr, Activation::none};
+          {}, Activation::none};
 }
 
 template <typename T>
-void forward(const Conv2dParams& p, const T* x, const T* w, const T* bias, T* y, const Parallel& parallel, void* scratch) {
+void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel,
+             void* scratch) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return;
-  if (is_pointwise(p)) return gemm(pointwise_product(p), x, w, y, bias, parallel, scratch);
-  const Correlation<T> task = forward_correlation(p, x, w, bias, y);
+  if (is_small_product(p) && !epilogue.scale && !epilogue.residual && p.activation != Activation::relu6) {
+    return gemm(pointwise_product(p), x, w, y, epilogue.bias, parallel, scratch);
+  }
+  const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
   if (is_depthwise(p)) correlate_depthwise(task, parallel);
   else correlate(task, parallel, scratch);
 }
@@ -64,14 +68,15 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const T* bias, T* y,
 template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.outH * p.outW * p.outC == 0 || is_depthwise(p)) return 0;
-  if (is_pointwise(p)) return gemm_scratch_bytes<T>(pointwise_product(p), threads);
-  return CorrelationPlan<T>(forward_patches(p), p.outC / p.groups).scratch(p.groups, threads);
+  const size_t correlation = CorrelationPlan<T>(forward_patches(p), p.outC / p.groups).scratch(p.groups, threads);
+  const size_t product = is_small_product(p) ? gemm_scratch_bytes<T>(pointwise_product(p), threads) : 0;
+  return product > correlation ? product : correlation;
 }
 
 template <typename T>
 void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch) {
   if (p.batch * p.inH * p.inW * p.inC == 0) return;
-  if (is_pointwise(p)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
+  if (is_small_product(p)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const Correlation<T> task = phase_correlation(p, y, x, dy, w, dx);
     if (is_depthwise(p)) correlate_depthwise(task, parallel);
@@ -82,7 +87,7 @@ void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const
 template <typename T>
 size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.inH * p.inW * p.inC == 0 || is_depthwise(p)) return 0;
-  if (is_pointwise(p)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
+  if (is_small_product(p)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
   size_t most = 0;
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const size_t bytes = CorrelationPlan<T>(phase_patches(p, y, x), p.inC / p.groups).scratch(p.groups, threads);
@@ -94,15 +99,15 @@ size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
 }  // namespace
 
 template <>
-void conv2d(const Conv2dParams& params, const float* x, const float* w, const float* bias, float* y, const Parallel& parallel,
+void conv2d(const Conv2dParams& params, const float* x, const float* w, const ConvEpilogue<float>& epilogue, float* y, const Parallel& parallel,
             void* scratch) {
-  forward(params, x, w, bias, y, parallel, scratch);
+  forward(params, x, w, epilogue, y, parallel, scratch);
 }
 
 template <>
-void conv2d(const Conv2dParams& params, const double* x, const double* w, const double* bias, double* y, const Parallel& parallel,
+void conv2d(const Conv2dParams& params, const double* x, const double* w, const ConvEpilogue<double>& epilogue, double* y, const Parallel& parallel,
             void* scratch) {
-  forward(params, x, w, bias, y, parallel, scratch);
+  forward(params, x, w, epilogue, y, parallel, scratch);
 }
 
 template <>

@@ -16,7 +16,14 @@ namespace nagare {
 struct Conv2dParams {
   int64_t batch, inH, inW, inC, outH, outW, outC;
   int64_t kH, kW, strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;
-  Activation activation;  // of the forward pass, after the bias
+  Activation activation;  // of the forward pass, after the epilogue
+};
+
+// What is done to the finished sums of the forward pass before the activation: scale·sum + bias + residual, each of which may be null.
+template <typename T>
+struct ConvEpilogue {
+  const T *scale, *bias;  // [outC]
+  const T* residual;      // like y
 };
 
 #ifdef NAGARE_ISA
@@ -25,9 +32,9 @@ namespace NAGARE_ISA {
 // T: float, double. Outputs are overwritten whole and must not overlap inputs. Scratch is 64-byte aligned.
 // Results do not depend on the number of threads.
 
-// y = activation(x ∗ w + bias); bias[outC] may be null.
+// y = activation(scale·(x ∗ w) + bias + residual).
 template <typename T>
-void conv2d(const Conv2dParams& params, const T* x, const T* w, const T* bias, T* y, const Parallel& parallel, void* scratch);
+void conv2d(const Conv2dParams& params, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel, void* scratch);
 template <typename T>
 size_t conv2d_scratch_bytes(const Conv2dParams& params, int threads);
 

@@ -32,7 +32,7 @@ struct Correlation {
   FilterView<T> filters;
   int64_t filterGroupStride;
   PixelGrid<T> result;
-  const T* bias;
+  ConvEpilogue<T> epilogue;
   Activation activation;
 };
 
@@ -172,7 +172,7 @@ struct BlockTables {
   const T* const* sources;
   T* const* targets;
   const int64_t* taps;
-  const T* bias;
+  const T *scale, *bias;  // of the group
 };
 
 // Depth [k0, k1) of one segment × output channels [n0, n1), whose packed panels begin at `packed`.
@@ -182,6 +182,7 @@ inline void correlate_segment(const Correlation<T>& task, const BlockTables<T>& 
   const DepthRuns runs(task.patches, segment);
   GatheredRows<T> a;
   TileOutput<T> out;
+  out.origin = task.result.first;
   for (int64_t p = segment.first, end = p + segment.count; p < end;) {
     const int rows = next_tile_rows(end - p);
     a.row = tables.sources + p;
@@ -200,7 +201,9 @@ inline void correlate_segment(const Correlation<T>& task, const BlockTables<T>& 
         const bool last = stop == runs.end;
         a.offset = tables.taps + begin;
         out.accumulate = begin > runs.first;
+        out.scale = last && tables.scale ? tables.scale + n : nullptr;
         out.bias = last && tables.bias ? tables.bias + n : nullptr;
+        out.residual = last ? task.epilogue.residual : nullptr;
         out.activation = last ? task.activation : Activation::none;
         compute(a, panel + (begin - k0) * width, width, stop - begin, out);
       }
@@ -237,7 +240,8 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
     T** const targets = reinterpret_cast<T**>(own + plan.tableBytes);
     PixelSegment* const segments = reinterpret_cast<PixelSegment*>(own + 2 * plan.tableBytes);
     const int64_t count = list_pixels(task, group, block, sources, targets, segments);
-    const BlockTables<T> tables = {sources, targets, taps, task.bias ? task.bias + group * task.outputs : nullptr};
+    const auto ofGroup = [&](const T* perChannel) { return perChannel ? perChannel + group * task.outputs : nullptr; };
+    const BlockTables<T> tables = {sources, targets, taps, ofGroup(task.epilogue.scale), ofGroup(task.epilogue.bias)};
     // Small filters stay in L1 together, and a tile of pixels meets all of them at once; of large ones one panel stays there.
     const bool small = plan.depthBlock * (n1 - n0) * static_cast<int64_t>(sizeof(T)) <= (1 << 14);
     const int64_t atOnce = small ? n1 - n0 : width;

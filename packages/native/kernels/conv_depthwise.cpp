@@ -5,6 +5,20 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
+template <typename T, int L>
+NAGARE_INLINE typename VectorOf<T, L>::type finish(const Correlation<T>& task, typename VectorOf<T, L>::type sum, int64_t c, const T* to) {
+  typedef typename VectorOf<T, L>::type Vector;
+  const ConvEpilogue<T>& epilogue = task.epilogue;
+  if (epilogue.scale) sum *= load<T, L>(epilogue.scale + c);
+  if (epilogue.bias) sum += load<T, L>(epilogue.bias + c);
+  if (epilogue.residual) sum += load<T, L>(epilogue.residual + (to - task.result.first));
+  if (task.activation == Activation::none) return sum;
+  const Vector zero{}, six = splat<T, L>(T(6));
+  sum = sum < zero ? zero : sum;
+  if (task.activation == Activation::relu6) sum = sum > six ? six : sum;
+  return sum;
+}
+
 // P neighbouring output pixels × V vectors of L channels; all of them see the same taps.
 template <typename T, int P, int V, int L>
 NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source, T* result, int64_t c, IndexRange rows, IndexRange columns) {
@@ -30,11 +44,8 @@ NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source,
   for (int i = 0; i < P; i++) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; v++) {
-      if (task.bias) acc[i][v] += load<T, L>(task.bias + c + v * L);
-      if (task.activation == Activation::relu) {
-        for (int l = 0; l < L; l++) acc[i][v][l] = relu_scalar<T>(acc[i][v][l]);
-      }
-      store<T, L>(result + i * task.result.column + c + v * L, acc[i][v]);
+      T* const to = result + i * task.result.column + c + v * L;
+      store<T, L>(to, finish<T, L>(task, acc[i][v], c + v * L, to));
     }
   }
 }

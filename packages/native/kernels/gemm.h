@@ -8,7 +8,8 @@
 
 namespace nagare {
 
-enum class Activation : int32_t { none = 0, relu = 1 };
+// relu6: min(max(x, 0), 6), of convolutions only.
+enum class Activation : int32_t { none = 0, relu = 1, relu6 = 2 };
 
 // Row-major matrices. op(A) is m × k, op(B) is k × n, C is m × n; all counts and strides are in elements.
 // A is stored m × k (k × m when transposeA) with `lda` elements between rows; likewise B k × n (n × k) with ldb, C with ldc.

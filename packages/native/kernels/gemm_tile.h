@@ -41,6 +41,10 @@ struct TileOutput {
   bool accumulate;
   const T* bias;  // of these columns, or null
   Activation activation;
+  const T* scale = nullptr;  // of these columns, or null: factors, before the bias
+  // Or null: added after the bias. It lies like the result, whose first element is `origin`.
+  const T* residual = nullptr;
+  const T* origin = nullptr;
 };
 
 template <typename T>
@@ -138,14 +142,30 @@ NAGARE_INLINE T relu_scalar(T v) {
   else return v < T(0) ? T(0) : v;
 }
 
+// min(max(v, 0), 6) that keeps NaN.
+template <typename T>
+NAGARE_INLINE Vec<T> relu6(Vec<T> v) {
+  const Vec<T> rectified = relu<T>(v), six = splat(T(6));
+  return rectified > six ? six : rectified;
+}
+
+template <typename T>
+NAGARE_INLINE T activate_scalar(T v, Activation activation) {
+  if (activation == Activation::none) return v;
+  const T rectified = relu_scalar(v);
+  return activation == Activation::relu6 && rectified > T(6) ? T(6) : rectified;
+}
+
 // One row of a tile of which only some columns exist.
 template <typename T>
 NAGARE_NOINLINE void store_partial_row(const T* sum, T* row, const TileOutput<T>& out) {
   for (int64_t n = 0; n < out.columns; n++) {
     T value = sum[n];
     if (out.accumulate) value += row[n];
+    if (out.scale) value *= out.scale[n];
     if (out.bias) value += out.bias[n];
-    row[n] = out.activation == Activation::relu ? relu_scalar(value) : value;
+    if (out.residual) value += out.residual[row + n - out.origin];
+    row[n] = activate_scalar(value, out.activation);
   }
 }
 
@@ -169,6 +189,14 @@ NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], T* const (&rows)[R], const T
       for (int j = 0; j < V; j++) acc[i][j] += load(rows[i] + j * lanes);
     }
   }
+  if (out.scale) {
+#pragma GCC unroll 16
+    for (int j = 0; j < V; j++) {
+      const Vec<T> scale = load(out.scale + j * lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) acc[i][j] *= scale;
+    }
+  }
   if (out.bias) {
 #pragma GCC unroll 16
     for (int j = 0; j < V; j++) {
@@ -177,11 +205,18 @@ NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], T* const (&rows)[R], const T
       for (int i = 0; i < R; i++) acc[i][j] += bias;
     }
   }
-  if (out.activation == Activation::relu) {
+  if (out.residual) {
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
 #pragma GCC unroll 16
-      for (int j = 0; j < V; j++) acc[i][j] = relu<T>(acc[i][j]);
+      for (int j = 0; j < V; j++) acc[i][j] += load(out.residual + (rows[i] - out.origin) + j * lanes);
+    }
+  }
+  if (out.activation != Activation::none) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 16
+      for (int j = 0; j < V; j++) acc[i][j] = out.activation == Activation::relu ? relu<T>(acc[i][j]) : relu6<T>(acc[i][j]);
     }
   }
 #pragma GCC unroll 16

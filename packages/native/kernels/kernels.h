@@ -29,7 +29,7 @@ struct MatrixKernels {
 // Kernels over images of T.
 template <typename T>
 struct ImageKernels {
-  void (*conv2d)(const Conv2dParams&, const T* x, const T* w, const T* bias, T* y, const Parallel&, void* scratch);
+  void (*conv2d)(const Conv2dParams&, const T* x, const T* w, const ConvEpilogue<T>&, T* y, const Parallel&, void* scratch);
   size_t (*conv2dScratchBytes)(const Conv2dParams&, int threads);
   void (*conv2dInputGradient)(const Conv2dParams&, const T* dy, const T* w, T* dx, const Parallel&, void* scratch);
   size_t (*conv2dInputGradientScratchBytes)(const Conv2dParams&, int threads);

@@ -9,6 +9,7 @@ export * from "./passes/eliminateCommonSubexpressions.ts";
 export * from "./passes/eliminateDeadCode.ts";
 export * from "./passes/eliminateDeadState.ts";
 export * from "./passes/fold.ts";
+export * from "./passes/foldNormalization.ts";
 export * from "./passes/fuse.ts";
 export * from "./passes/fuseEpilogues.ts";
 export * from "./passes/fusion.ts";

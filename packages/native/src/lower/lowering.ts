@@ -106,14 +106,28 @@ export function readsInPlace(node: Node): boolean {
   return isElementwise(node) || (node.body?.nodes.every(isElementwise) ?? false);
 }
 
-/** A matrix product or a convolution, with the bias and the activation that its kernel applies. */
+/** What a kernel does last to each of its sums; the position is the code in programs. */
+const activations = ["none", "relu", "relu6"] as const;
+
+/** What the kernel does to the finished sums: activation(scale·sum + bias + residual). */
+export interface Epilogue {
+  /** Factors for each element of the last axis. */
+  readonly scale: Value | undefined;
+  readonly bias: Value | undefined;
+  /** Like the result. */
+  readonly residual: Value | undefined;
+  readonly activation: (typeof activations)[number];
+}
+
+const noEpilogue: Epilogue = { scale: undefined, bias: undefined, residual: undefined, activation: "none" };
+
+/** A matrix product or a convolution, with what its kernel does to the sums. */
 export interface Product {
   readonly name: string;
   readonly params: Params;
   readonly a: Reading;
   readonly b: Reading;
-  readonly bias: Value | undefined;
-  readonly relu: boolean;
+  readonly epilogue: Epilogue;
   readonly result: Value;
   /** How the product lies in the result: dense, or transposed. */
   readonly written: View;
@@ -130,22 +144,33 @@ export function productOf(node: Node): Product {
     }));
     if (!a || !b) throw new TypeError(`${node.op.name}: expected two operands.`);
     const written = denseView(result);
-    return { name: node.op.name, params: node.params, a, b, bias: undefined, relu: false, result, written };
+    return { name: node.op.name, params: node.params, a, b, epilogue: noEpilogue, result, written };
   }
   const readings = bodyReadings(node, node.body);
   const after = node.body.nodes.slice(node.body.nodes.indexOf(head) + 1);
-  const [add, activation] = after.filter(isElementwise);
-  const bias = add?.inputs.find((input) => !head.outputs.includes(input));
   return {
     name: head.op.name,
     params: head.params,
     a: required(readings, operandOf(head, 0)),
     b: required(readings, operandOf(head, 1)),
-    bias: bias && required(readings, bias).value,
-    relu: activation !== undefined,
+    epilogue: epilogueOf(after.filter(isElementwise), (value) => readings.get(value)?.value),
     result,
     written: writtenView(result, after.find(isMovement)),
   };
+}
+
+/** The elementwise operations after a product, as its kernel names them. `outer` is the operand of the node that a value stands for. */
+function epilogueOf(parts: readonly Node[], outer: (value: Value) => Value | undefined): Epilogue {
+  let epilogue = noEpilogue;
+  for (const { op, inputs } of parts) {
+    const operand = inputs.map(outer).find((value) => value !== undefined);
+    if (op.name === "mul") epilogue = { ...epilogue, scale: operand };
+    else if (op.name === "relu") epilogue = { ...epilogue, activation: "relu" };
+    else if (op.name === "minimum") epilogue = { ...epilogue, activation: "relu6" };
+    else if (operand?.shape.length === 1) epilogue = { ...epilogue, bias: operand };
+    else epilogue = { ...epilogue, residual: operand };
+  }
+  return epilogue;
 }
 
 /** How a product lies in the dense memory of the result, which is its transposition if there is one. */
@@ -158,14 +183,18 @@ function writtenView(result: Value, transposition: Node | undefined): View {
   return { shape: before(dense.shape), offset: 0, strides: before(dense.strides) };
 }
 
-/** The epilogue's numbers, and after the operands its bias. */
+/** The epilogue's numbers, and after the operands its own. `parts` are those that the kernel at hand knows. */
 export function writeEpilogue(
-  { bias, relu }: Product,
+  { epilogue }: Product,
+  parts: readonly ("scale" | "bias" | "residual")[],
   { writer, place }: LoweringContext,
   writeOperands: () => void,
 ): void {
-  writer.int(relu ? 1 : 0);
-  writer.flag(bias !== undefined);
+  writer.int(activations.indexOf(epilogue.activation));
+  for (const part of parts) writer.flag(epilogue[part] !== undefined);
   writeOperands();
-  if (bias) writer.place(place(bias));
+  for (const part of parts) {
+    const value = epilogue[part];
+    if (value) writer.place(place(value));
+  }
 }

@@ -89,7 +89,7 @@ export function lowerMatmul(node: Node, context: LoweringContext): void {
       writer.flag(transposeB);
       writer.wides(distances);
       for (const { size, a, b, c } of [inner, outer]) writer.wides([size, a, b, c]);
-      writeEpilogue(multiplication, context, () => {
+      writeEpilogue(multiplication, ["bias"], context, () => {
         factors.forEach(({ value, view }, i) => {
           const { base, offset } = place(value);
           writer.place({ base, offset: offset + bytes * (view.offset + (i === 0 ? offsetA : offsetB)) });

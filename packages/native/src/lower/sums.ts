@@ -77,7 +77,7 @@ function lowerConvolution(node: Node, context: LoweringContext): void {
       ...dilation,
       groups,
     ]);
-    writeEpilogue(convolution, context, () => {
+    writeEpilogue(convolution, ["scale", "bias", "residual"], context, () => {
       for (const value of values) writer.place(place(value));
     });
   });
