@@ -20,7 +20,7 @@ import {
   type Value,
 } from "nagare/backend";
 import { InstructionWriter, type Place } from "./instructions.ts";
-import { legalize } from "./legalize.ts";
+import { isView, legalize } from "./legalize.ts";
 import {
   attentions,
   type FusedLowering,
@@ -79,11 +79,6 @@ const lowerings: { readonly [name: string]: Lowering } = {
 /** Whether the engine carries out a fused operation on such operands as a whole. */
 export function takesFused(op: Primitive, inputs: readonly Aval[], params: Params): boolean {
   return fusedLowerings[op.name]?.takes(inputs, params) ?? false;
-}
-
-/** Operations that only look at their operand's elements in another way. */
-function isView(node: Node): boolean {
-  return node.op.name === "reshape";
 }
 
 function lower(node: Node, context: LoweringContext): void {

@@ -97,15 +97,19 @@ export function legalize(graph: Graph): Graph {
   return withParts(graph, { nodes: builder.nodes, outputs });
 }
 
+/** Operations that only look at their operand's elements in another way, or in no other. */
+export function isView({ op }: Node): boolean {
+  return op.name === "reshape" || op.name === "barrier";
+}
+
 /** The values that are an input's elements under another shape. */
 function viewsOfInputs(graph: Graph, nodes: readonly Node[]): Set<Value> {
   const inputs = new Set(graph.inputs);
   const views = new Set<Value>();
-  for (const { op, inputs: operands, outputs } of nodes) {
-    const [operand] = operands;
-    const [output] = outputs;
-    if (op.name === "reshape" && operand && output && (inputs.has(operand) || views.has(operand)))
-      views.add(output);
+  for (const node of nodes) {
+    const [operand] = node.inputs;
+    const [output] = node.outputs;
+    if (isView(node) && operand && output && (inputs.has(operand) || views.has(operand))) views.add(output);
   }
   return views;
 }
