@@ -72,6 +72,31 @@ onEachBackend("profile", () => {
     }
   });
 
+  test("each thread has a track, and work that is shared stands on several", (t) => {
+    if (ng.backend() !== "native") return t.skip("the native engine is not built");
+    const before = ng.threads();
+    ng.setThreads(2);
+    try {
+      const f = ng.jit((x: ng.Tensor) => x.matmul(x).sum());
+      const x = ones(256, 256);
+      const { traceEvents } = ng.profile(() => f(x)).profile.chromeTrace();
+      const tracks = traceEvents.filter(({ args }) => String(args?.name).startsWith("thread "));
+      assert.deepEqual(
+        tracks.map(({ args }) => args?.name),
+        ["thread 0", "thread 1"],
+      );
+      const named = (tid: number) => traceEvents.filter((event) => event.tid === tid && event.ph === "X");
+      const [kernel] = named(3).filter(({ name }) => name === "matmul");
+      const parts = tracks.flatMap(({ tid }) => named(tid)).filter(({ name }) => name === "matmul");
+      assert.ok(kernel && parts.length >= 1 && parts.length <= 2);
+      for (const { ts = 0, dur = 0 } of parts) {
+        assert.ok(ts >= (kernel.ts ?? 0) && ts + dur <= (kernel.ts ?? 0) + (kernel.dur ?? 0) + 1e-3);
+      }
+    } finally {
+      ng.setThreads(before);
+    }
+  });
+
   test("of an asynchronous function everything until its end is recorded", async () => {
     const f = ng.jit(layer);
     const [x, w] = [ones(2, 3), ones(3, 4)];

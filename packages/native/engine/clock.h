@@ -15,4 +15,12 @@ struct Span {
   double start, end;
 };
 
+// Where a run says when its instructions ran and, of each, when the threads were at work on it: `threadCount` spans for each
+// instruction, in order. Spans of what did not happen stay as they are. Without `instructions`, nothing is said.
+struct RunTimes {
+  Span* instructions = nullptr;
+  Span* threads = nullptr;
+  int threadCount = 0;
+};
+
 }  // namespace nagare

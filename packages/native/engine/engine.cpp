@@ -68,7 +68,7 @@ void Engine::set_threads(int count, bool force) {
   end_turn();
 }
 
-std::string Engine::execute(const Program& program, char* const* external, Span* spans) {
+std::string Engine::execute(const Program& program, char* const* external, const RunTimes& times) {
   try {
     grow(arena_, arenaBytes_, program.arena_bytes());
     grow(scratch_, scratchBytes_, program.scratch_bytes(pool_->threads()));
@@ -76,16 +76,16 @@ std::string Engine::execute(const Program& program, char* const* external, Span*
   } catch (const std::bad_alloc&) {
     return "Out of memory: the program needs " + std::to_string(program.arena_bytes()) + " bytes for intermediate values.";
   }
-  return program.run(external, arena_, scratch_, pool_->parallel(), spans);
+  return program.run(external, arena_, scratch_, pool_->parallel(), times);
 }
 
-std::string Engine::run(const Program& program, char* const* external, Span* spans) {
+std::string Engine::run(const Program& program, char* const* external, const RunTimes& times) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     const uint64_t turn = take_turn_locked();
     if (currentTurn_ != turn) await_turn(lock, turn);
   }
-  std::string error = execute(program, external, spans);
+  std::string error = execute(program, external, times);
   end_turn();
   return error;
 }
@@ -102,13 +102,13 @@ Roofline Engine::roofline() {
   return measure_roofline(*kernels_, pool_->parallel());
 }
 
-uint64_t Engine::submit(std::shared_ptr<const Program> program, std::vector<char*> external, Span* spans,
+uint64_t Engine::submit(std::shared_ptr<const Program> program, std::vector<char*> external, const RunTimes& times,
                         std::function<void(std::string)> finish) {
   uint64_t turn;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     turn = take_turn_locked();
-    jobs_.push_back({turn, std::move(program), std::move(external), spans, std::move(finish)});
+    jobs_.push_back({turn, std::move(program), std::move(external), times, std::move(finish)});
     if (!executor_.joinable()) executor_ = std::thread([this] { serve(); });
   }
   jobsChanged_.notify_one();
@@ -125,7 +125,7 @@ void Engine::serve() {
       jobs_.pop_front();
       await_turn(lock, job.turn);
     }
-    std::string error = execute(*job.program, job.external.data(), job.spans);
+    std::string error = execute(*job.program, job.external.data(), job.times);
     job.finish(std::move(error));
     job.program.reset();
     end_turn();

@@ -33,12 +33,12 @@ class Engine {
   // The shared arena and the kernels' scratch. Waits for no run.
   size_t working_bytes() const { return workingBytes_.load(std::memory_order_relaxed); }
 
-  // Runs at once on the calling thread, after everything that was submitted before. `spans` is null, or receives when each instruction
-  // ran. Returns an error or an empty string.
-  std::string run(const Program& program, char* const* external, Span* spans);
+  // Runs at once on the calling thread, after everything that was submitted before. Returns an error or an
+  // empty string.
+  std::string run(const Program& program, char* const* external, const RunTimes& times);
 
   // Runs on the engine's own thread; `finish` is called there with the error. Returns the run's number.
-  uint64_t submit(std::shared_ptr<const Program> program, std::vector<char*> external, Span* spans,
+  uint64_t submit(std::shared_ptr<const Program> program, std::vector<char*> external, const RunTimes& times,
                   std::function<void(std::string)> finish);
 
   // Measures at once, in its turn.
@@ -54,14 +54,14 @@ class Engine {
     uint64_t turn;
     std::shared_ptr<const Program> program;
     std::vector<char*> external;
-    Span* spans;
+    RunTimes times;
     std::function<void(std::string)> finish;
   };
 
   uint64_t take_turn_locked() { return nextTurn_++; }
   void await_turn(std::unique_lock<std::mutex>& lock, uint64_t turn);
   void end_turn();
-  std::string execute(const Program& program, char* const* external, Span* spans);
+  std::string execute(const Program& program, char* const* external, const RunTimes& times);
   void serve();
 
   const Kernels* kernels_ = nullptr;

@@ -55,6 +55,53 @@ Program::Program(const Kernels& kernels, const int32_t* code, size_t length, con
   }
 }
 
+namespace {
+
+// Stands between a kernel and the pool, and notes from when to when each thread had tasks.
+class ThreadTimer {
+ public:
+  ThreadTimer(const Parallel& parallel, int threadCount) : parallel_(parallel), threadCount_(threadCount) {}
+
+  Parallel parallel() {
+    return {[](void* timer, int64_t tasks, void (*task)(void*, int64_t, int), void* context) {
+              static_cast<ThreadTimer*>(timer)->run(tasks, task, context);
+            },
+            this, parallel_.threads};
+  }
+
+  Span* spans = nullptr;  // of the instruction that runs
+  bool used = false;
+
+ private:
+  struct Job {
+    ThreadTimer& timer;
+    void (*task)(void*, int64_t, int);
+    void* context;
+  };
+
+  void run(int64_t tasks, void (*task)(void*, int64_t, int), void* context) {
+    used = true;
+    Job job{*this, task, context};
+    parallel_.run(
+        parallel_.pool, tasks,
+        [](void* data, int64_t index, int worker) {
+          const Job& given = *static_cast<Job*>(data);
+          const double start = milliseconds();
+          given.task(given.context, index, worker);
+          if (worker >= given.timer.threadCount_) return;
+          Span& span = given.timer.spans[worker];
+          if (span.end == 0) span.start = start;
+          span.end = milliseconds();
+        },
+        &job);
+  }
+
+  const Parallel& parallel_;
+  int threadCount_;
+};
+
+}  // namespace
+
 size_t Program::scratch_bytes(int threads) const {
   if (threads != plannedThreads_) {
     size_t most = 0;
@@ -68,23 +115,30 @@ size_t Program::scratch_bytes(int threads) const {
   return plannedScratch_;
 }
 
-std::string Program::run(char* const* external, char* arena, void* scratch, const Parallel& parallel, Span* spans) const {
+std::string Program::run(char* const* external, char* arena, void* scratch, const Parallel& parallel, const RunTimes& times) const {
   // Runs come one at a time (the engine's turn), so the table may live in the program.
   char** bases = bases_.data();
   bases[0] = arena;
   for (int i = 0; i < externals_; i++) bases[firstExternal_ + static_cast<size_t>(i)] = external[i];
-  RunContext context{kernels_, bases, scratch, parallel, {}};
-  if (!spans) {
+  ThreadTimer timer(parallel, times.threadCount);
+  const Parallel timed = timer.parallel();
+  RunContext context{kernels_, bases, scratch, times.threadCount > 0 ? timed : parallel, {}};
+  if (!times.instructions) {
     for (const auto& step : steps_) {
       if (!step->run(context)) return context.error;
     }
     return {};
   }
   for (size_t i = 0; i < steps_.size(); i++) {
-    Span& span = spans[stepInstruction_[i]];
+    const size_t instruction = stepInstruction_[i];
+    Span& span = times.instructions[instruction];
+    timer.spans = times.threads + instruction * static_cast<size_t>(times.threadCount);
     span.start = milliseconds();
     const bool done = steps_[i]->run(context);
     span.end = milliseconds();
+    // What needs one thread only runs on the caller.
+    if (!timer.used && times.threadCount > 0) timer.spans[0] = span;
+    timer.used = false;
     if (!done) return context.error;
   }
   return {};

@@ -69,9 +69,8 @@ class Program {
   // Instructions in the code, those without a step included.
   size_t instructions() const { return instructions_; }
 
-  // `external` are the memories, already checked against the needs. `spans`, where it is not null, has one place for each instruction
-  // and receives when its step ran. Returns an error or an empty string.
-  std::string run(char* const* external, char* arena, void* scratch, const Parallel& parallel, Span* spans) const;
+  // `external` are the memories, already checked against the needs. Returns an error or an empty string.
+  std::string run(char* const* external, char* arena, void* scratch, const Parallel& parallel, const RunTimes& times) const;
 
  private:
   struct AlignedFree {

@@ -143,7 +143,11 @@ async function build({ sanitize, isa, target: name }: Options): Promise<void> {
     await link(product, target.linkFlags, (unit) => !isCheck(unit));
     // Linked statically, it finds everything under an emulator.
     if (checks.length > 0) {
-      await link("replay", ["-static", "-pthread"], ({ source }) => source !== join("engine", "addon.cpp"));
+      await link(
+        "replay",
+        ["-static", "-pthread"],
+        ({ source }) => !source.startsWith(join("engine", "addon")),
+      );
     }
   } else {
     await link(product, target.linkFlags, () => true);

@@ -18,7 +18,8 @@ export interface Addon {
   run(program: ProgramHandle, ...memories: readonly TypedArray[]): void;
   /**
    * As `run`; `times` has two elements for each instruction and receives when it started and ended, in milliseconds of
-   * `now`. Instructions that did not run leave theirs as they are.
+   * `now`. Instructions that did not run leave theirs as they are. What is longer holds as much again for each of some
+   * threads, instruction by instruction: when the thread was at work on it.
    */
   runTimed(times: Float64Array, program: ProgramHandle, ...memories: readonly TypedArray[]): void;
   /** The number of the run, for `wait`, and a promise of its end. */

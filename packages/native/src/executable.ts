@@ -169,7 +169,7 @@ export class NativeExecutable implements Executable {
   }
 
   #newTimes(): Float64Array {
-    return new Float64Array(2 * this.#nodes.length);
+    return new Float64Array(2 * this.#nodes.length * (1 + this.#addon.threads()));
   }
 
   #tell(observer: KernelObserver, times: Float64Array): void {

@@ -28,7 +28,8 @@ export interface Executable {
 
 /**
  * Receives when the kernels of one run were at work: of `nodes[i]` from `times[2·i]` to `times[2·i + 1]`, in milliseconds
- * as of performance.now(). A node carried out in several steps stands there once for each; what did not run has zeros.
+ * as of performance.now(). A node carried out in several steps stands there once for each; what did not run has zeros. Behind
+ * them may come the same for each thread: when thread t was at work on `nodes[i]`, at 2·(nodes.length + i·threads + t).
  */
 export type KernelObserver = (nodes: readonly Node[], times: Float64Array) => void;
 

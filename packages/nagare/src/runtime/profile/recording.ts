@@ -12,7 +12,7 @@ export interface Call {
   readonly end: number;
 }
 
-/** The kernels of one run: `nodes[i]` ran from `times[2·i]` to `times[2·i + 1]`. */
+/** The kernels of one run, and the threads' times behind theirs: see KernelObserver. */
 export interface KernelRun {
   readonly nodes: readonly Node[];
   readonly times: Float64Array;
@@ -56,11 +56,12 @@ export class Recording {
       this.totals.set(node, total);
       previous = node;
     });
-    if (this.#kernelEvents + nodes.length <= maximalEvents) {
-      this.#kernelEvents += nodes.length;
+    const events = times.length / 2;
+    if (this.#kernelEvents + events <= maximalEvents) {
+      this.#kernelEvents += events;
       this.runs.push({ nodes, times });
     } else {
-      this.lost += nodes.length;
+      this.lost += events;
     }
   }
 }
