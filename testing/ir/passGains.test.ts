@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import * as ng from "nagare";
 import {
   type Aval,
+  builder,
   costOf,
   eliminateDeadCode,
   type Graph,
@@ -78,6 +79,13 @@ const gains: { readonly [pass: string]: Gain } = {
     avals: [float32(256, 256), float32(256, 1), float32(256, 8)],
     f: (x, v, w) => [x.matmul(v).sum(), x.matmul(w).sum()],
     bytes: [551944, 326664],
+  },
+  rows: {
+    avals: [float32(1000, 8), { shape: [4], dtype: "int32" }, float32(4, 8), float32()],
+    f: (x, indices, updates, rate) => [
+      x.sub(rate.mul(builder.scatterAdd(updates, indices, { axis: 0, batchAxes: 0, size: 1000 }))),
+    ],
+    arena: [32000, 0],
   },
   dce: {
     avals: [float32(4, 8), float32(8, 8)],

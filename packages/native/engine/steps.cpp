@@ -13,6 +13,7 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"iota", decode_iota},
       {"gather", decode_gather},
       {"scatterAdd", decode_scatter_add},
+      {"subtractRows", decode_subtract_rows},
       {"randomBits", decode_random_bits},
       {"softmax", decode_softmax},
       {"softmaxGrad", decode_softmax_grad},

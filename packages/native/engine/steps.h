@@ -13,7 +13,7 @@ Decoder decode_elementwise, decode_elementwise_group;
 
 Decoder decode_reduce;
 Decoder decode_copy, decode_fill, decode_iota;
-Decoder decode_gather, decode_scatter_add;
+Decoder decode_gather, decode_scatter_add, decode_subtract_rows;
 Decoder decode_random_bits;
 
 Decoder decode_softmax, decode_softmax_grad, decode_log_softmax, decode_log_softmax_grad;

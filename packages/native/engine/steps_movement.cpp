@@ -72,54 +72,6 @@ class IotaStep : public Step {
   Operand to_;
 };
 
-class GatherStep : public Step {
- public:
-  GatherStep(const GatherParams& params, bool scatter, int64_t resultBytes, Operand from, Operand indices, Operand to)
-      : params_(params), scatter_(scatter), resultBytes_(resultBytes), from_(from), indices_(indices), to_(to) {}
-  bool run(RunContext& c) const override {
-    const char *indices = c.at<char>(indices_), *result = c.at<char>(to_);
-    const int64_t indexBytes = params_.batch * params_.count * (params_.wideIndices ? 8 : 4);
-    // The caller may have given one memory twice. Indices that change after they were checked would point anywhere.
-    if (result < indices + indexBytes && indices < result + resultBytes_) {
-      c.error = std::string(scatter_ ? "scatterAdd" : "gather") + ": expected a result apart from the indices; received memory that holds both.";
-      return false;
-    }
-    const int64_t bad = c.kernels.firstBadIndex(params_, indices);
-    if (bad >= 0) {
-      const int64_t index =
-          params_.wideIndices ? c.at<const int64_t>(indices_)[bad] : c.at<const int32_t>(indices_)[bad];
-      c.error = std::string(scatter_ ? "scatterAdd" : "gather") + ": expected indices from 0 to " + std::to_string(params_.n - 1) +
-                " for an axis of size " + std::to_string(params_.n) + "; received " + std::to_string(index) + ".";
-      return false;
-    }
-    const auto kernel = scatter_ ? c.kernels.scatterAdd : c.kernels.gather;
-    kernel(params_, c.at<char>(from_), indices, c.at<char>(to_), c.parallel);
-    return true;
-  }
-
- private:
-  GatherParams params_;
-  bool scatter_;
-  int64_t resultBytes_;
-  Operand from_, indices_, to_;
-};
-
-// dtype, int64 indices?, batch, outer, n, inner, count; from, indices, to
-std::unique_ptr<Step> decode_rows(Reader& r, bool scatter) {
-  GatherParams p{};
-  p.dtype = r.dtype();
-  p.wideIndices = r.flag();
-  for (int64_t* size : {&p.batch, &p.outer, &p.n, &p.inner, &p.count}) *size = r.size();
-  const int64_t rows = checked_product(p.batch, p.outer);
-  const int64_t whole = checked_product(checked_product(rows, p.n), p.inner);
-  const int64_t picked = checked_product(checked_product(rows, p.count), p.inner);
-  const Operand from = r.operand(p.dtype, scatter ? picked : whole, Use::read);
-  const Operand indices = r.operand(p.wideIndices ? DType::int64 : DType::int32, checked_product(p.batch, p.count), Use::read);
-  const int64_t results = scatter ? whole : picked;
-  const Operand to = r.operand(p.dtype, results, Use::write);
-  return std::make_unique<GatherStep>(p, scatter, results * dtype_bytes(p.dtype), from, indices, to);
-}
-
 class RandomStep : public Step {
  public:
   RandomStep(int64_t keys, int64_t n, Operand from, Operand to) : keys_(keys), n_(n), from_(from), to_(to) {}
@@ -177,9 +129,6 @@ std::unique_ptr<Step> decode_iota(Reader& r, const Kernels&) {
   if (count == 0) return nullptr;
   return std::make_unique<IotaStep>(dtype, outer, n, inner, to);
 }
-
-std::unique_ptr<Step> decode_gather(Reader& r, const Kernels&) { return decode_rows(r, false); }
-std::unique_ptr<Step> decode_scatter_add(Reader& r, const Kernels&) { return decode_rows(r, true); }
 
 // keys, bits for each key; from, to
 std::unique_ptr<Step> decode_random_bits(Reader& r, const Kernels&) {

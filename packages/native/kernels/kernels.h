@@ -15,6 +15,7 @@
 #include "random.h"
 #include "recurrent.h"
 #include "reduce.h"
+#include "row_update.h"
 #include "softmax.h"
 
 namespace nagare {
@@ -62,6 +63,12 @@ struct RowKernels {
   size_t (*batchNormScratchBytes)(const BatchNormParams&, int threads);
 };
 
+// Kernels that update rows of T by number.
+template <typename T>
+struct IndexKernels {
+  void (*subtractRows)(const GatherParams&, T* x, const void* indices, const T* updates, const T* rate, const Parallel&, void* scratch);
+};
+
 // Recurrent layers of T.
 template <typename T>
 struct RecurrentKernels {
@@ -83,6 +90,8 @@ struct Kernels {
   ImageKernels<double> imageF64;
   RowKernels<float> rowsF32;
   RowKernels<double> rowsF64;
+  IndexKernels<float> indexF32;
+  IndexKernels<double> indexF64;
   RecurrentKernels<float> recurrentF32;
   RecurrentKernels<double> recurrentF64;
 
@@ -111,6 +120,7 @@ struct Kernels {
   int64_t (*firstBadIndex)(const GatherParams&, const void* indices);
   void (*gather)(const GatherParams&, const void* x, const void* indices, void* picked, const Parallel&);
   void (*scatterAdd)(const GatherParams&, const void* picked, const void* indices, void* x, const Parallel&);
+  size_t (*subtractRowsScratchBytes)(const GatherParams&);
   void (*randomBits)(const int32_t* keys, int64_t count, int64_t n, int32_t* bits, const Parallel&);
   int64_t (*arithmeticProbe)(int64_t rounds, float* sink);
   void (*copyProbe)(const char* x, char* y, int64_t bytes, bool bypass, const Parallel&);

@@ -25,6 +25,7 @@ import {
   attentions,
   type FusedLowering,
   headOf,
+  indexing,
   type Lowering,
   type LoweringContext,
   lowerElementwise,
@@ -36,6 +37,7 @@ import {
   rows,
   scalarElement,
   sums,
+  updatesFirstOperand,
   writeDenseCopy,
 } from "./lower/index.ts";
 
@@ -66,6 +68,7 @@ export interface EngineCodes {
 /** The fused operations that the engine carries out as wholes, by name. */
 const fusedLowerings: { readonly [name: string]: FusedLowering } = {
   ...attentions,
+  ...indexing,
   ...recurrent,
   ...rows,
 };
@@ -150,6 +153,7 @@ function mayReplace(node: Node, result: Value, overwritten: (input: Value) => bo
   return membersOf(node).every((member) => {
     const read = member.inputs.filter(overwritten);
     if (!member.outputs.includes(result)) return read.length === 0;
+    if (updatesFirstOperand(member)) return member.inputs.every((input, i) => i === 0 || !overwritten(input));
     return readsInPlace(member) && read.every((input) => sameShape(input.shape, result.shape));
   });
 }

@@ -21,6 +21,7 @@ export * from "./passes/planMemory.ts";
 export * from "./passes/recompute.ts";
 export * from "./passes/releaseBarriers.ts";
 export * from "./passes/sumProducts.ts";
+export * from "./passes/updateRows.ts";
 export * from "./print.ts";
 export * from "./verify.ts";
 export * from "./view.ts";

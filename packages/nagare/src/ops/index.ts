@@ -55,5 +55,6 @@ export * from "./pieces.ts";
 export * from "./pooling.ts";
 export * from "./random.ts";
 export * from "./reduction.ts";
+export * from "./rowUpdate.ts";
 export * from "./softmax.ts";
 export * from "./transcendental.ts";

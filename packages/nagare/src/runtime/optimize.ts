@@ -14,11 +14,13 @@ import {
   type Graph,
   gatherScales,
   groupUpdates,
+  type HasKernel,
   joinNarrowProducts,
   joinPads,
   recompute,
   releaseBarriers,
   sumProducts,
+  updateRows,
   verifyGraph,
 } from "../ir/index.ts";
 import { evaluateReference } from "../ops/index.ts";
@@ -36,12 +38,16 @@ export interface Pass {
 
 const chainLimits: FuseLimits = { maximalNodes: 64, maximalInputs: 24 };
 
+const kernelsOf =
+  (backend: Backend): HasKernel =>
+  (op, inputs, params) =>
+    backend.hasKernel?.(op, inputs, params) ?? false;
+
 /** The passes in the order in which they run. */
 export const passes: readonly Pass[] = [
   {
     name: "decompose",
-    apply: (graph, backend) =>
-      decomposeFused(graph, (op, inputs, params) => backend.hasKernel?.(op, inputs, params) ?? false),
+    apply: (graph, backend) => decomposeFused(graph, kernelsOf(backend)),
     required: true,
   },
   { name: "normalize", apply: foldNormalization },
@@ -52,6 +58,7 @@ export const passes: readonly Pass[] = [
   { name: "contract", apply: contractBatches },
   { name: "products", apply: sumProducts },
   { name: "narrow", apply: joinNarrowProducts },
+  { name: "rows", apply: (graph, backend) => updateRows(graph, kernelsOf(backend)) },
   { name: "dce", apply: eliminateDeadCode },
   { name: "epilogue", apply: fuseEpilogues },
   { name: "fuse", apply: (graph) => fuseElementwise(graph, chainLimits) },

@@ -106,6 +106,11 @@ export function readsInPlace(node: Node): boolean {
   return isElementwise(node) || (node.body?.nodes.every(isElementwise) ?? false);
 }
 
+/** Whether a node changes some elements of its first operand, and may do so in place. */
+export function updatesFirstOperand({ op }: Node): boolean {
+  return op.name === "subtractRows";
+}
+
 /** What a kernel does last to each of its sums; the position is the code in programs. */
 const activations = ["none", "relu", "relu6"] as const;
 

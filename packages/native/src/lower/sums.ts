@@ -1,6 +1,7 @@
 /** Operations that sum: reductions, convolutions, pooling, gathering by index. */
 import type { Node } from "nagare/backend";
 import {
+  type FusedLowering,
   type Lowering,
   type LoweringContext,
   operandOf,
@@ -130,6 +131,23 @@ function lowerIndexing(scatter: boolean): Lowering {
     });
   };
 }
+
+/** subtractRows, on operands of the dtypes it has kernels for. */
+export const indexing: { readonly [name: string]: FusedLowering } = {
+  subtractRows: {
+    takes: ([x]) => x?.dtype === "float32" || x?.dtype === "float64",
+    lower: (node, { writer, place }) => {
+      const [x, indices] = [operandOf(node, 0), operandOf(node, 1)];
+      const [n = 0, ...rest] = sizes(x);
+      writer.instruction("subtractRows", () => {
+        writer.dtype(x.dtype);
+        writer.flag(indices.dtype === "int64");
+        writer.wides([n, product(rest), product(sizes(indices))]);
+        for (const value of [...node.inputs, ...node.outputs]) writer.place(place(value));
+      });
+    },
+  },
+};
 
 export const sums: { readonly [name: string]: Lowering } = {
   reduceSum: lowerReduction,
