@@ -51,7 +51,10 @@ async function keep(
 ): Promise<void> {
   if (out !== undefined) await writeFile(out, `${measurements.flatMap(jsonLines).join("\n")}\n`);
   if (chartFile !== undefined)
-    await writeFile(chartFile, chart(measurements, "Nagare’s time ÷ the fastest peer’s"));
+    await writeFile(
+      chartFile,
+      chart(measurements, "Nagare’s time ÷ the fastest peer’s: below 1, Nagare is faster"),
+    );
   if (baseline === undefined) return;
   const file = join(import.meta.dirname, "baselines", `${machineName()}.json`);
   const medians = ownMedians(measurements);
