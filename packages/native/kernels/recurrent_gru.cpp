@@ -14,12 +14,10 @@ struct GruCell {
   void finish(const CellBlock<T>&) const {}
 
   void step(const CellBlock<T>& b) const {
-    const int64_t at = b.row * p.time + b.step, units = p.units;
-    const T* const x = t.x + at * 3 * units + b.first;
-    const T* const bias = t.bias + b.first;
-    T* const gates = t.gates + at * 4 * units + b.first;
-    T* const hidden = t.hidden + at * units + b.first;
-    const T* const before = b.step > 0 ? hidden - units : t.h0 ? t.h0 + b.row * units + b.first : nullptr;
+    const int64_t units = p.units;
+    const T *const x = at_step(t.x, 3, b.step, p, b), *const bias = t.bias + b.first;
+    const T* const before = before_step<T>(t.hidden, t.h0, b.step, p, b);
+    T *const gates = at_step(t.gates, 4, b.step, p, b), *const hidden = at_step(t.hidden, 1, b.step, p, b);
     for_units<T>(b.count, [&](auto lanes, int64_t j) {
       Vec<T> product[3];
 #pragma GCC unroll 3
@@ -50,13 +48,10 @@ struct GruGradientCell {
   bool wantsFinalProduct() const { return t.dh0 != nullptr; }
 
   void step(const CellBlock<T>& b) const {
-    const int64_t time = p.time - 1 - b.step, at = b.row * p.time + time, units = p.units;
-    const T* const gates = t.gates + at * 4 * units + b.first;
-    const T* const hidden = t.hidden + at * units + b.first;
-    const T* const before = time > 0 ? hidden - units : t.h0 ? t.h0 + b.row * units + b.first : nullptr;
-    const T* const dHidden = t.dHidden + at * units + b.first;
-    T* const dx = t.dx + at * 3 * units + b.first;
-    T* const dProduct = t.dProduct + at * 3 * units + b.first;
+    const int64_t time = p.time - 1 - b.step, units = p.units;
+    const T *const gates = at_step(t.gates, 4, time, p, b), *const before = before_step(t.hidden, t.h0, time, p, b);
+    const T* const dHidden = at_step(t.dHidden, 1, time, p, b);
+    T *const dx = at_step(t.dx, 3, time, p, b), *const dProduct = at_step(t.dProduct, 3, time, p, b);
     T* const carried = carry + b.row * units + b.first;
     for_units<T>(b.count, [&](auto lanes, int64_t j) {
       const Vec<T> z = lanes.load(gates + j), r = lanes.load(gates + units + j);

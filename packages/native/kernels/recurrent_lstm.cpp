@@ -14,12 +14,10 @@ struct LstmCell {
   void finish(const CellBlock<T>&) const {}
 
   void step(const CellBlock<T>& b) const {
-    const int64_t at = b.row * p.time + b.step, units = p.units;
-    const T* const x = t.x + at * 4 * units + b.first;
-    T* const gates = t.gates + at * 4 * units + b.first;
-    T* const cells = t.cells + at * units + b.first;
-    T* const hidden = t.hidden + at * units + b.first;
-    const T* const before = b.step > 0 ? cells - units : t.c0 ? t.c0 + b.row * units + b.first : nullptr;
+    const int64_t units = p.units;
+    const T *const x = at_step(t.x, 4, b.step, p, b), *const before = before_step<T>(t.cells, t.c0, b.step, p, b);
+    T *const gates = at_step(t.gates, 4, b.step, p, b), *const cells = at_step(t.cells, 1, b.step, p, b);
+    T* const hidden = at_step(t.hidden, 1, b.step, p, b);
     for_units<T>(b.count, [&](auto lanes, int64_t j) {
       Vec<T> sum[4];
 #pragma GCC unroll 4
@@ -51,14 +49,11 @@ struct LstmGradientCell {
   bool wantsFinalProduct() const { return t.dh0 != nullptr; }
 
   void step(const CellBlock<T>& b) const {
-    const int64_t time = p.time - 1 - b.step, at = b.row * p.time + time, units = p.units;
-    const T* const gates = t.gates + at * 4 * units + b.first;
-    const T* const cells = t.cells + at * units + b.first;
-    const T* const before = time > 0 ? cells - units : t.c0 ? t.c0 + b.row * units + b.first : nullptr;
-    const T* const dHidden = t.dHidden + at * units + b.first;
-    const T* const dCells = t.dCells + at * units + b.first;
-    T* const dx = t.dx + at * 4 * units + b.first;
-    T* const carried = carry + b.row * units + b.first;
+    const int64_t time = p.time - 1 - b.step, units = p.units;
+    const T *const gates = at_step(t.gates, 4, time, p, b), *const cells = at_step(t.cells, 1, time, p, b);
+    const T *const dHidden = at_step(t.dHidden, 1, time, p, b), *const dCells = at_step(t.dCells, 1, time, p, b);
+    const T* const before = before_step(t.cells, t.c0, time, p, b);
+    T *const dx = at_step(t.dx, 4, time, p, b), *const carried = carry + b.row * units + b.first;
     for_units<T>(b.count, [&](auto lanes, int64_t j) {
       const Vec<T> i = lanes.load(gates + j), f = lanes.load(gates + units + j);
       const Vec<T> g = lanes.load(gates + 2 * units + j), o = lanes.load(gates + 3 * units + j);

@@ -44,6 +44,19 @@ struct CellBlock {
   T* state;  // the row of the next state, whose group g is at g·units
 };
 
+// The block's units of group 0 at a step of [batch, time, n·units].
+template <typename T, typename Element>
+NAGARE_INLINE Element* at_step(Element* sequence, int64_t n, int64_t time, const RecurrentParams& p, const CellBlock<T>& b) {
+  return sequence + (b.row * p.time + time) * n * p.units + b.first;
+}
+
+// The same of [batch, time, units] one step earlier; before the first step of `initial`, which is null for zeros.
+template <typename T>
+NAGARE_INLINE const T* before_step(const T* sequence, const T* initial, int64_t time, const RecurrentParams& p, const CellBlock<T>& b) {
+  if (time > 0) return at_step(sequence, 1, time - 1, p, b);
+  return initial ? initial + b.row * p.units + b.first : nullptr;
+}
+
 // Rows of a state are apart by a stride that does not put them into the same sets of the cache.
 template <typename T>
 constexpr int64_t state_stride(int64_t depth) {

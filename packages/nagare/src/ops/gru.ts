@@ -5,13 +5,16 @@ import {
   checkLike,
   delayed,
   gatesOf,
+  oneLess,
   orZeros,
   product,
   productOfTranspose,
   productOverSteps,
   sequenceSizes,
+  slopeOfSigmoid,
   stackSteps,
   stepAt,
+  values,
 } from "./steps.ts";
 
 type Family = typeof import("./gru.ts");
@@ -26,8 +29,6 @@ type GruOperands = readonly [Tensor, Tensor, Tensor] | readonly [Tensor, Tensor,
 type GruGradOperands =
   | readonly [Tensor, Tensor, Tensor, Tensor]
   | readonly [Tensor, Tensor, Tensor, Tensor, Tensor];
-
-const values = (...shape: number[]) => ({ shape, low: -1, high: 1 });
 
 /**
  * All steps of a layer. x [batch, time, 3·units] is what the inputs add to the gates z, r, n; bias [3·units] belongs to the
@@ -112,8 +113,6 @@ export const gruGrad: FusedOp<NoParams, GruGradOperands> = fused("gruGrad", {
   },
   decompose: (o, [recurrent, hidden, gates, dHidden, h0]) => {
     const [, time = 0, units = 0] = hidden.shape;
-    const oneLess = (x: Tensor) => o.sub(1, x);
-    const slope = (y: Tensor) => o.mul(y, oneLess(y));
     let dh: Tensor | undefined;
     const [dx, dProduct]: [Tensor[], Tensor[]] = [[], []];
     for (let t = Number(time) - 1; t >= 0; t--) {
@@ -121,9 +120,9 @@ export const gruGrad: FusedOp<NoParams, GruGradOperands> = fused("gruGrad", {
       const before = t > 0 ? stepAt(o, hidden, t - 1) : h0;
       const byHidden = stepAt(o, dHidden, t);
       const h: Tensor = dh ? o.add(byHidden, dh) : byHidden;
-      const dn = o.mul(o.mul(h, oneLess(z)), oneLess(o.square(n)));
-      const dz = o.mul(o.mul(h, before ? o.sub(before, n) : o.neg(n)), slope(z));
-      const dr = o.mul(o.mul(dn, p), slope(r));
+      const dn = o.mul(o.mul(h, oneLess(o, z)), oneLess(o, o.square(n)));
+      const dz = o.mul(o.mul(h, before ? o.sub(before, n) : o.neg(n)), slopeOfSigmoid(o, z));
+      const dr = o.mul(o.mul(dn, p), slopeOfSigmoid(o, r));
       const dp = o.concat([dz, dr, o.mul(dn, r)], { axis: 1 });
       dx.unshift(o.concat([dz, dr, dn], { axis: 1 }));
       dProduct.unshift(dp);

@@ -6,13 +6,16 @@ import {
   checkLike,
   delayed,
   gatesOf,
+  oneLess,
   orZeros,
   product,
   productOfTranspose,
   productOverSteps,
   sequenceSizes,
+  slopeOfSigmoid,
   stackSteps,
   stepAt,
+  values,
 } from "./steps.ts";
 
 type Family = typeof import("./lstm.ts");
@@ -27,8 +30,6 @@ type LstmOperands = readonly [Tensor, Tensor] | readonly [Tensor, Tensor, Tensor
 type LstmGradOperands =
   | readonly [Tensor, Tensor, Tensor, Tensor, Tensor]
   | readonly [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-
-const values = (...shape: number[]) => ({ shape, low: -1, high: 1 });
 
 /** The gates i, f, g, o after their functions, from their sums. */
 function lstmGates(o: OpBuilder, sums: Tensor, units: number): [Tensor, Tensor, Tensor, Tensor] {
@@ -113,8 +114,6 @@ export const lstmGrad: FusedOp<NoParams, LstmGradOperands> = fused("lstmGrad", {
   },
   decompose: (o, [recurrent, cells, gates, dHidden, dCells, c0]) => {
     const { time, units } = sequenceSizes(gates, recurrent, 4, "lstmGrad");
-    const oneLess = (x: Tensor) => o.sub(1, x);
-    const slope = (y: Tensor) => o.mul(y, oneLess(y));
     let [dh, dc]: (Tensor | undefined)[] = [];
     const dx: Tensor[] = [];
     for (let t = time - 1; t >= 0; t--) {
@@ -123,13 +122,13 @@ export const lstmGrad: FusedOp<NoParams, LstmGradOperands> = fused("lstmGrad", {
       const squashed = o.tanh(stepAt(o, cells, t));
       const [byHidden, byCells] = [stepAt(o, dHidden, t), stepAt(o, dCells, t)];
       const h: Tensor = dh ? o.add(byHidden, dh) : byHidden;
-      const through = o.mul(o.mul(h, output), oneLess(o.square(squashed)));
+      const through = o.mul(o.mul(h, output), oneLess(o, o.square(squashed)));
       const c: Tensor = o.add(dc ? o.add(byCells, dc) : byCells, through);
       const sums = [
-        o.mul(o.mul(c, g), slope(i)),
-        before ? o.mul(o.mul(c, before), slope(f)) : o.mul(f, 0),
-        o.mul(o.mul(c, i), oneLess(o.square(g))),
-        o.mul(o.mul(h, squashed), slope(output)),
+        o.mul(o.mul(c, g), slopeOfSigmoid(o, i)),
+        before ? o.mul(o.mul(c, before), slopeOfSigmoid(o, f)) : o.mul(f, 0),
+        o.mul(o.mul(c, i), oneLess(o, o.square(g))),
+        o.mul(o.mul(h, squashed), slopeOfSigmoid(o, output)),
       ];
       const da = o.concat(sums, { axis: 1 });
       dx.unshift(da);

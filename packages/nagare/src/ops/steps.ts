@@ -94,3 +94,10 @@ export function productOverSteps(o: OpBuilder, a: Tensor, b: Tensor): Tensor {
 export function orZeros(o: OpBuilder, cotangent: Tensor | undefined, like: Aval): Tensor {
   return cotangent ?? o.full({ shape: like.shape, dtype: like.dtype, value: 0 });
 }
+
+/** 1 − x, and the derivative of a sigmoid from its value y. */
+export const oneLess = (o: OpBuilder, x: Tensor): Tensor => o.sub(1, x);
+export const slopeOfSigmoid = (o: OpBuilder, y: Tensor): Tensor => o.mul(y, oneLess(o, y));
+
+/** An operand of a sample. */
+export const values = (...shape: number[]) => ({ shape, low: -1, high: 1 });
