@@ -120,8 +120,8 @@ class Head {
           // What lies beyond the keys is not a number that counts, and perhaps none at all.
           store(d + i, weight == 0.0f ? F32{} : weight * (load(d + i) - mean));
         }
-        // Columns are summed over whole tiles of keys.
-        for (int64_t i = end; i < kScoreStride; i += kVector) store(w + i, F32{}), store(d + i, F32{});
+        // Every key's column is summed.
+        for (int64_t i = end; i < keys; i += kVector) store(w + i, F32{}), store(d + i, F32{});
       }
     }
   }

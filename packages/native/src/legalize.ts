@@ -32,6 +32,8 @@ const sumsOfProducts: ReadonlySet<string> = new Set([
   "maxPool2dScatter",
   "avgPool2d",
   "avgPool2dGrad",
+  "attention",
+  "attentionGrad",
 ]);
 
 function emit(builder: GraphBuilder, op: Primitive, inputs: readonly Value[], params: Params): Value {
@@ -40,12 +42,16 @@ function emit(builder: GraphBuilder, op: Primitive, inputs: readonly Value[], pa
   return output;
 }
 
-function computeWider(node: Node, wide: DType, builder: GraphBuilder): Value {
+/** The node's results from wider operands, rounded back. */
+function computeWider(node: Node, wide: DType, builder: GraphBuilder): readonly Value[] {
   const own = node.inputs[0]?.dtype ?? "float32";
   const inputs = node.inputs.map((input) =>
     input.dtype === own ? emit(builder, ops.convert, [input], { dtype: wide }) : input,
   );
-  return emit(builder, ops.convert, [emit(builder, node.op, inputs, node.params)], { dtype: own });
+  return builder.add(node.op, inputs, node.params).map((result, i) => {
+    const dtype = node.outputs[i]?.dtype ?? own;
+    return result.dtype === dtype ? result : emit(builder, ops.convert, [result], { dtype });
+  });
 }
 
 /** Axes in runs of neighbours, the last run first: reducing it leaves the numbers of the others as they are. */
@@ -60,14 +66,14 @@ function adjacentRuns(axes: readonly number[]): number[][] {
 }
 
 /** Reductions of reductions: sums, products and extremes do not mind, but what is between them must not be rounded. */
-function reduceInTurns(node: Node, runs: readonly number[][], builder: GraphBuilder): Value | undefined {
+function reduceInTurns(node: Node, runs: readonly number[][], builder: GraphBuilder): readonly Value[] {
   const [x] = node.inputs;
-  const own = x?.dtype ?? "float32";
-  const wide = widened[own];
+  if (!x) throw new TypeError(`${node.op.name}: the operand is missing.`);
+  const wide = widened[x.dtype];
   const convert = (value: Value, dtype: DType) => emit(builder, ops.convert, [value], { dtype });
-  let value = x && wide ? convert(x, wide) : x;
-  for (const axes of runs) value = value && emit(builder, node.op, [value], { ...node.params, axes });
-  return value && wide ? convert(value, own) : value;
+  let value = wide ? convert(x, wide) : x;
+  for (const axes of runs) value = emit(builder, node.op, [value], { ...node.params, axes });
+  return [wide ? convert(value, x.dtype) : value];
 }
 
 /** The graph in the engine's operations. */
@@ -80,14 +86,16 @@ export function legalize(graph: Graph): Graph {
     const wide = sumsOfProducts.has(node.op.name) && widened[visited.inputs[0]?.dtype ?? "float32"];
     const axes = node.params.axes as readonly number[] | undefined;
     const runs = node.op.name.startsWith("reduce") && axes ? adjacentRuns(axes) : [];
-    const result = wide
+    const results = wide
       ? computeWider(visited, wide, builder)
       : runs.length > 1
         ? reduceInTurns(visited, runs, builder)
         : undefined;
-    const [output] = node.outputs;
-    if (result && output) replaced.set(output, result);
-    else builder.nodes.push(visited);
+    if (!results) builder.nodes.push(visited);
+    results?.forEach((result, i) => {
+      const output = node.outputs[i];
+      if (output) replaced.set(output, result);
+    });
   }
   const viewed = viewsOfInputs(graph, builder.nodes);
   const outputs = graph.outputs.map(current).map((output) =>

@@ -56,8 +56,9 @@ function attends(name: string): FusedLowering {
     const operands = operandsOf(inputs, others[name] ?? 0);
     const { q, mask } = operands;
     const [, , , , depth, valueDepth] = sizesOf(operands);
-    if (depth === 0 || valueDepth === 0 || q.dtype !== "float32") return false;
-    return !mask || mask.dtype === "bool" || mask.dtype === "float32";
+    if (depth === 0 || valueDepth === 0 || q.dtype === "float64") return false;
+    // Halves are widened, a mask of the same dtype with them.
+    return !mask || mask.dtype === "bool" || mask.dtype === "float32" || mask.dtype === q.dtype;
   };
   return { takes, lower: lowerAttention };
 }
