@@ -1,6 +1,6 @@
 /** Where the time of a workload, or of a shape of a sweep, goes in Nagare. */
 import * as ng from "nagare";
-import type { Parameters, Task } from "./harness/index.ts";
+import { median, type Parameters, type Task } from "./harness/index.ts";
 
 /** Runs before the profile, which compile and fill caches, and the longest time of those in it. */
 const warmUp = 5;
@@ -11,7 +11,29 @@ export interface Work {
   prepare(inputs: Readonly<Record<string, ng.Tensor>>, parameters: Parameters): () => ng.Tensor;
 }
 
-/** The profile of some runs of a task, as text: a line for each operation and its shapes. */
+/** Pairs of runs whose times are compared. */
+const pairs = 15;
+
+/**
+ * How long a run takes and how long its kernels do, in milliseconds: medians of runs in turns, one timed as a whole, the
+ * next kernel by kernel. What the first has more went into calls, results' memory and the way from kernel to kernel.
+ */
+function compareWithKernels(run: () => unknown): { readonly wholeMs: number; readonly kernelMs: number } {
+  const whole: number[] = [];
+  const kernels: number[] = [];
+  for (let pair = 0; pair < pairs; pair += 1) {
+    const start = performance.now();
+    run();
+    whole.push(performance.now() - start);
+    kernels.push(ng.profile(run).profile.kernelMs);
+  }
+  return { wholeMs: median(whole), kernelMs: median(kernels) };
+}
+
+/**
+ * The profile of some runs of a task, as text: a line for each operation and its shapes; below them what a run takes beside
+ * the sum of its kernels' own times.
+ */
 export function profileTask(task: Task, work: Work): string {
   const inputs = Object.fromEntries(
     Object.entries(task.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
@@ -27,5 +49,10 @@ export function profileTask(task: Task, work: Work): string {
     } while (performance.now() < end);
     return count;
   });
-  return `${task.name}, ${runs} runs\n${profile.toString({ shapes: true })}\n`;
+  const { wholeMs, kernelMs } = compareWithKernels(run);
+  const ratio = kernelMs > 0 ? `, ratio ${(wholeMs / kernelMs).toFixed(3)}` : "";
+  return (
+    `${task.name}, ${runs} runs\n${profile.toString({ shapes: true })}\n` +
+    `a run, unobserved: ${wholeMs.toFixed(3)} ms; its kernels' own times: ${kernelMs.toFixed(3)} ms${ratio}\n`
+  );
 }

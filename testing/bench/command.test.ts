@@ -89,6 +89,7 @@ test("with --profile it says where the time goes, of a sweep's shapes, too", asy
   );
   assert.match(stdout, /^gemm_64x64x64_nn, \d+ runs\n.*GFLOP\/s/);
   assert.match(stdout, /matmul \[64, 64\], \[64, 64\] → \[64, 64\]/);
+  assert.match(stdout, /\na run, unobserved: [\d.]+ ms; its kernels' own times: [\d.]+ ms, ratio [\d.]+\n/);
 });
 
 test("bfloat16 is compared with float32 where the processor multiplies it, and is not available elsewhere", () => {

@@ -37,9 +37,21 @@ constexpr size_t kMaxThreads = 1024;
 using ProgramHandle = std::shared_ptr<const Program>;
 constexpr napi_type_tag kProgramTag = {0x6e61676172650001, 0x70726f6772616d01};
 
+// Programs of this thread whose tags were checked lately: reading a tag takes as long as a small kernel. Their memory is theirs for as long
+// as they live, so that nothing else can have such an address.
+constexpr size_t kCheckedPrograms = 256;
+thread_local const void* checkedPrograms[kCheckedPrograms];
+
+const void*& checked_program(const void* program) {
+  return checkedPrograms[(reinterpret_cast<uintptr_t>(program) >> 4) % kCheckedPrograms];
+}
+
 const ProgramHandle* read_program(napi_env env, napi_value value) {
   bool tagged = false;
   void* data = nullptr;
+  if (napi_get_value_external(env, value, &data) == napi_ok && data && checked_program(data) == data) {
+    return static_cast<const ProgramHandle*>(data);
+  }
   if (napi_check_object_type_tag(env, value, &kProgramTag, &tagged) != napi_ok || !tagged ||
       napi_get_value_external(env, value, &data) != napi_ok) {
     // Of what is no object at all, Node-API has thrown already.
@@ -48,6 +60,7 @@ const ProgramHandle* read_program(napi_env env, napi_value value) {
     type_error(env, "expected a program made by createProgram");
     return nullptr;
   }
+  checked_program(data) = data;
   return static_cast<const ProgramHandle*>(data);
 }
 
@@ -224,6 +237,8 @@ napi_value create_program(napi_env env, napi_callback_info info) {
   const napi_status status = napi_create_external(
       env, handle,
       [](napi_env owner, void* data, void* hint) {
+        const void*& checked = checked_program(data);
+        if (checked == data) checked = nullptr;
         delete static_cast<ProgramHandle*>(data);
         int64_t left;
         napi_adjust_external_memory(owner, -static_cast<int64_t>(reinterpret_cast<intptr_t>(hint)), &left);

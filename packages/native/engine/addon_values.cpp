@@ -20,16 +20,14 @@ napi_value type_error(napi_env env, const std::string& message) {
 }
 
 bool read_view(napi_env env, napi_value value, View& view) {
-  static constexpr size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-  napi_typedarray_type type;
-  size_t length = 0;
+  bool typed = false;
+  if (napi_is_typedarray(env, value, &typed) != napi_ok || !typed) return false;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) return false;
-  // Types newer than this list (Float16Array) are of two bytes.
-  const size_t bytes = static_cast<size_t>(type) < sizeof sizes / sizeof *sizes ? sizes[type] : 2;
+  // Of every view, not only of Buffers, and without asking for its type, of which there are a dozen to compare with.
+  if (napi_get_buffer_info(env, value, &data, &view.bytes) != napi_ok) return false;
   // Memory of no bytes may have no address, which kernels could not even add to.
   alignas(64) static char nothing[64];
-  view = {data ? static_cast<char*>(data) : nothing, length * bytes};
+  view.data = data ? static_cast<char*>(data) : nothing;
   return true;
 }
 

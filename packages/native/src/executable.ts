@@ -139,6 +139,10 @@ export class NativeExecutable implements Executable {
 
   /** One operation at once: `run` without what only programs with state need. */
   runEagerly(operands: readonly ConcreteTensor[]): Storage[] {
+    const [spec] = this.#outputs;
+    if (spec && this.#outputs.length === 1 && operands.length <= 2 && !this.#observation.observer) {
+      return [this.#runSmall(operands, spec)];
+    }
     const memories = new Array<TypedArray>(operands.length + this.#outputs.length);
     for (let i = 0; i < operands.length; i++) memories[i] = cpuArray(operands[i]?.storage);
     const outputs = new Array<Storage>(this.#outputs.length);
@@ -151,6 +155,24 @@ export class NativeExecutable implements Executable {
     }
     this.#run(memories);
     return outputs;
+  }
+
+  /** One or two operands and one result, as nearly all eager operations have: nothing is made but the result. */
+  #runSmall(operands: readonly ConcreteTensor[], spec: OutputSpec): Storage {
+    const result = allocateStorage(spec.dtype, spec.size);
+    try {
+      if (operands.length === 2) {
+        const [a, b] = [cpuArray(operands[0]?.storage), cpuArray(operands[1]?.storage)];
+        this.#addon.run(this.#program, a, b, result.array);
+      } else if (operands.length === 1) {
+        this.#addon.run(this.#program, cpuArray(operands[0]?.storage), result.array);
+      } else {
+        this.#addon.run(this.#program, result.array);
+      }
+    } catch (error) {
+      throw asValueError(error);
+    }
+    return result;
   }
 
   #run(memories: readonly TypedArray[]): void {

@@ -22,7 +22,12 @@ function isInput(leaf: Leaf): boolean {
 }
 
 function leafKey(leaf: Leaf, tensor: Tensor | undefined): string {
-  if (tensor) return `${tensor.dtype}[${tensor.shape.map(String).join(",")}]`;
+  if (tensor) {
+    // Every call of a compiled function comes through here: no lists.
+    let key = `${tensor.dtype}[`;
+    for (let axis = 0; axis < tensor.rank; axis++) key += `${String(tensor.shape[axis])},`;
+    return key;
+  }
   return typeof leaf === "boolean" ? String(leaf) : treeKey({ kind: "static", value: leaf });
 }
 

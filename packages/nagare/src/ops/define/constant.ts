@@ -16,7 +16,9 @@ import {
   weakDType,
 } from "../../core/index.ts";
 
-const scalars = new Map<string, ConcreteTensor>();
+/** For each dtype, scalars by value; by its name that of −0, which is the same key as 0. */
+const scalars = new Map<DType, Map<number | bigint | string, ConcreteTensor>>();
+/** Of one dtype. */
 const maximalScalars = 1024;
 
 /** Writes a JavaScript number as an element of `dtype`. */
@@ -48,14 +50,20 @@ export function convertElement(value: number | bigint, from: DType, to: DType): 
 
 /** A scalar tensor. Equal scalars are the same handle, so that traces see one constant. */
 export function scalar(value: number | bigint | boolean, dtype: DType): ConcreteTensor {
-  const key = `${dtype}:${Object.is(value, -0) ? "-0" : String(value)}`;
-  const known = scalars.get(key);
+  const element = typeof value === "boolean" ? Number(value) : value;
+  const key = Object.is(element, -0) ? "-0" : element;
+  let ofDType = scalars.get(dtype);
+  if (!ofDType) {
+    ofDType = new Map();
+    scalars.set(dtype, ofDType);
+  }
+  const known = ofDType.get(key);
   if (known) return known;
   const array = allocate(dtype, 1);
-  writeElement(array, dtype, 0, typeof value === "boolean" ? Number(value) : value);
+  writeElement(array, dtype, 0, element);
   const tensor = new ConcreteTensor([], dtype, new CpuStorage(array));
-  if (scalars.size >= maximalScalars) scalars.clear();
-  scalars.set(key, tensor);
+  if (ofDType.size >= maximalScalars) ofDType.clear();
+  ofDType.set(key, tensor);
   return tensor;
 }
 

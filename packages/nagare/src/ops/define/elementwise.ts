@@ -172,7 +172,7 @@ function elementwise<T extends readonly Tensor[]>(
     abstract(inputs) {
       const dtype = computedDType(inputs);
       checkOperandDType(name, dtype, accepted);
-      const first = inputs[0]?.shape ?? [];
+      let widest = inputs[0]?.shape ?? [];
       let alike = true;
       for (let i = 0; i < inputs.length; i++) {
         const input = inputs[i];
@@ -182,11 +182,14 @@ function elementwise<T extends readonly Tensor[]>(
             `${name}: expected operand ${i} to be ${expected}; received ${input.dtype}. Convert it with .astype("${expected}").`,
           );
         }
-        if (input && input.shape !== first) alike = false;
+        if (input && input.shape !== widest && input.shape.length > 0) {
+          if (widest.length > 0) alike = false;
+          widest = input.shape;
+        }
       }
-      // Every eager operation comes through here: equal shapes, the usual case, make no garbage.
+      // Every eager operation comes through here: equal shapes and scalars, the usual cases, make no garbage.
       const shape = alike
-        ? first
+        ? widest
         : broadcastShapes(
             inputs.map((input) => input.shape),
             name,
