@@ -164,7 +164,7 @@ describe("epilogue", () => {
       ng.relu(ng.add(ng.matmul(x as Tensor, w as Tensor), b as Tensor)),
     );
     const count = (fused: boolean) => {
-      const lines = ng.withoutPasses(fused ? [] : ["epilogue"], () =>
+      const lines = ng.withoutPasses(fused ? [] : ["epilogue", "finish"], () =>
         new Program(graph).describe([x, w, b].map(({ shape }) => ng.zeros(shape) as ConcreteTensor)),
       );
       return lines.split("\n").length;

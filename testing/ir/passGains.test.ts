@@ -106,6 +106,11 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x, w) => [ng.grad((x: Tensor) => squares(x.mul(x.mul(0.8).tanh().add(1)).matmul(w)))(x)],
     bytes: [110596, 77828],
   },
+  finish: {
+    avals: [float32(64, 32), float32(32, 16), float32(64, 16)],
+    f: (x, w, r) => [x.matmul(w).tanh().add(r)],
+    bytes: [26624, 18432],
+  },
   views: {
     avals: [float32(2, 16, 4, 8), float32(2, 16, 4, 8)],
     f: (x, y) => [x.transpose([0, 2, 1, 3]).matmul(y.transpose([0, 2, 3, 1]))],

@@ -1,4 +1,5 @@
-// Steps of sums: reductions, matrix products, convolutions, pooling.
+// Steps of sums: reductions, convolutions, pooling.
+#include "epilogue_operands.h"
 #include "steps.h"
 
 namespace nagare {
@@ -19,51 +20,16 @@ class ReduceStep : public Step {
 };
 
 template <typename T>
-const MatrixKernels<T>& matrix_kernels(const Kernels& kernels) {
-  if constexpr (std::is_same_v<T, float>) return kernels.matrixF32;
-  else if constexpr (std::is_same_v<T, double>) return kernels.matrixF64;
-  else if constexpr (std::is_same_v<T, int32_t>) return kernels.matrixI32;
-  else return kernels.matrixI64;
-}
-
-template <typename T>
 const ImageKernels<T>& image_kernels(const Kernels& kernels) {
   if constexpr (std::is_same_v<T, float>) return kernels.imageF32;
   else return kernels.imageF64;
 }
-
-// A bias that is not there.
-constexpr Operand kNone{-1, 0};
-
-template <typename T>
-const T* optional(const RunContext& c, const Operand& operand) {
-  return operand.base < 0 ? nullptr : c.at<const T>(operand);
-}
-
-template <typename T>
-class MatmulStep : public Step {
- public:
-  MatmulStep(const GemmParams& params, Operand a, Operand b, Operand c, Operand bias) : params_(params), a_(a), b_(b), c_(c), bias_(bias) {}
-  bool run(RunContext& c) const override {
-    matrix_kernels<T>(c.kernels).gemm(params_, c.at<const T>(a_), c.at<const T>(b_), c.at<T>(c_), optional<T>(c, bias_), c.parallel, c.scratch);
-    return true;
-  }
-  size_t scratch_bytes(const Kernels& kernels, int threads) const override {
-    return matrix_kernels<T>(kernels).gemmScratchBytes(params_, threads);
-  }
-
- private:
-  GemmParams params_;
-  Operand a_, b_, c_, bias_;
-};
 
 // Positions along an axis of windows are sums that must not overflow, whatever sizes of 0 say about the memory.
 void check_axis(int64_t outputs, int64_t stride, int64_t pad, int64_t taps, int64_t dilation) {
   constexpr int64_t longest = int64_t{1} << 31;
   if (checked_product(outputs, stride) + checked_product(taps, dilation) + pad > longest) throw InvalidProgram("an axis beyond 2^31");
 }
-
-Activation read_activation(Reader& r, int32_t known) { return static_cast<Activation>(r.index(known, "an activation")); }
 
 enum class Convolution { forward, inputGrad, filterGrad };
 
@@ -217,56 +183,6 @@ std::unique_ptr<Step> decode_reduce(Reader& r, const Kernels&) {
   const Operand to = r.operand(position ? DType::int32 : p.dtype, results, Use::write);
   if (results == 0) return nullptr;
   return std::make_unique<ReduceStep>(p, from, to);
-}
-
-// Elements from the first to the last of all matrices: rows × columns each, `distance` between rows, in two loops. Rows apart from one
-// another mean that memory bounds the work.
-int64_t reach(int64_t rows, int64_t columns, int64_t distance, int64_t batch, int64_t stride, int64_t outerBatch, int64_t outerStride) {
-  if (rows == 0 || columns == 0 || batch == 0 || outerBatch == 0) return 0;
-  if (rows > 1 && distance < columns) throw InvalidProgram("rows of a matrix that lie on one another");
-  return checked_product(rows - 1, distance) + columns + checked_product(batch - 1, stride) + checked_product(outerBatch - 1, outerStride);
-}
-
-// dtype; m, n, k, transposeA, transposeB; elements between the rows of a, b and c as they are stored; batch and the strides of a, b and c
-// (0 repeats a factor); outer batch and its strides; activation, bias?; a, b, c, and the bias if there is one.
-std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels&) {
-  const DType dtype = r.dtype();
-  GemmParams p{};
-  p.m = r.size();
-  p.n = r.size();
-  p.k = r.size();
-  p.transposeA = r.flag();
-  p.transposeB = r.flag();
-  for (int64_t* size : {&p.lda, &p.ldb, &p.ldc, &p.batch, &p.strideA, &p.strideB, &p.strideC, &p.outerBatch, &p.outerStrideA,
-                        &p.outerStrideB, &p.outerStrideC}) {
-    *size = r.size();
-  }
-  p.activation = read_activation(r, 2);
-  const bool hasBias = r.flag();
-  const int64_t matrices = checked_product(p.batch, p.outerBatch), c = checked_product(p.m, p.n);
-  const auto operand = [&](int64_t rows, int64_t columns, int64_t distance, int64_t stride, int64_t outerStride, Use use) {
-    return r.operand(dtype, reach(rows, columns, distance, p.batch, stride, p.outerBatch, outerStride), use);
-  };
-  const Operand a = operand(p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda, p.strideA, p.outerStrideA, Use::read);
-  const Operand b = operand(p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, p.strideB, p.outerStrideB, Use::read);
-  const Operand y = operand(p.m, p.n, p.ldc, p.strideC, p.outerStrideC, Use::write);
-  if (checked_product(matrices, c) > reach(p.m, p.n, p.ldc, p.batch, p.strideC, p.outerBatch, p.outerStrideC)) {
-    throw InvalidProgram("elements that are written twice");
-  }
-  const Operand bias = hasBias ? r.operand(dtype, p.n, Use::read) : kNone;
-  if (matrices == 0 || c == 0) return nullptr;
-  switch (dtype) {
-    case DType::float32:
-      return std::make_unique<MatmulStep<float>>(p, a, b, y, bias);
-    case DType::float64:
-      return std::make_unique<MatmulStep<double>>(p, a, b, y, bias);
-    case DType::int32:
-      return std::make_unique<MatmulStep<int32_t>>(p, a, b, y, bias);
-    case DType::int64:
-      return std::make_unique<MatmulStep<int64_t>>(p, a, b, y, bias);
-    default:
-      throw InvalidProgram("matrix products are of float32, float64, int32 or int64");
-  }
 }
 
 std::unique_ptr<Step> decode_conv2d(Reader& r, const Kernels&) { return decode_convolution(r, Convolution::forward); }

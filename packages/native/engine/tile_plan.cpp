@@ -52,7 +52,8 @@ int64_t constant_bits(const ElementwiseChain::Constant& constant) {
 // Works out the parts of a TileProgram in the order of the methods.
 class Planner {
  public:
-  Planner(const ElementwiseChain& given, const Kernels& kernels) : chain(given), kernels_(kernels), registers_(registerOffsets) {
+  Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape)
+      : chain(given), shape_(shape), kernels_(kernels), registers_(registerOffsets) {
     collapse(chain);
     choose_tiles();
     plan_loads();
@@ -85,7 +86,8 @@ class Planner {
 
   void choose_tiles() {
     const int64_t length = chain.dims[chain.rank - 1];
-    rowsPerTile = chain.rank > 1 && length > 0 && length < kLongRow ? kTileElements / length : 0;
+    const bool joinsRows = shape_ == TileShape::wholeRows && chain.rank > 1;
+    rowsPerTile = joinsRows && length > 0 && length < kLongRow ? kTileElements / length : 0;
     const int64_t pieces = length > 0 ? (length + kTileElements - 1) / kTileElements : 1;
     // Pieces of equal size, in whole vectors.
     tile = ((length + pieces - 1) / pieces + 15) / 16 * 16;
@@ -101,7 +103,7 @@ class Planner {
       if (loads[i].access == Access::contiguous) bytes += dtype_bytes(loads[i].dtype);
     }
     for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
-    beyondCaches = elements * bytes >= kStreamBytes;
+    beyondCaches = shape_ == TileShape::wholeRows && elements * bytes >= kStreamBytes;
   }
 
   void plan_loads() {
@@ -315,6 +317,7 @@ class Planner {
     }
   }
 
+  TileShape shape_;
   const Kernels& kernels_;
   Registers registers_;
   std::vector<PlannedValue> values_;
@@ -326,8 +329,8 @@ class Planner {
 
 }  // namespace
 
-TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels) {
-  Planner planner(chain, kernels);
+TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape) {
+  Planner planner(chain, kernels, shape);
   registerOffsets_ = std::move(planner.registerOffsets);
   loads_ = std::move(planner.loads);
   stores_ = std::move(planner.stores);

@@ -9,11 +9,15 @@
 
 namespace nagare {
 
+// Short rows are taken several to a tile where the whole space is walked; ranges of elements want tiles that lie within rows, and their
+// results are in the cache already, so that none goes past it.
+enum class TileShape { wholeRows, withinRows };
+
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
 class TilePlan {
  public:
   // Throws InvalidProgram where operands and operations do not fit together.
-  TilePlan(const ElementwiseChain& chain, const Kernels& kernels);
+  TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape = TileShape::wholeRows);
 
   const TileProgram& program() const { return program_; }
   const std::vector<int64_t>& constants() const { return constantBits_; }

@@ -232,6 +232,25 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
   });
 }
 
+void elementwise_range(const TileProgram& p, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
+                       void* scratch) {
+  const int64_t length = p.dims[p.rank - 1];
+  TileTraffic traffic;
+  const Worker own{p, inputs, outputs, prepare_slots(p, scratch, worker), false, traffic};
+  own.begin();
+  RowCounter counter(p, first / length);
+  for (int64_t at = first % length; first < last;) {
+    const int64_t left = length - at < last - first ? length - at : last - first, count = left < p.tile ? left : p.tile;
+    own.tile(counter, 1, at, count, first);
+    first += count;
+    at += count;
+    if (at == length) {
+      at = 0;
+      counter.next(p);
+    }
+  }
+}
+
 void elementwise_group(const TileProgram& p, const TileMember* members, int64_t count, int64_t tiles, const Parallel& parallel,
                        void* scratch) {
   // Tasks take as many tiles as those of one chain do, however few each member has.

@@ -143,6 +143,11 @@ TileFunction find_splat(Register r);
 // Runs the program. In-place safe: an output may be an input of the same layout. scratch: threads · scratchPerWorker bytes.
 void elementwise(const TileProgram& program, const void* const* inputs, void* const* outputs, const Parallel& parallel, void* scratch);
 
+// The program for elements [first, last) of its index space, as one worker; tiles must lie within rows. An output may be an input of the
+// same layout.
+void elementwise_range(const TileProgram& program, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
+                       void* scratch);
+
 // The program of rank 1 for each member, whose elements take the place of the program's only dimension. `count` is at least 1, `tiles` the
 // number of tiles of all. No member writes what another reads.
 void elementwise_group(const TileProgram& program, const TileMember* members, int64_t count, int64_t tiles, const Parallel& parallel,

@@ -32,6 +32,7 @@ void finish_empty(const Product<T>& product) {
       product.c[m * p.ldc + n] = p.activation == Activation::relu ? relu_scalar(value) : value;
     }
   }
+  finish_region(product, 0, 0, p.m, 0, p.n);
 }
 
 // Consecutive matrices of A against one B are one taller matrix; two batch axes that step evenly are one.
@@ -61,17 +62,17 @@ struct Sharing {
   Sharing(const GemmParams& p, int threads) {
     const int64_t matrices = p.batch * p.outerBatch, product = p.m * p.n * p.k;
     // An element of a factor takes about as long to fetch as eight multiply-adds.
-    const int64_t work = product + 8 * (p.m + p.n) * p.k;
+    const int64_t work = product + 8 * (p.m + p.n) * p.k + (p.finish ? p.m * p.n * p.finish->cost : 0);
     byMatrix = threads > 1 && matrices >= 2 * threads && product <= kSmallProduct && matrices * work > kSerialWork;
     inside = byMatrix || work <= kSerialWork ? 1 : threads;
   }
 };
 
 template <typename T>
-Product<T> product_at(const GemmParams& p, int64_t index, const T* a, const T* b, T* c, const T* bias) {
-  const int64_t outer = index / p.batch, inner = index % p.batch;
-  return {&p, a + outer * p.outerStrideA + inner * p.strideA, b + outer * p.outerStrideB + inner * p.strideB,
-          c + outer * p.outerStrideC + inner * p.strideC, bias};
+Product<T> product_at(const GemmParams& p, int64_t index, const T* a, const T* b, T* c, const T* bias, int worker = 0) {
+  const int64_t outer = index / p.batch, inner = index % p.batch, ofC = outer * p.outerStrideC + inner * p.strideC;
+  return {&p,      a + outer * p.outerStrideA + inner * p.strideA, b + outer * p.outerStrideB + inner * p.strideB,
+          c + ofC, bias, ofC, worker};
 }
 
 template <typename T>
@@ -98,7 +99,7 @@ void multiply(const GemmParams& params, const T* a, const T* b, T* c, const T* b
   parallel_for(parallel, divide_up(matrices, perTask), [&](int64_t index, int worker) {
     T* const shared = buffer + worker * (plan.shared + plan.worker);
     for (int64_t i = index * perTask; i < min64(matrices, (index + 1) * perTask); i++) {
-      multiply_one(product_at(p, i, a, b, c, bias), plan, inner, shared, shared + plan.shared);
+      multiply_one(product_at(p, i, a, b, c, bias, worker), plan, inner, shared, shared + plan.shared);
     }
   });
 }

@@ -11,6 +11,14 @@ namespace nagare {
 // relu6: min(max(x, 0), 6), of convolutions only.
 enum class Activation : int32_t { none = 0, relu = 1, relu6 = 2 };
 
+// What is done with results while they are in the cache: run(context, worker, first, last) for elements [first, last) of C that are
+// finished. Every element is in one such run; runs of different workers overlap in time.
+struct Finish {
+  void (*run)(const void* context, int worker, int64_t first, int64_t last);
+  const void* context;
+  int64_t cost;  // of an element, in multiply-adds
+};
+
 // Row-major matrices. op(A) is m × k, op(B) is k × n, C is m × n; all counts and strides are in elements.
 // A is stored m × k (k × m when transposeA) with `lda` elements between rows; likewise B k × n (n × k) with ldb, C with ldc.
 // Two batch axes: matrix (i, j) starts at i·outerStride + j·stride; a stride of 0 in A or B broadcasts.
@@ -23,6 +31,7 @@ struct GemmParams {
   int64_t outerBatch, outerStrideA, outerStrideB, outerStrideC;
   bool accumulate;        // C += op(A)·op(B) instead of C = op(A)·op(B)
   Activation activation;  // applied after the bias, to the finished sum
+  const Finish* finish;   // null: nothing. Else C is dense, batch axes included, and T is a float
 };
 
 #ifdef NAGARE_ISA

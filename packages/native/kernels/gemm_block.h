@@ -33,7 +33,21 @@ struct Product {
   const T* b;
   T* c;
   const T* bias;
+  int64_t firstElement;  // elements of C before this matrix
+  int worker;            // who computes it, where each matrix is one thread's
 };
+
+// Rows [m0, m1) × columns [n0, n1) of C are finished.
+template <typename T>
+inline void finish_region(const Product<T>& product, int worker, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+  const GemmParams& p = *product.params;
+  if (!p.finish) return;
+  const auto run = [&](int64_t first, int64_t last) {
+    p.finish->run(p.finish->context, product.worker + worker, product.firstElement + first, product.firstElement + last);
+  };
+  if (n1 - n0 == p.n) return run(m0 * p.n, m1 * p.n);
+  for (int64_t m = m0; m < m1; m++) run(m * p.n + n0, m * p.n + n1);
+}
 
 // The panels of B that cover `columns` columns: full ones, except that the last two share what is left, for a tile of one vector keeps
 // the multiply-add units half as busy as one of two.

@@ -150,16 +150,20 @@ void multiply_columns(const FewRows<T>& p, int64_t j0, int64_t j1) {
   }
 }
 
-template <typename T>
-void multiply_few_rows(const FewRows<T>& p, const Parallel& parallel) {
+// done(j0, j1, worker) is called when columns [j0, j1) are finished.
+template <typename T, typename Done>
+void multiply_few_rows(const FewRows<T>& p, const Parallel& parallel, const Done& done) {
   // Row-major: the sums of a task fit their buffer. Every thread gets two tasks.
   constexpr int64_t sums = kSumBytes / static_cast<int64_t>(sizeof(T));
   const int64_t limit = p.transposed ? p.columns : sums / p.rows / 16 * 16;
   const int64_t even = round_up(divide_up(p.columns, 2 * int64_t(parallel.threads)), p.transposed ? 4 : 16);
   const int64_t share = parallel.threads == 1 ? p.columns : even;
   const int64_t columns = max64(1, min64(limit, share));
-  parallel_for(parallel, divide_up(p.columns, columns),
-               [&](int64_t index, int) { multiply_columns(p, index * columns, min64(p.columns, (index + 1) * columns)); });
+  parallel_for(parallel, divide_up(p.columns, columns), [&](int64_t index, int worker) {
+    const int64_t first = index * columns, last = min64(p.columns, first + columns);
+    multiply_columns(p, first, last);
+    done(first, last, worker);
+  });
 }
 
 }  // namespace nagare::NAGARE_ISA

@@ -112,6 +112,9 @@ void multiply_large(const Product<T>& product, const Blocking<T>& blocking, cons
           if (!reads_a_in_place<T>(p)) pack_a(product, k, block.depth_at(k), m0, m1, packedA);
           multiply_block(product, block, k, m0, m1, first, min64(panels, first + panelsPerTask), shared, packedA);
         }
+        if (block.k1 < p.k) return;
+        const int64_t end = block.panels.first(min64(panels, first + panelsPerTask));
+        finish_region(product, worker, m0, m1, n0 + block.panels.first(first), n0 + end);
       });
     }
   }
@@ -138,6 +141,7 @@ struct DepthSlices {
     p.ldc = p.n;
     p.accumulate = false;
     p.activation = Activation::none;
+    p.finish = nullptr;
     return p;
   }
 };
@@ -159,8 +163,12 @@ struct ProductPlan {
 template <typename T>
 void multiply_whole(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const FewRowsForm few = few_rows_form(*product.params);
-  if (few.applies) multiply_few_rows(few_rows(product, few, shared), parallel);
-  else multiply_large(product, blocking, parallel, shared, workers);
+  if (!few.applies) return multiply_large(product, blocking, parallel, shared, workers);
+  const GemmParams& p = *product.params;
+  multiply_few_rows(few_rows(product, few, shared), parallel, [&](int64_t first, int64_t last, int worker) {
+    if (few.swapped) finish_region(product, worker, first, last, 0, p.n);
+    else finish_region(product, worker, 0, p.m, first, last);
+  });
 }
 
 // The products of the slices side by side, then their sums in order.
@@ -173,7 +181,7 @@ void multiply_slices(const Product<T>& product, const ProductPlan<T>& plan, cons
     const int64_t k = index * plan.slices.depth;
     T* const scratch = workers + worker * plan.worker;
     const Product<T> part = {&slice, product.a + k * (p.transposeA ? p.lda : 1), product.b + k * (p.transposeB ? 1 : p.ldb),
-                             partial + index * size, nullptr};
+                             partial + index * size, nullptr, 0, 0};
     multiply_whole(part, plan.blocking, {parallel.run, parallel.pool, 1}, scratch, scratch + plan.blocking.shared);
   });
   for (int64_t m = 0; m < p.m; m++) {
@@ -185,6 +193,7 @@ void multiply_slices(const Product<T>& product, const ProductPlan<T>& plan, cons
       row[n] = p.activation == Activation::relu ? relu_scalar(sum) : sum;
     }
   }
+  finish_region(product, 0, 0, p.m, 0, p.n);
 }
 
 // One product, on as many threads as `parallel` has.

@@ -110,6 +110,8 @@ struct Kernels {
   TileFunction (*findStore)(DType);
   TileFunction (*findSplat)(Register);
   void (*elementwise)(const TileProgram&, const void* const* inputs, void* const* outputs, const Parallel&, void* scratch);
+  void (*elementwiseRange)(const TileProgram&, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
+                           void* scratch);
   void (*elementwiseGroup)(const TileProgram&, const TileMember* members, int64_t count, int64_t tiles, const Parallel&, void* scratch);
 
   void (*reduce)(const ReduceParams&, const void* x, void* y, const Parallel&, void* scratch);

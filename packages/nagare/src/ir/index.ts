@@ -8,6 +8,8 @@ export * from "./passes/decompose.ts";
 export * from "./passes/eliminateCommonSubexpressions.ts";
 export * from "./passes/eliminateDeadCode.ts";
 export * from "./passes/eliminateDeadState.ts";
+export * from "./passes/epilogue.ts";
+export * from "./passes/finishProducts.ts";
 export * from "./passes/fold.ts";
 export * from "./passes/foldNormalization.ts";
 export * from "./passes/fuse.ts";

@@ -7,6 +7,7 @@ import {
   eliminateCommonSubexpressions,
   eliminateDeadCode,
   type FuseLimits,
+  finishProducts,
   foldConstants,
   foldNormalization,
   fuseElementwise,
@@ -64,6 +65,7 @@ export const passes: readonly Pass[] = [
   { name: "fuse", apply: (graph) => fuseElementwise(graph, chainLimits) },
   { name: "release", apply: releaseBarriers, required: true },
   { name: "recompute", apply: (graph) => recompute(graph, chainLimits) },
+  { name: "finish", apply: finishProducts },
   { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
   { name: "group", apply: groupUpdates },
 ];

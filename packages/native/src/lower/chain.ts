@@ -106,22 +106,52 @@ export interface NodeChain {
 /** The chain of a fused node, or of a single elementwise one. */
 export function chainOf(node: Node, context: LoweringContext): NodeChain {
   const chain = new Chain(context.givesBool);
-  const read = (reading: Reading): ChainValue => {
-    const known = context.scalarOf(reading.value);
-    return known === undefined ? chain.load(reading) : chain.constant(reading.value.dtype, known);
-  };
-  if (node.body) return { chain, outputs: applyBody(chain, node.body, bodyReadings(node, node.body), read) };
+  const read = reader(chain, context);
+  if (node.body) {
+    const current = applyParts(chain, node.body, node.body.nodes, bodyReadings(node, node.body), read);
+    return { chain, outputs: node.body.outputs.map(current) };
+  }
   const operands = node.inputs.map((value) => read({ value, view: denseView(value) }));
   return { chain, outputs: [applyNode(chain, node, operands)] };
 }
 
-/** Operands are loaded when a part first reads them: of what movements look at, only what they find is. */
-function applyBody(
+/**
+ * The chain of the elementwise `parts` of a fused node that follow its product. It loads the product's sums as the value
+ * `sum` of the body, which has no place of its own.
+ */
+export function chainAfter(
+  node: Node,
+  body: Graph,
+  sum: Value,
+  parts: readonly Node[],
+  context: LoweringContext,
+): NodeChain {
+  const chain = new Chain(context.givesBool);
+  const readings = new Map(bodyReadings(node, body)).set(sum, { value: sum, view: denseView(sum) });
+  const current = applyParts(chain, body, parts, readings, reader(chain, context));
+  const results = parts.flatMap(({ outputs }) => outputs);
+  return { chain, outputs: results.slice(-1).map(current) };
+}
+
+/** How a chain takes what it reads: single constants as constants, everything else from memory. */
+function reader(chain: Chain, context: LoweringContext): (reading: Reading) => ChainValue {
+  return (reading) => {
+    const known = context.scalarOf(reading.value);
+    return known === undefined ? chain.load(reading) : chain.constant(reading.value.dtype, known);
+  };
+}
+
+/**
+ * Applies parts of a body in order; returns what stands for each value. Operands are loaded when a part first reads them: of
+ * what movements look at, only what they find is.
+ */
+function applyParts(
   chain: Chain,
   body: Graph,
+  parts: readonly Node[],
   readings: ReadonlyMap<Value, Reading>,
   read: (reading: Reading) => ChainValue,
-): ChainValue[] {
+): (value: Value) => ChainValue {
   const values = new Map<Value, ChainValue>();
   for (const [constant, tensor] of body.constants) {
     values.set(constant, chain.constant(constant.dtype, scalarElement(tensor)));
@@ -134,9 +164,9 @@ function applyBody(
     }
     return known;
   };
-  for (const part of body.nodes) {
+  for (const part of parts) {
     const [output] = part.outputs;
     if (output && !readings.has(output)) values.set(output, applyNode(chain, part, part.inputs.map(current)));
   }
-  return body.outputs.map(current);
+  return current;
 }

@@ -1,7 +1,15 @@
 /** Elementwise operations, single, fused or grouped, as instructions of the tile interpreter. */
-import { bytesPerElement, concreteSize, membersOf, type Node, sameShape, type View } from "nagare/backend";
-import { type Chain, chainOf } from "./chain.ts";
-import { type LoweringContext, product, sizes } from "./lowering.ts";
+import {
+  bytesPerElement,
+  concreteSize,
+  membersOf,
+  type Node,
+  sameShape,
+  type Value,
+  type View,
+} from "nagare/backend";
+import { type Chain, chainOf, type NodeChain } from "./chain.ts";
+import { type LoweringContext, product, type Reading, sizes } from "./lowering.ts";
 
 /** The strides with which a (broadcast) operand is read along the dimensions of the result. */
 function broadcastStrides({ shape, strides }: View, result: readonly number[]): number[] {
@@ -9,6 +17,15 @@ function broadcastStrides({ shape, strides }: View, result: readonly number[]): 
   return result.map((_, axis) =>
     axis < added || shape[axis - added] === 1 ? 0 : (strides[axis - added] ?? 0),
   );
+}
+
+/** A load's dtype, place and strides over the elements of `shape`. */
+function writeLoad({ value, view }: Reading, shape: readonly number[], context: LoweringContext): void {
+  const { writer, place } = context;
+  const { base, offset } = place(value);
+  writer.dtype(value.dtype);
+  writer.place({ base, offset: offset + view.offset * bytesPerElement(value.dtype) });
+  writer.wides(broadcastStrides(view, shape));
 }
 
 /** Writes a fused node, or a single elementwise one, as one instruction. */
@@ -23,12 +40,7 @@ export function lowerElementwise(node: Node, context: LoweringContext): void {
     writer.int(shape.length);
     writer.wides(shape);
     writer.int(chain.loads.length);
-    for (const { value, view } of chain.loads) {
-      const { base, offset } = place(value);
-      writer.dtype(value.dtype);
-      writer.place({ base, offset: offset + view.offset * bytesPerElement(value.dtype) });
-      writer.wides(broadcastStrides(view, shape));
-    }
+    for (const load of chain.loads) writeLoad(load, shape, context);
     writeComputation(chain, context);
     writer.int(outputs.length);
     outputs.forEach((output, i) => {
@@ -37,6 +49,25 @@ export function lowerElementwise(node: Node, context: LoweringContext): void {
       if (target) writer.place(place(target));
     });
   });
+}
+
+/** Writes the chain that takes a product's sums, over the elements of `shape`, and replaces them, as part of its instruction. */
+export function writeFinish(
+  { chain, outputs }: NodeChain,
+  sum: Value,
+  shape: readonly number[],
+  context: LoweringContext,
+): void {
+  const { writer } = context;
+  writer.int(shape.length);
+  writer.wides(shape);
+  writer.int(chain.loads.length);
+  for (const load of chain.loads) {
+    writer.flag(load.value === sum);
+    if (load.value !== sum) writeLoad(load, shape, context);
+  }
+  writeComputation(chain, context);
+  for (const output of outputs) writer.int(chain.numberOf(output));
 }
 
 /** Writes a group: what its members compute once, then the elements and places of each. */

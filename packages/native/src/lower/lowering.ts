@@ -11,6 +11,7 @@ import {
   isMovement,
   type Node,
   type Params,
+  productParts,
   required,
   type Value,
   type View,
@@ -133,6 +134,9 @@ export interface Product {
   readonly a: Reading;
   readonly b: Reading;
   readonly epilogue: Epilogue;
+  /** The value of the node's body, if it has one, that the kernel makes; the parts of `rest`, a chain, read it. */
+  readonly sum: Value;
+  readonly rest: readonly Node[];
   readonly result: Value;
   /** How the product lies in the result: dense, or transposed. */
   readonly written: View;
@@ -149,16 +153,20 @@ export function productOf(node: Node): Product {
     }));
     if (!a || !b) throw new TypeError(`${node.op.name}: expected two operands.`);
     const written = denseView(result);
-    return { name: node.op.name, params: node.params, a, b, epilogue: noEpilogue, result, written };
+    const plain = { epilogue: noEpilogue, sum: result, rest: [] };
+    return { name: node.op.name, params: node.params, a, b, ...plain, result, written };
   }
   const readings = bodyReadings(node, node.body);
   const after = node.body.nodes.slice(node.body.nodes.indexOf(head) + 1);
+  const { own, sum, rest } = productParts(node.body, head);
   return {
     name: head.op.name,
     params: head.params,
     a: required(readings, operandOf(head, 0)),
     b: required(readings, operandOf(head, 1)),
-    epilogue: epilogueOf(after.filter(isElementwise), (value) => readings.get(value)?.value),
+    epilogue: epilogueOf(own, (value) => readings.get(value)?.value),
+    sum,
+    rest,
     result,
     written: writtenView(result, after.find(isMovement)),
   };

@@ -1,6 +1,15 @@
 /** Matrix products: the strides of both factors and of the result, and the loops around them. */
 import { bytesPerElement, type MatrixStorage, matrixStorage, type Node, type View } from "nagare/backend";
-import { type LoweringContext, productOf, type Reading, writeEpilogue } from "./lowering.ts";
+import { chainAfter } from "./chain.ts";
+import { writeFinish } from "./elementwise.ts";
+import {
+  type LoweringContext,
+  type Product,
+  productOf,
+  type Reading,
+  sizes,
+  writeEpilogue,
+} from "./lowering.ts";
 
 function storageOf(view: View): MatrixStorage {
   const storage = matrixStorage(view);
@@ -66,6 +75,13 @@ function orient(a: View, b: View, c: View, flags: readonly [boolean, boolean]): 
   };
 }
 
+/** Whether a chain over the finished sums follows, and the chain. */
+function writeChain(node: Node, { sum, rest, result }: Product, context: LoweringContext): void {
+  context.writer.flag(rest.length > 0);
+  if (!node.body || rest.length === 0) return;
+  writeFinish(chainAfter(node, node.body, sum, rest, context), sum, sizes(result), context);
+}
+
 export function lowerMatmul(node: Node, context: LoweringContext): void {
   const { writer, place } = context;
   const multiplication = productOf(node);
@@ -97,6 +113,7 @@ export function lowerMatmul(node: Node, context: LoweringContext): void {
         const { base, offset } = place(result);
         writer.place({ base, offset: offset + bytes * offsetC });
       });
+      writeChain(node, multiplication, context);
     });
   };
   const walk = (rest: readonly Loop[], offsetA: number, offsetB: number, offsetC: number): void => {

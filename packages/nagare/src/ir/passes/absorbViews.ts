@@ -3,6 +3,7 @@ import { isConcrete, type Shape } from "../../core/index.ts";
 import { type Graph, type Node, type Value, withParts } from "../graph.ts";
 import { denseView, isMovement, loopsOf, matrixStorage, type View, viewThrough } from "../view.ts";
 import { eliminateDeadCode } from "./eliminateDeadCode.ts";
+import { productParts } from "./epilogue.ts";
 import { isElementwise } from "./fuse.ts";
 import { joinNodes } from "./fusion.ts";
 
@@ -140,6 +141,9 @@ function absorbTransposedResults(graph: Graph): Graph {
     const [reader, ...others] = (product && readers.get(product)) ?? [];
     if (!parts.some(isMatmul) || !product || results.has(product)) continue;
     if (reader?.op.name !== "transpose" || others.length > 0) continue;
+    const head = parts.find(isMatmul);
+    // A chain over finished sums takes them as they lie in a dense result.
+    if (node.body && head && productParts(node.body, head).rest.length > 0) continue;
     if (canWriteTransposed(product.shape, reader, parts.length > 1)) absorbed.set(reader, node);
   }
   const gone = new Set(absorbed.values());

@@ -31,7 +31,7 @@ function otherOperand(node: GraphNode, name: string, sum: Value): Value | undefi
 }
 
 /** The operand with one number for each element of the last axis. */
-function perColumn(node: GraphNode, name: string, sum: Value): Value | undefined {
+export function perColumn(node: GraphNode, name: string, sum: Value): Value | undefined {
   const operand = otherOperand(node, name, sum);
   return operand?.shape.length === 1 && operand.shape[0] === sum.shape.at(-1) ? operand : undefined;
 }

@@ -1,0 +1,171 @@
+// The step of matrix products, with what is done to each result while it is in the cache.
+#include "aligned.h"
+#include "chain_reader.h"
+#include "epilogue_operands.h"
+#include "steps.h"
+#include "tile_plan.h"
+
+namespace nagare {
+namespace {
+
+template <typename T>
+const MatrixKernels<T>& matrix_kernels(const Kernels& kernels) {
+  if constexpr (std::is_same_v<T, float>) return kernels.matrixF32;
+  else if constexpr (std::is_same_v<T, double>) return kernels.matrixF64;
+  else if constexpr (std::is_same_v<T, int32_t>) return kernels.matrixI32;
+  else return kernels.matrixI64;
+}
+
+// An elementwise chain that reads the sums of a product, among other operands, and replaces them.
+class FinishingChain {
+ public:
+  // `loads` has kNone for the sums.
+  FinishingChain(const ElementwiseChain& chain, const Kernels& kernels, std::vector<Operand> loads)
+      : plan_(chain, kernels, TileShape::withinRows), loads_(std::move(loads)), range_(kernels.elementwiseRange) {
+    inputs_.resize(loads_.size());
+    for (const int64_t& bits : plan_.constants()) inputs_.push_back(&bits);
+    for (const auto& instruction : chain.instructions) finish_.cost += 2 * cost_of(instruction.op);
+    finish_.context = this;
+    finish_.run = [](const void* context, int worker, int64_t first, int64_t last) {
+      const FinishingChain& own = *static_cast<const FinishingChain*>(context);
+      own.range_(own.plan_.program(), own.inputs_.data(), &own.sums_, first, last, worker, own.scratch_);
+    };
+  }
+
+  // For this run: sums at `sums`, and scratch memory of its own.
+  void prepare(const RunContext& c, void* sums, void* scratch) const {
+    for (size_t i = 0; i < loads_.size(); i++) inputs_[i] = loads_[i].base < 0 ? sums : c.at<const char>(loads_[i]);
+    sums_ = sums;
+    scratch_ = scratch;
+  }
+  const Finish* finish() const { return &finish_; }
+  size_t scratch_bytes(int threads) const {
+    return static_cast<size_t>(plan_.program().scratchPerWorker) * static_cast<size_t>(threads);
+  }
+
+ private:
+  TilePlan plan_;
+  std::vector<Operand> loads_;
+  void (*range_)(const TileProgram&, const void* const*, void* const*, int64_t, int64_t, int, void*);
+  Finish finish_{};
+  // Addresses of this run; runs come one at a time.
+  mutable std::vector<const void*> inputs_;
+  mutable void* sums_ = nullptr;
+  mutable void* scratch_ = nullptr;
+};
+
+template <typename T>
+class MatmulStep : public Step {
+ public:
+  MatmulStep(const GemmParams& params, Operand a, Operand b, Operand c, Operand bias, std::unique_ptr<FinishingChain> chain)
+      : params_(params), a_(a), b_(b), c_(c), bias_(bias), chain_(std::move(chain)) {
+    if (chain_) params_.finish = chain_->finish();
+  }
+  bool run(RunContext& c) const override {
+    const MatrixKernels<T>& kernels = matrix_kernels<T>(c.kernels);
+    T* const result = c.at<T>(c_);
+    if (chain_) {
+      const size_t own = align_up(kernels.gemmScratchBytes(params_, c.parallel.threads));
+      chain_->prepare(c, result, static_cast<char*>(c.scratch) + own);
+    }
+    kernels.gemm(params_, c.at<const T>(a_), c.at<const T>(b_), result, optional<T>(c, bias_), c.parallel, c.scratch);
+    return true;
+  }
+  size_t scratch_bytes(const Kernels& kernels, int threads) const override {
+    const size_t own = align_up(matrix_kernels<T>(kernels).gemmScratchBytes(params_, threads));
+    return own + (chain_ ? chain_->scratch_bytes(threads) : 0);
+  }
+
+ private:
+  GemmParams params_;
+  Operand a_, b_, c_, bias_;
+  std::unique_ptr<FinishingChain> chain_;
+};
+
+// Elements from the first to the last of all matrices: rows × columns each, `distance` between rows, in two loops. Rows apart from one
+// another mean that memory bounds the work.
+int64_t reach(int64_t rows, int64_t columns, int64_t distance, int64_t batch, int64_t stride, int64_t outerBatch, int64_t outerStride) {
+  if (rows == 0 || columns == 0 || batch == 0 || outerBatch == 0) return 0;
+  if (rows > 1 && distance < columns) throw InvalidProgram("rows of a matrix that lie on one another");
+  return checked_product(rows - 1, distance) + columns + checked_product(batch - 1, stride) + checked_product(outerBatch - 1, outerStride);
+}
+
+// rank and sizes; the number of loads, then for each whether it is the sums, or else dtype, operand and strides; what is computed; the
+// value that replaces the sums.
+std::unique_ptr<FinishingChain> read_finishing_chain(Reader& r, const Kernels& kernels, DType dtype, int64_t elements) {
+  ElementwiseChain chain{};
+  const int64_t count = read_space(r, chain);
+  if (count != elements) throw InvalidProgram("a chain over other elements than those of the product");
+  std::vector<Operand> loads;
+  for (int32_t n = r.index(kMaxValues, "a number of loads"); n > 0; n--) {
+    if (r.flag()) {
+      ElementwiseChain::Load sums{dtype, {}};
+      int64_t stride = 1;
+      for (int32_t axis = chain.rank - 1; axis >= 0; axis--) {
+        sums.strides[axis] = stride;
+        stride *= chain.dims[axis];
+      }
+      chain.loads.push_back(sums);
+      loads.push_back(kNone);
+    } else {
+      loads.push_back(read_load(r, chain, count));
+    }
+  }
+  read_computation(r, chain);
+  if (read_store(r, chain) != dtype) throw InvalidProgram("a chain that changes the dtype of a product");
+  return count ? std::make_unique<FinishingChain>(chain, kernels, std::move(loads)) : nullptr;
+}
+
+}  // namespace
+
+// dtype; m, n, k, transposeA, transposeB; elements between the rows of a, b and c as they are stored; batch and the strides of a, b and c
+// (0 repeats a factor); outer batch and its strides; activation, bias?; a, b, c, and the bias if there is one; whether a chain
+// follows, and then that chain.
+std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
+  const DType dtype = r.dtype();
+  GemmParams p{};
+  p.m = r.size();
+  p.n = r.size();
+  p.k = r.size();
+  p.transposeA = r.flag();
+  p.transposeB = r.flag();
+  for (int64_t* size : {&p.lda, &p.ldb, &p.ldc, &p.batch, &p.strideA, &p.strideB, &p.strideC, &p.outerBatch, &p.outerStrideA,
+                        &p.outerStrideB, &p.outerStrideC}) {
+    *size = r.size();
+  }
+  p.activation = read_activation(r, 2);
+  const bool hasBias = r.flag();
+  const int64_t matrices = checked_product(p.batch, p.outerBatch), c = checked_product(p.m, p.n);
+  const auto operand = [&](int64_t rows, int64_t columns, int64_t distance, int64_t stride, int64_t outerStride, Use use) {
+    return r.operand(dtype, reach(rows, columns, distance, p.batch, stride, p.outerBatch, outerStride), use);
+  };
+  const Operand a = operand(p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda, p.strideA, p.outerStrideA, Use::read);
+  const Operand b = operand(p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, p.strideB, p.outerStrideB, Use::read);
+  const Operand y = operand(p.m, p.n, p.ldc, p.strideC, p.outerStrideC, Use::write);
+  if (checked_product(matrices, c) > reach(p.m, p.n, p.ldc, p.batch, p.strideC, p.outerBatch, p.outerStrideC)) {
+    throw InvalidProgram("elements that are written twice");
+  }
+  const Operand bias = hasBias ? r.operand(dtype, p.n, Use::read) : kNone;
+  std::unique_ptr<FinishingChain> chain;
+  if (r.flag()) {
+    const bool inner = p.batch <= 1 || p.strideC == c, outer = p.outerBatch <= 1 || p.outerStrideC == checked_product(p.batch, c);
+    const bool dense = p.ldc == p.n && inner && outer;
+    if (!dense || !is_float(dtype)) throw InvalidProgram("a chain after a product that is not of dense floats");
+    chain = read_finishing_chain(r, kernels, dtype, checked_product(matrices, c));
+  }
+  if (matrices == 0 || c == 0) return nullptr;
+  switch (dtype) {
+    case DType::float32:
+      return std::make_unique<MatmulStep<float>>(p, a, b, y, bias, std::move(chain));
+    case DType::float64:
+      return std::make_unique<MatmulStep<double>>(p, a, b, y, bias, std::move(chain));
+    case DType::int32:
+      return std::make_unique<MatmulStep<int32_t>>(p, a, b, y, bias, std::move(chain));
+    case DType::int64:
+      return std::make_unique<MatmulStep<int64_t>>(p, a, b, y, bias, std::move(chain));
+    default:
+      throw InvalidProgram("matrix products are of float32, float64, int32 or int64");
+  }
+}
+
+}  // namespace nagare
