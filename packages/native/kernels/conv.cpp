@@ -8,10 +8,9 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// A product of so few pixels, each reading only its own input pixel, that the filters should not be packed for it.
-bool is_small_product(const Conv2dParams& p) {
-  constexpr int64_t few = 8;
-  return p.batch * p.outH * p.outW <= few && p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
+// Every output pixel reads exactly its own input pixel: the images are already the matrix.
+bool is_pointwise(const Conv2dParams& p) {
+  return p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
          p.outW == p.inW && p.groups == 1;
 }
 
@@ -57,7 +56,8 @@ template <typename T>
 void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel,
              void* scratch) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return;
-  if (is_small_product(p) && !epilogue.scale && !epilogue.residual && p.activation != Activation::relu6) {
+  // Products know no more of an epilogue than a bias and a rectifier.
+  if (is_pointwise(p) && !epilogue.scale && !epilogue.residual && p.activation != Activation::relu6) {
     return gemm(pointwise_product(p), x, w, y, epilogue.bias, parallel, scratch);
   }
   const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
@@ -69,14 +69,14 @@ template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.outH * p.outW * p.outC == 0 || is_depthwise(p)) return 0;
   const size_t correlation = CorrelationPlan<T>(forward_patches(p), p.outC / p.groups).scratch(p.groups, threads);
-  const size_t product = is_small_product(p) ? gemm_scratch_bytes<T>(pointwise_product(p), threads) : 0;
+  const size_t product = is_pointwise(p) ? gemm_scratch_bytes<T>(pointwise_product(p), threads) : 0;
   return product > correlation ? product : correlation;
 }
 
 template <typename T>
 void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch) {
   if (p.batch * p.inH * p.inW * p.inC == 0) return;
-  if (is_small_product(p)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
+  if (is_pointwise(p)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const Correlation<T> task = phase_correlation(p, y, x, dy, w, dx);
     if (is_depthwise(p)) correlate_depthwise(task, parallel);
@@ -87,7 +87,7 @@ void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const
 template <typename T>
 size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.inH * p.inW * p.inC == 0 || is_depthwise(p)) return 0;
-  if (is_small_product(p)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
+  if (is_pointwise(p)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
   size_t most = 0;
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const size_t bytes = CorrelationPlan<T>(phase_patches(p, y, x), p.inC / p.groups).scratch(p.groups, threads);
