@@ -24,7 +24,7 @@ struct Sum {
 struct Largest {
   template <typename V>
   static NAGARE_INLINE V apply(V a, V b) {
-    return (a > b) | (a != a) ? a : b;
+    return ((a > b) | (a != a)) ? a : b;
   }
 };
 template <typename Combination>
