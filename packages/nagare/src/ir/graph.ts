@@ -2,6 +2,19 @@
 import { type Aval, ConcreteTensor, formatAval, NagareError } from "../core/index.ts";
 import type { Params, Primitive } from "../ops/index.ts";
 
+const ownHandles = new WeakMap<ConcreteTensor, ConcreteTensor>();
+
+/** The handle that all graphs have of a constant: they do not notice when the one they were given is donated. */
+function ownHandle(tensor: ConcreteTensor): ConcreteTensor {
+  const known = ownHandles.get(tensor);
+  const { shape, dtype, storage } = tensor;
+  if (known?.storage === storage) return known;
+  storage.shared = true;
+  const own = new ConcreteTensor(shape, dtype, storage);
+  ownHandles.set(tensor, own).set(own, own);
+  return own;
+}
+
 /** One tensor in a graph: an input, a constant or the result of a node. Compared by identity. */
 export class Value implements Aval {
   readonly shape: Aval["shape"];
@@ -80,12 +93,9 @@ export class GraphBuilder {
   constant(tensor: ConcreteTensor): Value {
     let value = this.#constantOf.get(tensor);
     if (!value) {
-      const { shape, dtype, storage } = tensor;
-      // With a handle of its own the graph does not notice when the other one is donated.
-      storage.shared = true;
       value = new Value(tensor);
       this.#constantOf.set(tensor, value);
-      this.constants.set(value, new ConcreteTensor(shape, dtype, storage));
+      this.constants.set(value, ownHandle(tensor));
     }
     return value;
   }
