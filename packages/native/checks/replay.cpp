@@ -71,7 +71,7 @@ int main() {
     try {
       const nagare::Program program(engine.kernels(), code.data(), static_cast<size_t>(header[0]), constants,
                                     static_cast<int>(header[2]), static_cast<size_t>(header[3]));
-      const std::string error = engine.run(program, external.data(), nullptr);
+      const std::string error = engine.run(program, external.data(), {});
       if (!error.empty()) fail(error);
     } catch (const nagare::InvalidProgram& error) {
       fail(error.what());
