@@ -9,9 +9,9 @@ import { loadBackend, shareOfPeak } from "nagare/backend";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 import { onEachBackend } from "../train/eachBackend.ts";
 
-/** A product, a chain of three elementwise operations and a sum. */
+/** A chain of three elementwise operations, a product and a sum. */
 function layer(x: ng.Tensor, w: ng.Tensor): ng.Tensor {
-  return x.matmul(w).tanh().mul(2).add(1).sum();
+  return x.tanh().mul(2).add(1).matmul(w).sum();
 }
 
 const ones = (...shape: number[]): ng.Tensor => ng.ones(shape);

@@ -98,7 +98,8 @@ describe("checkpoint", () => {
         () => undefined,
       ).lowerBoundBytes;
     };
-    assert.deepEqual([bytes(block), bytes(ng.checkpoint(block))], [16_640, 6656]);
+    const [kept, remade] = [bytes(block), bytes(ng.checkpoint(block))];
+    assert.ok(2 * remade <= kept, `${kept} bytes, ${remade} with checkpoints`);
   });
 
   test("without a derivative the function is simply called", () => {
