@@ -243,10 +243,8 @@ export class Program {
 
   #compile(inputs: readonly { readonly shape: Shape }[]): Compiled {
     const backend = currentBackend();
-    const shapes = [...inputs, ...this.states].map((input) => input.shape);
-    const key = this.#symbolic
-      ? `${backend.name}:${shapes.map((shape) => shape.join(",")).join(";")}`
-      : backend.name;
+    const shapesOf = () => [...inputs, ...this.states].map((input) => input.shape);
+    const key = this.#symbolic ? `${backend.name}:${shapesOf().join(";")}` : backend.name;
     const known = this.#compiled.get(key);
     if (known) {
       // Only symbolic graphs have several: the most recently used stay.
@@ -259,7 +257,7 @@ export class Program {
     if (this.#compiled.size >= maximalSpecializations) {
       this.#compiled.delete(this.#compiled.keys().next().value ?? "");
     }
-    const bound = bindDims(this.graph, bindInputs(this.graph, shapes));
+    const bound = bindDims(this.graph, bindInputs(this.graph, shapesOf()));
     const compiled = recorded("compile", this.name, () =>
       withoutPasses(this.#without, () => this.#build(optimize(bound), backend.compile.bind(backend))),
     );
