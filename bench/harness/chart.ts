@@ -41,6 +41,7 @@ export function chart(measurements: readonly Measurement[], title: string): stri
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<text x="8" y="18" font-size="14">${escaped(title)}</text>`,
     ...lines,
