@@ -49,7 +49,7 @@ const classes = 10;
  */
 export async function mnist({ path }: MnistOptions = {}): Promise<Mnist> {
   const folder = path ?? packageFolder();
-  const [train, test] = await Promise.all([readPart(folder, "train"), readPart(folder, "t10k")]);
+  const [train, test] = await inOrder([readPart(folder, "train"), readPart(folder, "t10k")]);
   return { train, test };
 }
 
@@ -73,12 +73,18 @@ function packageFolder(): string {
   );
 }
 
+/** Both results. Of two failures the first one's is told, whichever happens first. */
+async function inOrder<T>([first, second]: readonly [Promise<T>, Promise<T>]): Promise<[T, T]> {
+  second.catch(() => undefined);
+  return [await first, await second];
+}
+
 async function readPart(folder: string, part: "train" | "t10k"): Promise<LabeledImages> {
-  const [imagesFile, labelsFile] = await Promise.all([
+  const [imagesFile, labelsFile] = await inOrder([
     findFile(folder, `${part}-images`, 3),
     findFile(folder, `${part}-labels`, 1),
   ]);
-  const [images, labels] = await Promise.all([readIdxFile(imagesFile), readIdxFile(labelsFile)]);
+  const [images, labels] = await inOrder([readIdxFile(imagesFile), readIdxFile(labelsFile)]);
   const count = images.shape[0];
   if (images.dtype !== "uint8" || images.rank !== 3 || count === 0) {
     throw new FormatError(
