@@ -91,11 +91,12 @@ export class GraphBuilder {
 
   /** The value of a concrete tensor; one value for each tensor. */
   constant(tensor: ConcreteTensor): Value {
-    let value = this.#constantOf.get(tensor);
+    const own = ownHandle(tensor);
+    let value = this.#constantOf.get(own);
     if (!value) {
-      value = new Value(tensor);
-      this.#constantOf.set(tensor, value);
-      this.constants.set(value, ownHandle(tensor));
+      value = new Value(own);
+      this.#constantOf.set(own, value);
+      this.constants.set(value, own);
     }
     return value;
   }
