@@ -1,16 +1,10 @@
 // Steps of batch normalization.
 #include <cstring>
 
-#include "steps.h"
+#include "row_steps.h"
 
 namespace nagare {
 namespace {
-
-template <typename T>
-const RowKernels<T>& row_kernels(const Kernels& kernels) {
-  if constexpr (std::is_same_v<T, float>) return kernels.rowsF32;
-  else return kernels.rowsF64;
-}
 
 struct MomentsOperands {
   Operand x, means, variances;
@@ -61,9 +55,7 @@ template <template <typename> class S, typename Operands>
 std::unique_ptr<Step> make_step(DType dtype, const BatchNormParams& params, const Operands& operands) {
   if (params.n == 0) return nullptr;
   if (params.rows == 0) throw InvalidProgram("channels without numbers have no mean");
-  if (dtype == DType::float32) return std::make_unique<S<float>>(params, operands);
-  if (dtype == DType::float64) return std::make_unique<S<double>>(params, operands);
-  throw InvalidProgram("batch normalization is of float32 or float64");
+  return make_row_step<S>("batch normalization is", dtype, params, operands);
 }
 
 }  // namespace

@@ -1,24 +1,10 @@
 // Steps that work row by row: softmax, cross-entropy, layer normalization, and their derivatives.
 #include <cstring>
 
-#include "steps.h"
+#include "row_steps.h"
 
 namespace nagare {
 namespace {
-
-template <typename T>
-const RowKernels<T>& row_kernels(const Kernels& kernels) {
-  if constexpr (std::is_same_v<T, float>) return kernels.rowsF32;
-  else return kernels.rowsF64;
-}
-
-// The step for float32 or float64.
-template <template <typename> class S, typename... A>
-std::unique_ptr<Step> make_step(DType dtype, A... arguments) {
-  if (dtype == DType::float32) return std::make_unique<S<float>>(arguments...);
-  if (dtype == DType::float64) return std::make_unique<S<double>>(arguments...);
-  throw InvalidProgram("rows are of float32 or float64");
-}
 
 struct Rows {
   DType dtype;
@@ -181,7 +167,7 @@ std::unique_ptr<Step> decode_softmax_cross_entropy(Reader& r, const Kernels&) {
   const Operand losses = r.operand(rows.dtype, rows.rows, Use::write), normalizers = r.operand(rows.dtype, rows.rows, Use::write);
   if (rows.rows == 0) return nullptr;
   if (rows.n == 0) throw InvalidProgram("there are no classes");
-  return make_step<CrossEntropyStep>(rows.dtype, params, logits, labels, losses, normalizers);
+  return make_row_step<CrossEntropyStep>("rows are", rows.dtype, params, logits, labels, losses, normalizers);
 }
 
 // dtype, rows, classes, whether labels are int64; logits, labels, normalizers, dlosses, dlogits
@@ -193,7 +179,7 @@ std::unique_ptr<Step> decode_softmax_cross_entropy_grad(Reader& r, const Kernels
   const Operand normalizers = r.operand(rows.dtype, rows.rows, Use::read), dlosses = r.operand(rows.dtype, rows.rows, Use::read);
   const Operand dlogits = r.operand(rows.dtype, rows.count, Use::overwrite);
   if (rows.count == 0) return nullptr;
-  return make_step<CrossEntropyGradientStep>(rows.dtype, params, logits, labels, normalizers, dlosses, dlogits);
+  return make_row_step<CrossEntropyGradientStep>("rows are", rows.dtype, params, logits, labels, normalizers, dlosses, dlogits);
 }
 
 // dtype, rows, elements of each, epsilon as the bits of a double; x, scale, offset, y, means, inverses
@@ -208,7 +194,7 @@ std::unique_ptr<Step> decode_layer_norm(Reader& r, const Kernels&) {
   const Operand means = r.operand(rows.dtype, rows.rows, Use::write), inverses = r.operand(rows.dtype, rows.rows, Use::write);
   if (rows.rows == 0) return nullptr;
   if (rows.n == 0) throw InvalidProgram("rows without elements have no mean");
-  return make_step<LayerNormStep>(rows.dtype, params, x, scale, offset, y, means, inverses);
+  return make_row_step<LayerNormStep>("rows are", rows.dtype, params, x, scale, offset, y, means, inverses);
 }
 
 // dtype, rows, elements of each; dy, x, scale, means, inverses, dx, dscale, doffset
@@ -224,7 +210,7 @@ std::unique_ptr<Step> decode_layer_norm_grad(Reader& r, const Kernels&) {
   at.dscale = r.operand(rows.dtype, rows.n, Use::write);
   at.doffset = r.operand(rows.dtype, rows.n, Use::write);
   if (rows.n == 0) return nullptr;
-  return make_step<LayerNormGradientStep>(rows.dtype, LayerNormParams{rows.rows, rows.n, 0}, at);
+  return make_row_step<LayerNormGradientStep>("rows are", rows.dtype, LayerNormParams{rows.rows, rows.n, 0}, at);
 }
 
 }  // namespace nagare
