@@ -13,8 +13,9 @@ import {
 } from "nagare/backend";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 
-export function trace(avals: readonly Aval[], f: (...xs: Tensor[]) => readonly Tensor[]): Graph {
-  return ng.traceGraph(avals, (xs) => ({ outputs: f(...xs), result: undefined })).graph;
+/** The graph of a function of one result or several. */
+export function trace(avals: readonly Aval[], f: (...xs: Tensor[]) => Tensor | readonly Tensor[]): Graph {
+  return ng.traceGraph(avals, (xs) => ({ outputs: [f(...xs)].flat(), result: undefined })).graph;
 }
 
 /** Lines without the indentation of the test. */
@@ -42,10 +43,10 @@ export interface Compiled {
   readonly arenaBytes: number;
 }
 
-/** The graph compiled with all passes and without the one of this name; undefined where the engine is not built. */
+/** The graph compiled with all passes and without those of these names; undefined where the engine is not built. */
 export function compiledWithout(
   graph: Graph,
-  pass: string,
+  ...passes: readonly string[]
 ): { readonly with: Compiled; readonly without: Compiled } | undefined {
   if (!testedBackends.includes("native")) return undefined;
   const backend = loadBackend("native");
@@ -57,5 +58,5 @@ export function compiledWithout(
     };
   };
   // Some passes ask the backend in use what it has kernels for.
-  return onBackend("native", () => ({ with: compile(), without: withoutPasses([pass], compile) }));
+  return onBackend("native", () => ({ with: compile(), without: withoutPasses(passes, compile) }));
 }
