@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatSpec } from "@nagare/serve";
-import { type LoadedModel, NagareError, type Signature, ValueError } from "nagare";
+import { type LoadedModel, NagareError, ValueError } from "nagare";
 import { bytesPerElement, formatBytes, formatTable, indent } from "nagare/backend";
 import type { OpenedModel } from "./openModel.ts";
 import { openModel } from "./openModel.ts";
@@ -80,23 +80,17 @@ function inspectModel({ name, version, folder, model }: OpenedModel, options: In
   };
 }
 
-/** The names of sizes in a signature. */
-function sizesOf({ inputs }: Signature): readonly string[] {
-  const shapes = Object.values(inputs).flatMap(({ shape }) => shape);
-  return [...new Set(shapes.filter((d) => typeof d === "string" && /^[^-+*/() ]+$/.test(d)))].map(String);
-}
-
 function memoryOf(model: LoadedModel, given: Readonly<Record<string, number>>): Inspection["memory"] {
-  const signatures = Object.entries(model.signatures);
-  const known = signatures.flatMap(([, signature]) => sizesOf(signature));
+  const signatures = Object.keys(model.signatures);
+  const known = signatures.flatMap((key) => model.sizeNames(key));
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     const expected = known.length > 0 ? [...new Set(known)].join(", ") : "none, as all sizes are fixed";
     throw new ValueError(`--size: expected ${expected}; received ${JSON.stringify(unknown)}.`);
   }
   return Object.fromEntries(
-    signatures.map(([key, signature]) => {
-      const sizes = Object.fromEntries(sizesOf(signature).map((name) => [name, given[name] ?? 1]));
+    signatures.map((key) => {
+      const sizes = Object.fromEntries(model.sizeNames(key).map((name) => [name, given[name] ?? 1]));
       try {
         return [key, { sizes, ...model.memoryUse(sizes, key) }];
       } catch (error) {

@@ -200,11 +200,11 @@ export class Program {
       const state = compiled.states[i];
       if (state) storages[inputs.length + i] = state.stateStorage();
     }
-    // A result that hands out a state's own storage must not see it overwritten by this very run.
-    compiled.origins.forEach((origin) => {
-      if (origin.kind === "input" && origin.input >= inputs.length)
-        void compiled.states[origin.input - inputs.length]?.value;
-    });
+    // A result that hands out an input's own storage must not see it overwritten, by this very run least of all.
+    for (const origin of compiled.origins) {
+      const storage = origin.kind === "input" ? storages[origin.input] : undefined;
+      if (storage) storage.shared = true;
+    }
     const reuse = compiled.overwrites.map((over) => {
       if (typeof over === "number") return ownedAlone(storages, over);
       return over?.mayOverwrite ? over.stateStorage() : undefined;
@@ -225,7 +225,7 @@ export class Program {
             ? inputs[origin.input]
             : origin.storage;
       if (!storage) throw new NagareError("A program returned fewer results than its graph has.");
-      if (origin.kind !== "computed" || origin.repeated) storage.shared = true;
+      if (origin.kind === "computed" && origin.repeated) storage.shared = true;
       return storage;
     });
     const resultCount = compiled.origins.length - compiled.assigned.length;

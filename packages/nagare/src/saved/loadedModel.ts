@@ -93,6 +93,12 @@ export class LoadedModel {
     return printGraph(this.#find(signature).named.graph);
   }
 
+  /** The names of the sizes that are free in a function's inputs, such as "batch". */
+  sizeNames(signature: string = defaultSignature): readonly string[] {
+    const names = this.#find(signature).named.graph.inputs.flatMap(({ shape }) => shape.map(dimName));
+    return [...new Set(names)].filter((name) => name !== undefined);
+  }
+
   /**
    * The bytes one call takes with the backend in use: inputs, outputs, weights, and intermediate values at the moment when
    * most of them are alive.
@@ -105,11 +111,7 @@ export class LoadedModel {
    */
   memoryUse(sizes: Readonly<Record<string, number>> = {}, signature: string = defaultSignature): MemoryUse {
     const { named, program } = this.#find(signature);
-    const { inputs } = named.graph;
-    const bindings = new Map<string, number>();
-    for (const { shape } of inputs) {
-      for (const name of shape.map(dimName)) if (name !== undefined) bindings.set(name, 1);
-    }
+    const bindings = new Map(this.sizeNames(signature).map((name) => [name, 1]));
     for (const [name, size] of Object.entries(sizes)) {
       if (!bindings.has(name)) {
         const expected = bindings.size
@@ -120,7 +122,7 @@ export class LoadedModel {
       bindings.set(name, checkCount(size, 1, name));
     }
     return program.memoryUse(
-      inputs.map(({ shape }) => ({ shape: shape.map((d) => evaluateDim(d, bindings)) })),
+      named.graph.inputs.map(({ shape }) => ({ shape: shape.map((d) => evaluateDim(d, bindings)) })),
     );
   }
 
