@@ -6,6 +6,8 @@ import {
   CpuStorage,
   checkSameStructure,
   flatten,
+  flattenLike,
+  type Leaf,
   mapTree,
   treeChildren,
   treeKey,
@@ -53,6 +55,48 @@ describe("trees", () => {
       }),
       300,
     );
+  });
+
+  test("flattening like another tree finds its leaves where the structure is the same, and only there", () => {
+    // Leaves differ from tree to tree here, so that structures are often the same.
+    const shape = fc.letrec<{ tree: unknown }>((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 3 },
+        leaf,
+        fc.constantFrom("relu", null, undefined),
+        fc.array(tie("tree"), { maxLength: 2 }),
+        fc.dictionary(fc.constantFrom("a", "b", "__proto__"), tie("tree"), {
+          maxKeys: 2,
+          noNullPrototype: true,
+        }),
+      ),
+    })).tree;
+    const met = new Set<boolean>();
+    assertProperty(
+      fc.property(shape, shape, (one, other) => {
+        const [{ def }, expected] = [flatten(one), flatten(other)];
+        const isSame = treeKey(def) === treeKey(expected.def);
+        const leaves: Leaf[] = [];
+        assert.equal(flattenLike(def, other, leaves), isSame);
+        if (isSame) assert.deepEqual(leaves, expected.leaves);
+        met.add(isSame);
+      }),
+      2000,
+    );
+    assert.equal(met.size, 2);
+  });
+
+  test("an object is flattened like itself, with the children it has now", () => {
+    let children: Record<string, unknown> = { w: 1, b: 2 };
+    const node = { [treeChildren]: () => children };
+    const { def } = flatten([node]);
+    const leaves: Leaf[] = [];
+    children = { w: 3, b: 4 };
+    assert.equal(flattenLike(def, [node], leaves), true);
+    assert.deepEqual(leaves, [3, 4]);
+    assert.equal(flattenLike(def, [{ ...node }], []), false);
+    children = { w: 3 };
+    assert.equal(flattenLike(def, [node], []), false);
   });
 
   test("records flatten by sorted key, whatever the order of writing", () => {

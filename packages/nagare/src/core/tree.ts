@@ -69,14 +69,56 @@ export function flatten(tree: unknown): { leaves: Leaf[]; def: TreeDef } {
       const keys = Object.keys(children);
       return { kind: "object", object: node, keys, children: keys.map((key) => visit(children[key])) };
     }
-    const prototype: unknown = Object.getPrototypeOf(node);
-    if (prototype !== Object.prototype && prototype !== null) return { kind: "static", value: node };
-    const record = node as Record<string, unknown>;
-    const keys = Object.keys(record).sort();
-    return { kind: "record", keys, children: keys.map((key) => visit(record[key])) };
+    if (!isRecord(node)) return { kind: "static", value: node };
+    const keys = Object.keys(node).sort();
+    return { kind: "record", keys, children: keys.map((key) => visit(node[key])) };
   };
   const def = visit(tree);
   return { leaves, def };
+}
+
+function isRecord(node: object): node is Record<string, unknown> {
+  const prototype: unknown = Object.getPrototypeOf(node);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/**
+ * Whether `flatten(tree)` gives the structure `def`; then its leaves are added to `leaves`, otherwise perhaps some of them.
+ * Makes nothing: for callers that see the same structure again and again.
+ */
+export function flattenLike(def: TreeDef, tree: unknown, leaves: Leaf[]): boolean {
+  if (def.kind === "leaf") {
+    if (!isLeaf(tree)) return false;
+    leaves.push(tree);
+    return true;
+  }
+  if (def.kind === "static") return Object.is(def.value, tree) && !isLeaf(tree);
+  if (def.kind === "array") {
+    if (!Array.isArray(tree) || tree.length !== def.children.length) return false;
+    for (let i = 0; i < tree.length; i++) {
+      const child = def.children[i];
+      if (!child || !flattenLike(child, tree[i], leaves)) return false;
+    }
+    return true;
+  }
+  const children = childrenLike(def, tree);
+  if (!children || Object.keys(children).length !== def.keys.length) return false;
+  for (let i = 0; i < def.keys.length; i++) {
+    const [key, child] = [def.keys[i], def.children[i]];
+    if (key === undefined || !child || !Object.hasOwn(children, key)) return false;
+    if (!flattenLike(child, children[key], leaves)) return false;
+  }
+  return true;
+}
+
+/** What `flatten` looks into at a node of the kind of `def`; nothing where the node is of another. */
+function childrenLike(
+  def: Extract<TreeDef, { readonly keys: readonly string[] }>,
+  node: unknown,
+): Readonly<Record<string, unknown>> | undefined {
+  if (typeof node !== "object" || node === null || isLeaf(node)) return undefined;
+  if (def.kind === "object") return node === def.object ? (node as TreeNode)[treeChildren]() : undefined;
+  return !Array.isArray(node) && !(treeChildren in node) && isRecord(node) ? node : undefined;
 }
 
 /**
@@ -84,6 +126,7 @@ export function flatten(tree: unknown): { leaves: Leaf[]; def: TreeDef } {
  * `keepObjects` asks for the object itself (whose leaves are then left out of what is built).
  */
 export function unflatten(def: TreeDef, leaves: readonly unknown[], { keepObjects = false } = {}): unknown {
+  if (def.kind === "leaf" && leaves.length === 1) return leaves[0];
   let next = 0;
   const build = (node: TreeDef): unknown => {
     switch (node.kind) {

@@ -1,70 +1,23 @@
-/** Compiled functions: a graph, the state it reads and writes, and its executables. */
+/** Specialized functions: a graph, the state it reads and writes, and its executables. */
 import {
   bytesOf,
   ConcreteTensor,
   CpuStorage,
-  concreteSize,
-  type DimBindings,
-  dimName,
-  evaluateDim,
-  formatAval,
   isConcrete,
   NagareError,
   type Pending,
   type Shape,
-  ShapeError,
   type Storage,
 } from "../core/index.ts";
-import { type Alias, bindDims, eliminateDeadState, type Graph, type Value, withParts } from "../ir/index.ts";
-import type { Executable } from "./backend.ts";
+import type { Graph, Value } from "../ir/index.ts";
 import { currentBackend } from "./devices.ts";
-import { isPassOn, optimize, withoutPasses } from "./optimize.ts";
+import { withoutPasses } from "./optimize.ts";
 import { currentRecording, recorded } from "./profile/index.ts";
+import { bindShapes, type Origin, type Specialized, specialize } from "./specialize.ts";
 import type { Variable } from "./variable.ts";
-
-/** Where a result comes from: the executable, or straight from an input or a constant, which no kernel touches. */
-type Origin =
-  | { readonly kind: "computed"; readonly output: number; readonly repeated?: boolean }
-  | { readonly kind: "input"; readonly input: number }
-  | { readonly kind: "constant"; readonly storage: Storage };
 
 /** How many combinations of symbolic sizes stay compiled: a server meets few, and a hostile client must not fill memory. */
 const maximalSpecializations = 64;
-
-interface Compiled {
-  readonly executable: Executable;
-  /** The state that it reads and writes: what would be given back as it was is left alone. */
-  readonly states: readonly Variable[];
-  readonly assigned: readonly Variable[];
-  readonly origins: readonly Origin[];
-  readonly shapes: readonly Shape[];
-  /** For each computed output, the state, or the place of the donated input, whose storage it may be written over. */
-  readonly overwrites: readonly (Variable | number | undefined)[];
-}
-
-/** The sizes of the symbolic dimensions, from the shapes of the inputs of one call. */
-function bindInputs(graph: Graph, shapes: readonly Shape[]): DimBindings {
-  const bindings = new Map<string, number>();
-  graph.inputs.forEach((input, i) => {
-    input.shape.forEach((d, axis) => {
-      const name = dimName(d);
-      const size = shapes[i]?.[axis];
-      if (name !== undefined && typeof size === "number" && !bindings.has(name)) bindings.set(name, size);
-    });
-  });
-  graph.inputs.forEach((input, i) => {
-    const given = shapes[i] ?? [];
-    const fits =
-      given.length === input.shape.length &&
-      input.shape.every((d, k) => evaluateDim(d, bindings) === given[k]);
-    if (!fits) {
-      throw new ShapeError(
-        `Input ${i}: expected ${formatAval(input)}; received the shape [${given.map(String).join(", ")}].`,
-      );
-    }
-  });
-  return bindings;
-}
 
 /** Bytes that one run of a program takes. */
 export interface MemoryUse {
@@ -103,7 +56,7 @@ export class Program {
   readonly #donated: readonly number[];
   readonly #without: readonly string[];
   readonly #symbolic: boolean;
-  readonly #compiled = new Map<string, Compiled>();
+  readonly #compiled = new Map<string, Specialized>();
 
   constructor(
     graph: Graph,
@@ -190,25 +143,29 @@ export class Program {
     return results;
   }
 
-  #prepare(compiled: Compiled, inputs: readonly ConcreteTensor[]) {
-    const storages: Storage[] = new Array(inputs.length + compiled.states.length);
+  /** The storages that a run reads, and those that its outputs may be written over. Called for every run: makes no more. */
+  #prepare(compiled: Specialized, inputs: readonly ConcreteTensor[]) {
+    const { states, origins, overwrites } = compiled;
+    const storages = new Array<Storage>(inputs.length + states.length);
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i];
       if (input) storages[i] = input.storage;
     }
-    for (let i = 0; i < compiled.states.length; i++) {
-      const state = compiled.states[i];
+    for (let i = 0; i < states.length; i++) {
+      const state = states[i];
       if (state) storages[inputs.length + i] = state.stateStorage();
     }
     // A result that hands out an input's own storage must not see it overwritten, by this very run least of all.
-    for (const origin of compiled.origins) {
+    for (const origin of origins) {
       const storage = origin.kind === "input" ? storages[origin.input] : undefined;
       if (storage) storage.shared = true;
     }
-    const reuse = compiled.overwrites.map((over) => {
-      if (typeof over === "number") return ownedAlone(storages, over);
-      return over?.mayOverwrite ? over.stateStorage() : undefined;
-    });
+    const reuse = new Array<Storage | undefined>(overwrites.length);
+    for (let i = 0; i < overwrites.length; i++) {
+      const over = overwrites[i];
+      if (typeof over === "number") reuse[i] = ownedAlone(storages, over);
+      else if (over?.mayOverwrite) reuse[i] = over.stateStorage();
+    }
     return { storages, reuse };
   }
 
@@ -216,32 +173,26 @@ export class Program {
     for (const index of this.#donated) inputs[index]?.donate(this.name);
   }
 
-  #finish(compiled: Compiled, inputs: readonly Storage[], outputs: readonly Storage[]): ConcreteTensor[] {
-    const storages = compiled.origins.map((origin): Storage => {
-      const storage =
-        origin.kind === "computed"
-          ? outputs[origin.output]
-          : origin.kind === "input"
-            ? inputs[origin.input]
-            : origin.storage;
+  /** Gives the new values to the state that they belong to, and returns the rest. */
+  #finish(compiled: Specialized, inputs: readonly Storage[], outputs: readonly Storage[]): ConcreteTensor[] {
+    const { origins, assigned, shapes } = compiled;
+    const resultCount = origins.length - assigned.length;
+    const results = new Array<ConcreteTensor>(resultCount);
+    for (let i = 0; i < origins.length; i++) {
+      const origin = origins[i];
+      const storage = origin && storageOf(origin, inputs, outputs);
       if (!storage) throw new NagareError("A program returned fewer results than its graph has.");
-      if (origin.kind === "computed" && origin.repeated) storage.shared = true;
-      return storage;
-    });
-    const resultCount = compiled.origins.length - compiled.assigned.length;
-    compiled.assigned.forEach((variable, i) => {
-      const storage = storages[resultCount + i];
-      if (!storage) return;
-      if (compiled.origins[resultCount + i]?.kind === "computed") variable.adopt(storage);
+      const variable = i < resultCount ? undefined : assigned[i - resultCount];
+      if (!variable) {
+        const dtype = this.graph.outputs[i]?.dtype ?? "float32";
+        results[i] = new ConcreteTensor(shapes[i] ?? [], dtype, storage);
+      } else if (origin.kind === "computed") variable.adopt(storage);
       else variable.assign(new ConcreteTensor(variable.shape, variable.dtype, storage));
-    });
-    return storages.slice(0, resultCount).map((storage, i) => {
-      const value = this.graph.outputs[i];
-      return new ConcreteTensor(compiled.shapes[i] ?? [], value?.dtype ?? "float32", storage);
-    });
+    }
+    return results;
   }
 
-  #compile(inputs: readonly { readonly shape: Shape }[]): Compiled {
+  #compile(inputs: readonly { readonly shape: Shape }[]): Specialized {
     const backend = currentBackend();
     const shapesOf = () => [...inputs, ...this.states].map((input) => input.shape);
     const key = this.#symbolic ? `${backend.name}:${shapesOf().join(";")}` : backend.name;
@@ -257,68 +208,28 @@ export class Program {
     if (this.#compiled.size >= maximalSpecializations) {
       this.#compiled.delete(this.#compiled.keys().next().value ?? "");
     }
-    const bound = bindDims(this.graph, bindInputs(this.graph, shapesOf()));
+    const { states, assigned } = this;
+    const graph = bindShapes(this.graph, shapesOf());
     const compiled = recorded("compile", this.name, () =>
-      withoutPasses(this.#without, () => this.#build(optimize(bound), backend.compile.bind(backend))),
+      withoutPasses(this.#without, () =>
+        specialize({ graph, states, assigned, donated: this.#donated }, backend),
+      ),
     );
     this.#compiled.set(key, compiled);
     return compiled;
   }
+}
 
-  #liveState(graph: Graph): Pick<Compiled, "states" | "assigned"> & { readonly graph: Graph } {
-    const { states, assigned } = this;
-    if (!isPassOn("state")) return { graph, states, assigned };
-    const [argumentCount, resultCount] = [
-      graph.inputs.length - states.length,
-      graph.outputs.length - assigned.length,
-    ];
-    const live = eliminateDeadState(graph, argumentCount, resultCount);
-    return {
-      graph: live.graph,
-      states: live.read.flatMap((i) => states[i] ?? []),
-      assigned: live.written.flatMap((i) => assigned[i] ?? []),
-    };
-  }
-
-  #build(optimized: Graph, compile: (graph: Graph) => Executable): Compiled {
-    const { graph, states, assigned } = this.#liveState(optimized);
-    const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
-    const computed: Value[] = [];
-    const overwrites: (Variable | number | undefined)[] = [];
-    const aliases: Alias[] = [];
-    const firstState = graph.inputs.length - states.length;
-    const resultCount = graph.outputs.length - assigned.length;
-    // A donated input that is itself a result has a reader: whoever gets the result.
-    const free = this.#donated.filter(
-      (index) => !graph.outputs.some((value) => value === graph.inputs[index]),
-    );
-    const origins = graph.outputs.map((value, i): Origin => {
-      const input = inputIndex.get(value);
-      if (input !== undefined) return { kind: "input", input };
-      const constant = graph.constants.get(value);
-      if (constant) return { kind: "constant", storage: constant.storage };
-      const variable = assigned[i - resultCount];
-      const earlier = computed.indexOf(value);
-      // A variable owns its storage alone: a value that is also a result, or assigned twice, is written to each place.
-      if (earlier >= 0 && !variable) return { kind: "computed", output: earlier, repeated: true };
-      const output = computed.push(value) - 1;
-      const donated = variable ? -1 : free.findIndex((index) => fits(graph.inputs[index], value));
-      const over = variable
-        ? firstState + states.indexOf(variable)
-        : free.splice(donated, donated < 0 ? 0 : 1)[0];
-      overwrites.push(variable ?? over);
-      if (over !== undefined && earlier < 0) aliases.push({ output, input: over });
-      return { kind: "computed", output };
-    });
-    return {
-      executable: compile(withParts(graph, { outputs: computed, aliases })),
-      states,
-      assigned,
-      origins,
-      shapes: graph.outputs.map((output) => output.shape),
-      overwrites,
-    };
-  }
+function storageOf(
+  origin: Origin,
+  inputs: readonly Storage[],
+  outputs: readonly Storage[],
+): Storage | undefined {
+  if (origin.kind === "constant") return origin.storage;
+  if (origin.kind === "input") return inputs[origin.input];
+  const storage = outputs[origin.output];
+  if (storage && origin.repeated) storage.shared = true;
+  return storage;
 }
 
 /** An input's storage where nobody else has it, neither another handle nor another input of the run. */
@@ -326,11 +237,6 @@ function ownedAlone(storages: readonly Storage[], index: number): Storage | unde
   const storage = storages[index];
   const alone = storage && !storage.shared && storages.indexOf(storage) === storages.lastIndexOf(storage);
   return alone ? storage : undefined;
-}
-
-/** Whether a result can be written over an operand: same dtype, same number of elements. */
-function fits(input: Value | undefined, result: Value): boolean {
-  return input?.dtype === result.dtype && concreteSize(input.shape) === concreteSize(result.shape);
 }
 
 function markPending(storages: readonly Storage[], pending: Pending): void {

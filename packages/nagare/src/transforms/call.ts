@@ -1,5 +1,16 @@
 /** Calls of functions that are traced: their arguments taken apart, and put together again around tracers. */
-import { flatten, type Leaf, Tensor, type TreeDef, treeKey, unflatten, ValueError } from "../core/index.ts";
+import {
+  type Aval,
+  flatten,
+  flattenLike,
+  type Leaf,
+  sameShape,
+  Tensor,
+  type TreeDef,
+  treeKey,
+  unflatten,
+  ValueError,
+} from "../core/index.ts";
 import { asTensor } from "../ops/index.ts";
 import { Variable } from "../runtime/index.ts";
 import { returned } from "../trace/index.ts";
@@ -33,15 +44,18 @@ function leafKey(leaf: Leaf, tensor: Tensor | undefined): string {
 
 const none: readonly number[] = [];
 
+/** Static arguments hidden from flattening; the others as they are. */
+function withStatics(args: readonly unknown[], statics: readonly number[]): readonly unknown[] {
+  return statics.length === 0 ? args : args.map((arg, i) => (statics.includes(i) ? staticPart(arg) : arg));
+}
+
 /** Reads the arguments of a call; those at the places `statics` are not looked into, those at `donate` are given away. */
 export function readCall(
   args: readonly unknown[],
   statics: readonly number[] = none,
   donate: readonly number[] = none,
 ): Call {
-  const traced =
-    statics.length === 0 ? args : args.map((arg, i) => (statics.includes(i) ? staticPart(arg) : arg));
-  const { leaves, def } = flatten(traced);
+  const { leaves, def } = flatten(withStatics(args, statics));
   const given = donate.length > 0 && new Set<unknown>(donate.flatMap((index) => flatten(args[index]).leaves));
   const inputs: Tensor[] = [];
   const donated: number[] = [];
@@ -55,6 +69,65 @@ export function readCall(
     key += `|${leafKey(leaf, tensor)}${isGiven ? ", donated" : ""}`;
   }
   return { key, inputs, def, leaves, donated: given ? donated : none };
+}
+
+/** What the key says of a leaf: shape and dtype of what becomes an input; of anything else, which one it is. */
+type LeafSignature = Aval | { readonly leaf: Leaf };
+
+/**
+ * Reads the calls of one function. A call of the same signature as the one before is known without its key being put together,
+ * which takes longer than a small program runs.
+ */
+export class CallReader {
+  readonly #statics: readonly number[];
+  readonly #donate: readonly number[];
+  #def: TreeDef | undefined;
+  #key = "";
+  #signatures: readonly LeafSignature[] = [];
+
+  /** The places of static arguments and of those that are given away. */
+  constructor(statics: readonly number[], donate: readonly number[]) {
+    this.#statics = statics;
+    this.#donate = donate;
+  }
+
+  /** The same as `readCall`. */
+  read(args: readonly unknown[]): Call {
+    // Which inputs are given away depends on which leaves are the same object: that is looked at anew.
+    if (this.#donate.length > 0) return readCall(args, this.#statics, this.#donate);
+    const again = this.#readAgain(args);
+    if (again) return again;
+    const call = readCall(args, this.#statics);
+    let next = 0;
+    // Not the tensors themselves: they would stay alive.
+    this.#signatures = call.leaves.map((leaf) => {
+      const input = isInput(leaf) ? call.inputs[next++] : undefined;
+      return input ? { shape: input.shape, dtype: input.dtype } : { leaf };
+    });
+    this.#def = call.def;
+    this.#key = call.key;
+    return call;
+  }
+
+  #readAgain(args: readonly unknown[]): Call | undefined {
+    const def = this.#def;
+    const leaves: Leaf[] = [];
+    if (!def || !flattenLike(def, withStatics(args, this.#statics), leaves)) return undefined;
+    const inputs: Tensor[] = [];
+    for (let i = 0; i < leaves.length; i++) {
+      const [leaf, signature] = [leaves[i], this.#signatures[i]];
+      if (leaf === undefined || !signature) return undefined;
+      if ("leaf" in signature) {
+        if (leaf !== signature.leaf) return undefined;
+        continue;
+      }
+      const input = isInput(leaf) ? asTensor(leaf, "jit") : undefined;
+      if (!input || input.dtype !== signature.dtype || !sameShape(input.shape, signature.shape))
+        return undefined;
+      inputs.push(input);
+    }
+    return { key: this.#key, inputs, def, leaves, donated: none };
+  }
 }
 
 /** A static argument hides its leaves from tracing: numbers and strings count by value, objects by identity. */

@@ -11,7 +11,7 @@ import {
 import { printGraph as printGraphText } from "../ir/index.ts";
 import { optimize, Program, recorded, variablesAreBound } from "../runtime/index.ts";
 import { currentDynamicTrace, Tracer } from "../trace/index.ts";
-import { type Call, readCall, traceCall } from "./call.ts";
+import { type Call, CallReader, readCall, traceCall } from "./call.ts";
 
 /** Options of `jit`. */
 export interface JitOptions {
@@ -65,6 +65,7 @@ export function jit<A extends readonly unknown[], R>(
     if (statics.includes(index))
       throw new ValueError(`jit: expected argument ${index} to be static or donated; received it as both.`);
   }
+  const reader = new CallReader(statics, given);
   const specializations = new Map<string, Specialization>();
 
   const specialize = (call: Call): Specialization => {
@@ -93,13 +94,13 @@ export function jit<A extends readonly unknown[], R>(
     call.inputs.some((input) => input instanceof Tracer);
 
   const jitted = (...args: A): R => {
-    const call = readCall(args, statics, given);
+    const call = reader.read(args);
     if (isTraced(call)) return f(...args);
     const { program, result } = specialize(call);
     return unflatten(result, program.run(concreteInputs(call.inputs))) as R;
   };
   const runAsync = async (...args: A): Promise<R> => {
-    const call = readCall(args, statics, given);
+    const call = reader.read(args);
     if (isTraced(call)) return f(...args);
     const { program, result } = specialize(call);
     return unflatten(result, await program.runAsync(concreteInputs(call.inputs))) as R;
