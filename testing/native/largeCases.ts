@@ -1,9 +1,9 @@
 /** Products and convolutions larger than the blocks that the kernels cut them into. */
 import assert from "node:assert/strict";
-import { type ConcreteTensor, concreteShape, primitiveByName } from "nagare/backend";
+import { type ConcreteTensor, concreteShape, type DType, isFloat, primitiveByName } from "nagare/backend";
 import "nagare";
 import { type EngineCase, labeled } from "./shapeCases.ts";
-import { randomTensor, seeded } from "./tensors.ts";
+import { decoded, randomTensor, seeded } from "./tensors.ts";
 
 /** m, n, k: above and below the blocks of rows, columns and depth; few rows; few columns; a dense layer's three products. */
 const products: readonly (readonly [m: number, n: number, k: number])[] = [
@@ -17,6 +17,22 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [128, 530, 10],
   [16, 16, 8200],
 ];
+
+/** m, n, k of products whose factors are widened while they are packed: above and below their blocks. */
+const narrowProducts: readonly (readonly [m: number, n: number, k: number])[] = [
+  [1030, 50, 100],
+  [45, 300, 1700],
+  [1, 270, 800],
+  [270, 1, 401],
+];
+
+/** Whole numbers that fill the dtype, and fractions. */
+const narrowRanges = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  float16: [-1, 1],
+  bfloat16: [-1, 1],
+} as const satisfies { readonly [D in DType]?: readonly [number, number] };
 
 /** Images, filters, stride, groups: two layers of a digits network, a depthwise and a strided 1 × 1 convolution. */
 const convolutions: readonly (readonly [
@@ -36,15 +52,32 @@ function drawing(seed: number): (shape: readonly number[]) => ConcreteTensor {
   return (shape) => randomTensor(random, shape, "float32", -1, 1);
 }
 
-/** Every product, with either operand as it is or transposed. */
+/** A product with either operand as it is or transposed. */
+function inAllOrders(
+  [m, n, k]: readonly [number, number, number],
+  draw: (shape: readonly number[]) => ConcreteTensor,
+  options: { readonly wide?: boolean } = {},
+): EngineCase[] {
+  return [0, 1, 2, 3].map((flags) => {
+    const [transposeA, transposeB] = [flags >= 2, flags % 2 === 1];
+    const operands = [draw(transposeA ? [k, m] : [m, k]), draw(transposeB ? [n, k] : [k, n])];
+    return labeled(primitiveByName("matmul"), operands, { transposeA, transposeB, ...options });
+  });
+}
+
+/** Every product, in all orders. */
 export function largeProducts(): EngineCase[] {
   const draw = drawing(9);
-  return products.flatMap(([m, n, k]) =>
-    [0, 1, 2, 3].map((flags) => {
-      const [transposeA, transposeB] = [flags >= 2, flags % 2 === 1];
-      const operands = [draw(transposeA ? [k, m] : [m, k]), draw(transposeB ? [n, k] : [k, n])];
-      return labeled(primitiveByName("matmul"), operands, { transposeA, transposeB });
-    }),
+  return products.flatMap((sizes) => inAllOrders(sizes, draw));
+}
+
+/** Products of narrow factors with wider sums, in all orders. */
+export function largeNarrowProducts(): EngineCase[] {
+  const random = seeded(12);
+  return Object.entries(narrowRanges).flatMap(([dtype, [low, high]]) =>
+    narrowProducts.flatMap((sizes) =>
+      inAllOrders(sizes, (shape) => randomTensor(random, shape, dtype as DType, low, high), { wide: true }),
+    ),
   );
 }
 
@@ -73,7 +106,7 @@ function timesVector(matrix: ConcreteTensor, transposed: boolean, v: Float64Arra
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j++) {
       const [to, from] = transposed ? [j, i] : [i, j];
-      result[to] = (result[to] ?? 0) + Number(elements[i * columns + j]) * (v[from] ?? 0);
+      result[to] = (result[to] ?? 0) + decoded(matrix.dtype, elements, i * columns + j) * (v[from] ?? 0);
     }
   }
   return result;
@@ -83,12 +116,15 @@ function timesVector(matrix: ConcreteTensor, transposed: boolean, v: Float64Arra
 export function checkProduct({ inputs, params, label }: EngineCase, result: ConcreteTensor): void {
   const [a, b] = inputs as [ConcreteTensor, ConcreteTensor];
   const random = seeded(11);
-  const v = Float64Array.from({ length: concreteShape(result.shape)[1] ?? 0 }, () => 1 + random());
+  // Sums of whole numbers are exact, and so is what is made of them with whole numbers.
+  const exact = !isFloat(result.dtype);
+  const draw = (): number => (exact ? 1 + Math.floor(100 * random()) : 1 + random());
+  const v = Float64Array.from({ length: concreteShape(result.shape)[1] ?? 0 }, draw);
   const actual = timesVector(result, false, v);
   const expected = timesVector(a, params.transposeA === true, timesVector(b, params.transposeB === true, v));
   const depth = concreteShape(a.shape)[params.transposeA === true ? 0 : 1] ?? 0;
   // Rounding adds up like a random walk over the sum; an element that is wrong is so by about 1.
-  const allowed = 2e-6 * Math.sqrt(depth) * v.length;
+  const allowed = exact ? 0 : 2e-6 * Math.sqrt(depth) * v.length;
   expected.forEach((sum, row) => {
     assert.ok(
       Math.abs(sum - (actual[row] ?? 0)) <= allowed,

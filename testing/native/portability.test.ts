@@ -8,7 +8,7 @@ import { evaluateReference } from "nagare/backend";
 import { testedBackends } from "../generator/backends.ts";
 import { assertClose, toleranceOf } from "../generator/compare.ts";
 import { compileCase, resultsOf, runExactly, sampleCases } from "./engineRuns.ts";
-import { largeConvolutions, largeProducts } from "./largeCases.ts";
+import { largeConvolutions, largeNarrowProducts, largeProducts } from "./largeCases.ts";
 import { readMemories, writeRecordings } from "./replay.ts";
 import { type EngineCase, shapeCases } from "./shapeCases.ts";
 
@@ -82,6 +82,7 @@ describe("linux-arm64", () => {
       ...shapeCases(5, 200),
       ...largeConvolutions(),
       ...largeProducts().slice(0, 12),
+      ...largeNarrowProducts().filter((_, i) => i % 8 < 4),
     ];
     const programs = await recordPrograms((backend) => {
       for (const each of cases) runExactly(compileCase(backend, each), each, 0);

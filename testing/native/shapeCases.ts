@@ -197,17 +197,15 @@ const indexing: Family = (random) => {
 
 const product: Family = (random) => {
   const op = primitiveByName("matmul");
-  const dtype = random() < 0.6 ? "float32" : pick(random, op.dtypes);
+  const dtype = random() < 0.5 ? "float32" : pick(random, op.dtypes);
   const [m = 1, n = 1, k = 1] = shapeOf(random, 3, random() < 0.1 ? 500_000 : 40_000);
   const [transposeA, transposeB] = [random() < 0.5, random() < 0.5];
   const batch = shapeOf(random, random() < 0.6 ? 0 : 1 + below(random, 2), 8);
   const a = [...broadcastable(random, batch), ...(transposeA ? [k, m] : [m, k])];
   const b = [...broadcastable(random, batch), ...(transposeB ? [n, k] : [k, n])];
   const low = dtype === "uint8" ? 0 : -1;
-  return labeled(op, [randomTensor(random, a, dtype, low, 1), randomTensor(random, b, dtype, low, 1)], {
-    transposeA,
-    transposeB,
-  });
+  const operands = [randomTensor(random, a, dtype, low, 1), randomTensor(random, b, dtype, low, 1)];
+  return labeled(op, operands, { transposeA, transposeB, ...(random() < 0.4 ? { wide: true } : {}) });
 };
 
 /** Windows over an axis of `size`: how large, how far apart, how much is padded in front and behind. */

@@ -45,7 +45,8 @@ export function randomTensor(
   return new ConcreteTensor(shape, dtype, new CpuStorage(array));
 }
 
-function decoded(dtype: DType, array: TypedArray, index: number): number {
+/** The number that an element of storage stands for. */
+export function decoded(dtype: DType, array: TypedArray, index: number): number {
   const element = Number(array[index]);
   return dtype === "float16"
     ? float16ToNumber(element)

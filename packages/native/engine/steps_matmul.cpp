@@ -8,13 +8,41 @@
 namespace nagare {
 namespace {
 
+// Products whose factors have the dtype of their sums.
 template <typename T>
-const MatrixKernels<T>& matrix_kernels(const Kernels& kernels) {
-  if constexpr (std::is_same_v<T, float>) return kernels.matrixF32;
-  else if constexpr (std::is_same_v<T, double>) return kernels.matrixF64;
-  else if constexpr (std::is_same_v<T, int32_t>) return kernels.matrixI32;
-  else return kernels.matrixI64;
-}
+class PlainProduct {
+ public:
+  void run(const Kernels& kernels, const GemmParams& p, const void* a, const void* b, void* c, const void* bias, const Parallel& parallel,
+           void* scratch) const {
+    table(kernels).gemm(p, static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(c), static_cast<const T*>(bias), parallel,
+                        scratch);
+  }
+  size_t scratch_bytes(const Kernels& kernels, const GemmParams& p, int threads) const { return table(kernels).gemmScratchBytes(p, threads); }
+
+ private:
+  static const MatrixKernels<T>& table(const Kernels& kernels) {
+    if constexpr (std::is_same_v<T, float>) return kernels.matrixF32;
+    else if constexpr (std::is_same_v<T, double>) return kernels.matrixF64;
+    else if constexpr (std::is_same_v<T, int32_t>) return kernels.matrixI32;
+    else return kernels.matrixI64;
+  }
+};
+
+// Products whose factors are narrower.
+class NarrowProduct {
+ public:
+  explicit NarrowProduct(DType factors) : factors_(factors) {}
+  void run(const Kernels& kernels, const GemmParams& p, const void* a, const void* b, void* c, const void* bias, const Parallel& parallel,
+           void* scratch) const {
+    kernels.matrixNarrow.gemm(p, factors_, a, b, c, bias, parallel, scratch);
+  }
+  size_t scratch_bytes(const Kernels& kernels, const GemmParams& p, int threads) const {
+    return kernels.matrixNarrow.gemmScratchBytes(p, factors_, threads);
+  }
+
+ private:
+  DType factors_;
+};
 
 // An elementwise chain that reads the sums of a product, among other operands, and replaces them.
 class FinishingChain {
@@ -54,29 +82,30 @@ class FinishingChain {
   mutable void* scratch_ = nullptr;
 };
 
-template <typename T>
+template <typename Product>
 class MatmulStep : public Step {
  public:
-  MatmulStep(const GemmParams& params, Operand a, Operand b, Operand c, Operand bias, std::unique_ptr<FinishingChain> chain)
-      : params_(params), a_(a), b_(b), c_(c), bias_(bias), chain_(std::move(chain)) {
+  MatmulStep(Product product, const GemmParams& params, Operand a, Operand b, Operand c, Operand bias,
+             std::unique_ptr<FinishingChain> chain)
+      : product_(product), params_(params), a_(a), b_(b), c_(c), bias_(bias), chain_(std::move(chain)) {
     if (chain_) params_.finish = chain_->finish();
   }
   bool run(RunContext& c) const override {
-    const MatrixKernels<T>& kernels = matrix_kernels<T>(c.kernels);
-    T* const result = c.at<T>(c_);
+    char* const result = c.at<char>(c_);
     if (chain_) {
-      const size_t own = align_up(kernels.gemmScratchBytes(params_, c.parallel.threads));
+      const size_t own = align_up(product_.scratch_bytes(c.kernels, params_, c.parallel.threads));
       chain_->prepare(c, result, static_cast<char*>(c.scratch) + own);
     }
-    kernels.gemm(params_, c.at<const T>(a_), c.at<const T>(b_), result, optional<T>(c, bias_), c.parallel, c.scratch);
+    product_.run(c.kernels, params_, c.at<const char>(a_), c.at<const char>(b_), result, optional<char>(c, bias_), c.parallel, c.scratch);
     return true;
   }
   size_t scratch_bytes(const Kernels& kernels, int threads) const override {
-    const size_t own = align_up(matrix_kernels<T>(kernels).gemmScratchBytes(params_, threads));
+    const size_t own = align_up(product_.scratch_bytes(kernels, params_, threads));
     return own + (chain_ ? chain_->scratch_bytes(threads) : 0);
   }
 
  private:
+  Product product_;
   GemmParams params_;
   Operand a_, b_, c_, bias_;
   std::unique_ptr<FinishingChain> chain_;
@@ -118,11 +147,11 @@ std::unique_ptr<FinishingChain> read_finishing_chain(Reader& r, const Kernels& k
 
 }  // namespace
 
-// dtype; m, n, k, transposeA, transposeB; elements between the rows of a, b and c as they are stored; batch and the strides of a, b and c
+// dtype of the factors; m, n, k, transposeA, transposeB; elements between the rows of a, b and c as they are stored; batch and the strides of a, b and c
 // (0 repeats a factor); outer batch and its strides; activation, bias?; a, b, c, and the bias if there is one; whether a chain
 // follows, and then that chain.
 std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
-  const DType dtype = r.dtype();
+  const DType factors = r.dtype(), dtype = sum_dtype(factors);
   GemmParams p{};
   p.m = r.size();
   p.n = r.size();
@@ -136,12 +165,12 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
   p.activation = read_activation(r, 2);
   const bool hasBias = r.flag();
   const int64_t matrices = checked_product(p.batch, p.outerBatch), c = checked_product(p.m, p.n);
-  const auto operand = [&](int64_t rows, int64_t columns, int64_t distance, int64_t stride, int64_t outerStride, Use use) {
+  const auto operand = [&](DType dtype, int64_t rows, int64_t columns, int64_t distance, int64_t stride, int64_t outerStride, Use use) {
     return r.operand(dtype, reach(rows, columns, distance, p.batch, stride, p.outerBatch, outerStride), use);
   };
-  const Operand a = operand(p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda, p.strideA, p.outerStrideA, Use::read);
-  const Operand b = operand(p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, p.strideB, p.outerStrideB, Use::read);
-  const Operand y = operand(p.m, p.n, p.ldc, p.strideC, p.outerStrideC, Use::write);
+  const Operand a = operand(factors, p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda, p.strideA, p.outerStrideA, Use::read);
+  const Operand b = operand(factors, p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, p.strideB, p.outerStrideB, Use::read);
+  const Operand y = operand(dtype, p.m, p.n, p.ldc, p.strideC, p.outerStrideC, Use::write);
   if (checked_product(matrices, c) > reach(p.m, p.n, p.ldc, p.batch, p.strideC, p.outerBatch, p.outerStrideC)) {
     throw InvalidProgram("elements that are written twice");
   }
@@ -154,17 +183,22 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
     chain = read_finishing_chain(r, kernels, dtype, checked_product(matrices, c));
   }
   if (matrices == 0 || c == 0) return nullptr;
-  switch (dtype) {
+  const auto step = [&](auto product) -> std::unique_ptr<Step> {
+    return std::make_unique<MatmulStep<decltype(product)>>(product, p, a, b, y, bias, std::move(chain));
+  };
+  switch (factors) {
     case DType::float32:
-      return std::make_unique<MatmulStep<float>>(p, a, b, y, bias, std::move(chain));
+      return step(PlainProduct<float>());
     case DType::float64:
-      return std::make_unique<MatmulStep<double>>(p, a, b, y, bias, std::move(chain));
+      return step(PlainProduct<double>());
     case DType::int32:
-      return std::make_unique<MatmulStep<int32_t>>(p, a, b, y, bias, std::move(chain));
+      return step(PlainProduct<int32_t>());
     case DType::int64:
-      return std::make_unique<MatmulStep<int64_t>>(p, a, b, y, bias, std::move(chain));
+      return step(PlainProduct<int64_t>());
+    case DType::boolean:
+      throw InvalidProgram("matrix products are of numbers");
     default:
-      throw InvalidProgram("matrix products are of float32, float64, int32 or int64");
+      return step(NarrowProduct(factors));
   }
 }
 

@@ -24,6 +24,20 @@ constexpr int dtype_bytes(DType dtype) {
   return bytes[static_cast<int>(dtype)];
 }
 
+// The dtype that holds sums of many products.
+constexpr DType sum_dtype(DType dtype) {
+  switch (dtype) {
+    case DType::float16:
+    case DType::bfloat16:
+      return DType::float32;
+    case DType::int8:
+    case DType::uint8:
+      return DType::int32;
+    default:
+      return dtype;
+  }
+}
+
 constexpr bool is_float(DType dtype) { return static_cast<int>(dtype) <= static_cast<int>(DType::bfloat16); }
 
 }  // namespace nagare

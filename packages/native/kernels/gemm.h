@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dtype.h"
 #include "parallel.h"
 
 namespace nagare {
@@ -46,6 +47,12 @@ void gemm(const GemmParams& params, const T* a, const T* b, T* c, const T* bias,
 // Bytes of 64-byte aligned scratch that gemm needs; may be 0.
 template <typename T>
 size_t gemm_scratch_bytes(const GemmParams& params, int threads);
+
+// The same for factors narrower than their sums, which C and bias are of: float16 and bfloat16 with sums of float, int8 and uint8 with sums
+// of int32_t.
+void gemm_narrow(const GemmParams& params, DType factors, const void* a, const void* b, void* c, const void* bias, const Parallel& parallel,
+                 void* scratch);
+size_t gemm_narrow_scratch_bytes(const GemmParams& params, DType factors, int threads);
 
 }  // namespace NAGARE_ISA
 #endif

@@ -27,6 +27,12 @@ struct MatrixKernels {
   size_t (*gemmScratchBytes)(const GemmParams&, int threads);
 };
 
+// Matrix products of factors narrower than their sums.
+struct NarrowKernels {
+  void (*gemm)(const GemmParams&, DType factors, const void* a, const void* b, void* c, const void* bias, const Parallel&, void* scratch);
+  size_t (*gemmScratchBytes)(const GemmParams&, DType factors, int threads);
+};
+
 // Kernels over images of T.
 template <typename T>
 struct ImageKernels {
@@ -86,6 +92,7 @@ struct Kernels {
   MatrixKernels<double> matrixF64;
   MatrixKernels<int32_t> matrixI32;
   MatrixKernels<int64_t> matrixI64;
+  NarrowKernels matrixNarrow;
   ImageKernels<float> imageF32;
   ImageKernels<double> imageF64;
   RowKernels<float> rowsF32;

@@ -1,6 +1,6 @@
 /**
  * Rewriting a graph into operations the engine carries out directly: sums of products are of float32, float64, int32 or
- * int64; reductions run over adjacent axes.
+ * int64; reductions run over adjacent axes. Matrix kernels read narrower factors as they are.
  */
 import {
   type DType,
@@ -10,20 +10,12 @@ import {
   builder as ops,
   type Params,
   type Primitive,
+  sumDType,
   type Value,
   withParts,
 } from "nagare/backend";
 
-/** Dtypes in which products are summed, for those in which they are not. */
-const widened: { readonly [D in DType]?: DType } = {
-  float16: "float32",
-  bfloat16: "float32",
-  int8: "int32",
-  uint8: "int32",
-};
-
 const sumsOfProducts: ReadonlySet<string> = new Set([
-  "matmul",
   "conv2d",
   "conv2dInputGrad",
   "conv2dFilterGrad",
@@ -54,6 +46,12 @@ function computeWider(node: Node, wide: DType, builder: GraphBuilder): readonly 
   });
 }
 
+/** A product whose result is as narrow as its factors: its sums, rounded or wrapped. */
+function narrowSums({ inputs, params, op }: Node, dtype: DType, builder: GraphBuilder): readonly Value[] {
+  const sum = emit(builder, op, inputs, { ...params, wide: true });
+  return [emit(builder, ops.convert, [sum], { dtype })];
+}
+
 /** Axes in runs of neighbours, the last run first: reducing it leaves the numbers of the others as they are. */
 function adjacentRuns(axes: readonly number[]): number[][] {
   const runs: number[][] = [];
@@ -69,11 +67,23 @@ function adjacentRuns(axes: readonly number[]): number[][] {
 function reduceInTurns(node: Node, runs: readonly number[][], builder: GraphBuilder): readonly Value[] {
   const [x] = node.inputs;
   if (!x) throw new TypeError(`${node.op.name}: the operand is missing.`);
-  const wide = widened[x.dtype];
-  const convert = (value: Value, dtype: DType) => emit(builder, ops.convert, [value], { dtype });
-  let value = wide ? convert(x, wide) : x;
+  const convert = (value: Value, dtype: DType) =>
+    value.dtype === dtype ? value : emit(builder, ops.convert, [value], { dtype });
+  let value = convert(x, sumDType(x.dtype));
   for (const axes of runs) value = emit(builder, node.op, [value], { ...node.params, axes });
-  return [wide ? convert(value, x.dtype) : value];
+  return [convert(value, x.dtype)];
+}
+
+/** What takes the node's place; undefined where the engine carries it out as it is. */
+function replacement(node: Node, builder: GraphBuilder): readonly Value[] | undefined {
+  const dtype = node.inputs[0]?.dtype ?? "float32";
+  const wide = sumDType(dtype);
+  if (node.op.name === "matmul" && dtype !== wide && !node.params.wide)
+    return narrowSums(node, dtype, builder);
+  if (sumsOfProducts.has(node.op.name) && dtype !== wide) return computeWider(node, wide, builder);
+  const axes = node.params.axes as readonly number[] | undefined;
+  const runs = node.op.name.startsWith("reduce") && axes ? adjacentRuns(axes) : [];
+  return runs.length > 1 ? reduceInTurns(node, runs, builder) : undefined;
 }
 
 /** The graph in the engine's operations. */
@@ -83,14 +93,7 @@ export function legalize(graph: Graph): Graph {
   const current = (value: Value): Value => replaced.get(value) ?? value;
   for (const node of graph.nodes) {
     const visited = { ...node, inputs: node.inputs.map(current) };
-    const wide = sumsOfProducts.has(node.op.name) && widened[visited.inputs[0]?.dtype ?? "float32"];
-    const axes = node.params.axes as readonly number[] | undefined;
-    const runs = node.op.name.startsWith("reduce") && axes ? adjacentRuns(axes) : [];
-    const results = wide
-      ? computeWider(visited, wide, builder)
-      : runs.length > 1
-        ? reduceInTurns(visited, runs, builder)
-        : undefined;
+    const results = replacement(visited, builder);
     if (!results) builder.nodes.push(visited);
     results?.forEach((result, i) => {
       const output = node.outputs[i];

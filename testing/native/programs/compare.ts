@@ -6,7 +6,7 @@ import { assertClose, toleranceOf } from "../../generator/compare.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
 import { largeAttentions } from "../attentionCases.ts";
 import { sampleCases } from "../engineRuns.ts";
-import { checkProduct, largeConvolutions, largeProducts } from "../largeCases.ts";
+import { checkProduct, largeConvolutions, largeNarrowProducts, largeProducts } from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
 import { type EngineCase, shapeCases } from "../shapeCases.ts";
 
@@ -29,5 +29,6 @@ for (const test of [
 for (const op of primitives()) {
   if (op.scalar) for (const dtype of op.dtypes) checkSpecialValues(op, dtype);
 }
-for (const test of largeProducts()) checkProduct(test, apply(test, test.inputs)[0] as ConcreteTensor);
+for (const test of [...largeProducts(), ...largeNarrowProducts()])
+  checkProduct(test, apply(test, test.inputs)[0] as ConcreteTensor);
 console.log(loadBackend("native").description);

@@ -5,7 +5,7 @@ import { type ConcreteTensor, loadBackend } from "nagare/backend";
 import { apply } from "../../generator/cases.ts";
 import { largeAttentions } from "../attentionCases.ts";
 import { compileCase, runExactly, sampleCases, trainConvolutions } from "../engineRuns.ts";
-import { largeConvolutions, largeProducts } from "../largeCases.ts";
+import { largeConvolutions, largeNarrowProducts, largeProducts } from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
 import { shapeCases } from "../shapeCases.ts";
 
@@ -20,6 +20,7 @@ for (const test of [
   ...sampleCases(),
   ...shapeCases(6, 1000),
   ...largeProducts(),
+  ...largeNarrowProducts(),
   ...largeConvolutions(),
   ...largeSequences(),
   ...largeAttentions(),

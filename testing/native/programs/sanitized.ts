@@ -13,7 +13,7 @@ import { apply } from "../../generator/cases.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
 import { largeAttentions } from "../attentionCases.ts";
 import { compileCase, runExactly, sampleCases, trainConvolutions } from "../engineRuns.ts";
-import { largeConvolutions, largeProducts } from "../largeCases.ts";
+import { largeConvolutions, largeNarrowProducts, largeProducts } from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
 import { type EngineCase, shapeCases } from "../shapeCases.ts";
 import { zeroSizeCases } from "../zeroSizeCases.ts";
@@ -48,6 +48,7 @@ async function checkMemory(): Promise<void> {
     ...samples,
     ...shapeCases(7, 1500),
     ...largeProducts(),
+    ...largeNarrowProducts(),
     ...largeConvolutions(),
     ...largeSequences(),
     ...largeAttentions(),
@@ -68,6 +69,7 @@ async function checkThreads(): Promise<void> {
   for (const test of [
     ...shapeCases(8, 300),
     ...largeProducts(),
+    ...largeNarrowProducts(),
     ...largeConvolutions(),
     ...largeSequences(),
     ...largeAttentions(),

@@ -77,6 +77,18 @@ export const integerRanges: { readonly [D in DType]?: readonly [number, number] 
   int32: [-(2 ** 31), 2 ** 31 - 1],
 };
 
+const sumDTypes: { readonly [D in DType]?: DType } = {
+  float16: "float32",
+  bfloat16: "float32",
+  int8: "int32",
+  uint8: "int32",
+};
+
+/** The dtype that holds sums of many products: float32 for the halves, int32 for int8 and uint8, otherwise the dtype itself. */
+export function sumDType(dtype: DType): DType {
+  return sumDTypes[dtype] ?? dtype;
+}
+
 /** A zeroed typed array for `size` elements. */
 export function allocate<D extends DType>(dtype: D, size: number): TypedArrayOf[D] {
   return new info[dtype].array(size) as TypedArrayOf[D];

@@ -4,12 +4,14 @@ import {
   broadcastShapes,
   concreteSize,
   type Dim,
+  type DType,
   DTypeError,
   formatAval,
   formatDim,
   formatShape,
   type Shape,
   ShapeError,
+  sumDType,
   type Tensor,
 } from "../core/index.ts";
 import type { OpBuilder, ReferenceArray } from "../trace/index.ts";
@@ -20,7 +22,12 @@ declare module "../trace/primitive.ts" {
   interface OpBuilder extends Family {}
 }
 
-type Flags = { transposeA: boolean; transposeB: boolean };
+type Flags = {
+  transposeA: boolean;
+  transposeB: boolean;
+  /** The result keeps the dtype of the sums: float32 for products of halves, int32 for those of int8 and uint8. */
+  wide?: boolean;
+};
 
 /** Rows, inner size and columns after the flags. */
 function matrixSizes(
@@ -80,6 +87,10 @@ function factorCotangent(
     : o.matmul(other, ct, { transposeA: !transposeA, transposeB: false });
 }
 
+function inDType(o: OpBuilder, x: Tensor, dtype: DType): Tensor {
+  return x.dtype === dtype ? x : o.convert(x, { dtype });
+}
+
 /** Element (row, column) of matrix number `index` of a stack, by the stack's own broadcasting. */
 function matrixReader(
   x: ReferenceArray,
@@ -106,7 +117,7 @@ const sampled = (shape: readonly number[]) => ({ shape, low: -2, high: 2 });
 
 /**
  * C = op(A)·op(B) over the last two axes; a flag says that the factor is stored transposed. Leading axes broadcast.
- * Shapes [..., m, k] and [..., k, n] after the flags → [..., m, n]. Sums of integers wrap.
+ * Shapes [..., m, k] and [..., k, n] after the flags → [..., m, n]. Sums of integers wrap; products of halves are summed in float32.
  */
 export const matmul: Op2<Flags> = op2("matmul", {
   dtypes: "number",
@@ -114,11 +125,15 @@ export const matmul: Op2<Flags> = op2("matmul", {
     checkOperands(a, b, flags);
     const { m, n } = matrixSizes(a.shape, b.shape, flags);
     const leading = broadcastShapes([a.shape.slice(0, -2), b.shape.slice(0, -2)], "matmul, leading axes");
-    return { shape: [...leading, m, n], dtype: a.dtype };
+    return { shape: [...leading, m, n], dtype: flags.wide ? sumDType(a.dtype) : a.dtype };
   },
   linear: { kind: "each", operands: [0, 1] },
-  transpose: (o, ct, inputs, flags, operand, index) =>
-    sumTo(o, factorCotangent(o, ct, inputs[index === 0 ? 1 : 0], index, flags), operand.shape),
+  transpose: (o, ct, inputs, flags, operand, index) => {
+    // Wide sums have wide cotangents: those of the factors are rounded once, at the end.
+    const other = inDType(o, inputs[index === 0 ? 1 : 0], ct.dtype);
+    const cotangent = sumTo(o, factorCotangent(o, ct, other, index, flags), operand.shape);
+    return inDType(o, cotangent, operand.dtype);
+  },
   batch: (o, inputs, mapped, flags) => {
     const [a, b] = alignMapped(o, inputs, mapped);
     return o.matmul(a ?? inputs[0], b ?? inputs[1], flags);
@@ -156,5 +171,13 @@ export const matmul: Op2<Flags> = op2("matmul", {
     { inputs: [sampled([2, 1, 2, 3]), sampled([4, 3, 2])], params: { transposeA: false, transposeB: false } },
     { inputs: [sampled([2, 3]), sampled([2, 1, 2, 2])], params: { transposeA: true, transposeB: true } },
     { inputs: [sampled([2, 0]), sampled([0, 3])], params: { transposeA: false, transposeB: false } },
+    {
+      inputs: [sampled([3, 5]), sampled([5, 2])],
+      params: { transposeA: false, transposeB: false, wide: true },
+    },
+    {
+      inputs: [sampled([2, 5, 3]), sampled([4, 5])],
+      params: { transposeA: true, transposeB: true, wide: true },
+    },
   ],
 });

@@ -96,10 +96,12 @@ export function lowerMatmul(node: Node, context: LoweringContext): void {
   // The kernel has two loops; further ones, which only broadcasts in the middle make, become instructions of their own.
   const still = { size: 1, a: 0, b: 0, c: 0 };
   const [inner, outer] = [loops.at(-1) ?? still, loops.at(-2) ?? still];
-  const bytes = bytesPerElement(result.dtype);
+  // Narrow factors have wider sums; both have one dtype.
+  const dtype = a.value.dtype;
+  const [bytesOfFactor, bytesOfSum] = [bytesPerElement(dtype), bytesPerElement(result.dtype)];
   const write = (offsetA: number, offsetB: number, offsetC: number): void => {
     writer.instruction("matmul", () => {
-      writer.dtype(result.dtype);
+      writer.dtype(dtype);
       writer.wides([m, n, k]);
       writer.flag(transposeA);
       writer.flag(transposeB);
@@ -108,10 +110,13 @@ export function lowerMatmul(node: Node, context: LoweringContext): void {
       writeEpilogue(multiplication, ["bias"], context, () => {
         factors.forEach(({ value, view }, i) => {
           const { base, offset } = place(value);
-          writer.place({ base, offset: offset + bytes * (view.offset + (i === 0 ? offsetA : offsetB)) });
+          writer.place({
+            base,
+            offset: offset + bytesOfFactor * (view.offset + (i === 0 ? offsetA : offsetB)),
+          });
         });
         const { base, offset } = place(result);
-        writer.place({ base, offset: offset + bytes * offsetC });
+        writer.place({ base, offset: offset + bytesOfSum * offsetC });
       });
       writeChain(node, multiplication, context);
     });

@@ -112,13 +112,13 @@ function foldTransposes(node: Node, rewriter: Rewriter): Value | undefined {
   });
   if (!changed) return undefined;
   const flags = ["transposeA", "transposeB"] as const;
-  const params = Object.fromEntries(
+  const swapped = Object.fromEntries(
     flags.map((flag, i) => [flag, Boolean(node.params[flag]) !== (inputs[i]?.swapped ?? false)]),
   );
   return rewriter.emit(
     node.op,
     inputs.map(({ input }) => input),
-    params,
+    { ...node.params, ...swapped },
   );
 }
 

@@ -60,6 +60,8 @@ function multiply(value: Value, factor: number, { builder, emit, producer }: Rew
 /** A multiple of a product as the product of a multiple, where one of the factors is at most half as large as the result. */
 function scaleFactor(product: Node, factor: number, rewriter: Rewriter): Value | undefined {
   const [result] = product.outputs;
+  // Factors of fewer digits than the result would be rounded once more.
+  if (product.inputs.some(({ dtype }) => dtype !== result?.dtype)) return undefined;
   const sizes = [...product.inputs, result].map((value) =>
     value && isConcrete(value.shape) ? concreteSize(value.shape) : Number.NaN,
   );

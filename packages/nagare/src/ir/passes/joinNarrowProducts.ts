@@ -33,7 +33,9 @@ function groupsOf(graph: Graph): Map<Node, Node[]> {
     const known = firsts.get(a) ?? [];
     const first = known.find(
       ({ params }) =>
-        params.transposeA === node.params.transposeA && params.transposeB === node.params.transposeB,
+        params.transposeA === node.params.transposeA &&
+        params.transposeB === node.params.transposeB &&
+        params.wide === node.params.wide,
     );
     if (!first) {
       firsts.set(a, [...known, node]);

@@ -1,6 +1,6 @@
 /** Sums of matrix products, as one product with a longer inner size. */
 import { concreteSize, isConcrete } from "../../core/index.ts";
-import { builder as ops } from "../../ops/index.ts";
+import { builder as ops, type Params } from "../../ops/index.ts";
 import type { Graph, Node, Value } from "../graph.ts";
 import { type Rewriter, rewriteGraph } from "./rewrite.ts";
 import { sumTrees } from "./sumTrees.ts";
@@ -11,6 +11,7 @@ interface Product {
   readonly b: Value;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  readonly params: Params;
 }
 
 function productOf(node: Node | undefined): Product | undefined {
@@ -18,7 +19,18 @@ function productOf(node: Node | undefined): Product | undefined {
   if (node?.op.name !== "matmul" || !a || !b || a.shape.length !== 2 || b.shape.length !== 2)
     return undefined;
   if (!isConcrete(a.shape) || !isConcrete(b.shape)) return undefined;
-  return { a, b, transposeA: node.params.transposeA === true, transposeB: node.params.transposeB === true };
+  const { params } = node;
+  return { a, b, transposeA: params.transposeA === true, transposeB: params.transposeB === true, params };
+}
+
+/** Whether the factors of both can be put side by side. */
+function areAlike(a: Product, b: Product): boolean {
+  return (
+    a.transposeA === b.transposeA &&
+    a.transposeB === b.transposeB &&
+    a.params.wide === b.params.wide &&
+    a.a.dtype === b.a.dtype
+  );
 }
 
 /** The axis of each factor along which the products are summed. */
@@ -43,9 +55,7 @@ export function sumProducts(graph: Graph): Graph {
     for (const term of terms) {
       const product = trees.usedOnce.has(term) ? productOf(rewriter.producer(term)) : undefined;
       const [first] = products.values();
-      const alike =
-        !first || (first.transposeA === product?.transposeA && first.transposeB === product.transposeB);
-      if (product && alike) products.set(term, product);
+      if (product && (!first || areAlike(first, product))) products.set(term, product);
     }
     const [first] = products.values();
     const [result] = node.outputs;
@@ -64,8 +74,7 @@ export function sumProducts(graph: Graph): Graph {
       axisB,
       rewriter,
     );
-    const { transposeA, transposeB } = first;
-    const joined = rewriter.emit(ops.matmul, [a, b], { transposeA, transposeB });
+    const joined = rewriter.emit(ops.matmul, [a, b], first.params);
     const others = terms.filter((term) => !products.has(term));
     return [others.reduce((sum, term) => rewriter.emit(ops.add, [sum, term], {}), joined)];
   });

@@ -1,0 +1,250 @@
+// Products of narrow elements, summed in wider ones. Factors are widened while they are packed:
+//
+//   for each block of rows and depth                a block of A is packed once, by all threads, into L2 or L3
+//     for each chunk of columns                       the parallel loop; a chunk of B is packed by its thread, into L2
+//       for each panel of the chunk, tile of rows       in registers
+//
+// Every element of C is a sum over depth blocks in ascending order, whatever the number of threads.
+#pragma once
+
+#include "gemm_batches.h"
+#include "narrow_pack.h"
+
+namespace nagare::NAGARE_ISA {
+
+// Rows of A packed at a time: up to 1.5 MiB.
+constexpr int64_t kNarrowRows = 1024;
+// Columns that a thread packs at a time: at most 192 KiB.
+constexpr int64_t kNarrowColumns = 128;
+
+// Tiles in vector registers. A sum of pairs needs a register for the products, so that only floats have wide tiles.
+template <typename Dot>
+struct VectorTiles {
+  using Sum = typename Dot::Sum;
+  static constexpr int64_t rows = kHasWideTile<Sum> ? kWideTileRows : kTileRows;
+  static constexpr int64_t vectors = kHasWideTile<Sum> ? kWideTileVectors : kTileVectors;
+  static constexpr int64_t columns = vectors * kLanes<Sum>;
+
+  template <int R, int V>
+  static NAGARE_NOINLINE void tile(const Word* a, const Word* b, int64_t words, const TileOutput<Sum>& out) {
+    Sum* target[R];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) __builtin_prefetch(target[i], 1);
+    Vec<Sum> sums[R][V] = {};
+#pragma GCC unroll 4
+    for (int64_t word = 0; word < words; word++, a += R, b += V * kLanes<Word>) {
+      U32 column[V];
+#pragma GCC unroll 4
+      for (int j = 0; j < V; j++) column[j] = load(b + j * kLanes<Word>);
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) {
+        const U32 value = splat(a[i]);
+#pragma GCC unroll 4
+        for (int j = 0; j < V; j++) sums[i][j] = Dot::multiply_add(sums[i][j], value, column[j]);
+      }
+    }
+    finish_tile<Sum, R, V>(sums, target, out);
+  }
+
+  using Tile = void (*)(const Word* a, const Word* b, int64_t words, const TileOutput<Sum>& out);
+
+  template <int V>
+  static Tile tile_of_width(int64_t count) {
+    switch (count) {
+      case 1: return tile<1, V>;
+      case 2: return tile<2, V>;
+      case 3: return tile<3, V>;
+      default: break;
+    }
+    if constexpr (rows > 4) {
+      if (count == 5) return tile<5, V>;
+      if (count == 6) return tile<6, V>;
+    }
+    if constexpr (rows > 6) {
+      if (count == 7) return tile<7, V>;
+      if (count == 8) return tile<8, V>;
+    }
+    return tile<4, V>;
+  }
+
+  // Columns of a panel that holds `count` columns: whole vectors.
+  static int64_t panel_width(int64_t count) { return round_up(count, kLanes<Sum>); }
+
+  static void multiply(const Word* a, int64_t count, const Word* b, int64_t width, int64_t words, const TileOutput<Sum>& out) {
+    const int64_t of = width / kLanes<Sum>;
+    if (of == 1) return tile_of_width<1>(count)(a, b, words, out);
+    if constexpr (vectors == 3) {
+      if (of == 3) return tile_of_width<3>(count)(a, b, words, out);
+    }
+    tile_of_width<2>(count)(a, b, words, out);
+  }
+};
+
+// One matrix of the batch.
+template <typename Dot>
+struct NarrowMatrices {
+  const GemmParams* params;
+  const typename Dot::Element* a;
+  const typename Dot::Element* b;
+  typename Dot::Sum* c;
+  const typename Dot::Sum* bias;
+  int64_t firstElement;  // elements of C before this matrix
+  int worker;            // who computes it, where each matrix is one thread's
+};
+
+// The blocking of one product; depends on the shape alone. Scratch is in words: for all threads together, and for each.
+template <typename Dot, typename Tiles>
+struct NarrowBlocking {
+  int64_t depth, rows, columns;
+  int64_t shared, worker;
+
+  explicit NarrowBlocking(const GemmParams& p)
+      : depth(even_block(p.k, kNarrowWords * Dot::group, Dot::group)),
+        rows(even_block(p.m, kNarrowRows, Tiles::rows)),
+        columns(min64(round_up(p.n, Tiles::columns), kNarrowColumns / Tiles::columns * Tiles::columns)) {
+    const int64_t words = words_of<Dot>(depth);
+    shared = round_up(rows * words, 16);
+    worker = round_up(columns * words, 16);
+  }
+};
+
+// Rows [m0, m1) × depth [k0, k0 + depth) of op(A), panel after panel.
+template <typename Dot, typename Tiles>
+void pack_narrow_a(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, int64_t k0, int64_t depth, Word* packed) {
+  const GemmParams& p = *matrices.params;
+  const int64_t words = words_of<Dot>(depth);
+  for (int64_t m = m0; m < m1;) {
+    const int rows = next_tile_rows(m1 - m, Tiles::rows);
+    const auto* const from = matrices.a + (p.transposeA ? k0 * p.lda + m : m * p.lda + k0);
+    pack_panel<Dot>(from, p.lda, !p.transposeA, rows, depth, packed + (m - m0) * words, rows);
+    m += rows;
+  }
+}
+
+// Rows [m0, m1) × columns [n0, n1) of C, given the packed rows, for depth [k0, k0 + depth). B is packed into `packedB`.
+template <typename Dot, typename Tiles>
+void multiply_narrow_block(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, int64_t n0, int64_t n1, int64_t k0, int64_t depth,
+                           const Word* packedA, Word* packedB) {
+  const GemmParams& p = *matrices.params;
+  const int64_t words = words_of<Dot>(depth);
+  const bool last = k0 + depth == p.k;
+  for (int64_t n = n0; n < n1; n += Tiles::columns) {
+    const int64_t columns = min64(Tiles::columns, n1 - n);
+    const auto* const from = matrices.b + (p.transposeB ? n * p.ldb + k0 : k0 * p.ldb + n);
+    pack_panel<Dot>(from, p.ldb, p.transposeB, columns, depth, packedB + (n - n0) * words, Tiles::panel_width(columns));
+  }
+  TileOutput<typename Dot::Sum> out;
+  out.accumulate = k0 > 0 || p.accumulate;
+  out.activation = last ? p.activation : Activation::none;
+  for (int64_t n = n0; n < n1; n += Tiles::columns) {
+    out.first = n;
+    out.columns = min64(Tiles::columns, n1 - n);
+    out.bias = last && matrices.bias ? matrices.bias + n : nullptr;
+    for (int64_t m = m0; m < m1;) {
+      const int rows = next_tile_rows(m1 - m, Tiles::rows);
+      typename Dot::Sum* targets[Tiles::rows];
+      for (int i = 0; i < rows; i++) targets[i] = matrices.c + (m + i) * p.ldc;
+      out.rows = targets;
+      Tiles::multiply(packedA + (m - m0) * words, rows, packedB + (n - n0) * words, Tiles::panel_width(out.columns), words, out);
+      m += rows;
+    }
+  }
+}
+
+// One product, on as many threads as `parallel` has.
+template <typename Dot, typename Tiles>
+void multiply_narrow(const NarrowMatrices<Dot>& matrices, const NarrowBlocking<Dot, Tiles>& blocking, const Parallel& parallel, Word* shared,
+                     Word* workers) {
+  const GemmParams& p = *matrices.params;
+  const int64_t chunks = divide_up(p.n, blocking.columns);
+  const int64_t wanted = parallel.threads == 1 ? 1 : 4 * int64_t(parallel.threads);
+  for (int64_t m0 = 0; m0 < p.m; m0 += blocking.rows) {
+    const int64_t m1 = min64(p.m, m0 + blocking.rows);
+    // Rows are split where there are few chunks: each part packs the chunk again.
+    const int64_t tiles = divide_up(m1 - m0, Tiles::rows);
+    const int64_t parts = max64(1, min64(divide_up(wanted, chunks), tiles / 8));
+    const int64_t rows = divide_up(tiles, parts) * Tiles::rows, count = divide_up(m1 - m0, rows);
+    // The packing of A is shared as evenly, in whole parts.
+    for (int64_t k0 = 0; k0 < p.k; k0 += blocking.depth) {
+      const int64_t depth = min64(blocking.depth, p.k - k0), words = words_of<Dot>(depth);
+      parallel_for(parallel, count, [&](int64_t part, int) {
+        const int64_t first = m0 + part * rows;
+        pack_narrow_a<Dot, Tiles>(matrices, first, min64(m1, first + rows), k0, depth, shared + (first - m0) * words);
+      });
+      parallel_for(parallel, count * chunks, [&](int64_t index, int worker) {
+        const int64_t first = m0 + index / chunks * rows, n0 = index % chunks * blocking.columns;
+        multiply_narrow_block<Dot, Tiles>(matrices, first, min64(m1, first + rows), n0, min64(p.n, n0 + blocking.columns), k0, depth,
+                                          shared + (first - m0) * words, workers + worker * blocking.worker);
+      });
+    }
+    if (!p.finish) continue;
+    constexpr int64_t step = 16;
+    parallel_for(parallel, divide_up(m1 - m0, step), [&](int64_t index, int worker) {
+      const int64_t first = m0 + index * step, end = min64(m1, first + step);
+      p.finish->run(p.finish->context, matrices.worker + worker, matrices.firstElement + first * p.n, matrices.firstElement + end * p.n);
+    });
+  }
+}
+
+// C without a product: k = 0.
+template <typename Dot>
+void finish_empty_narrow(const NarrowMatrices<Dot>& matrices) {
+  const GemmParams& p = *matrices.params;
+  for (int64_t m = 0; m < p.m; m++) {
+    for (int64_t n = 0; n < p.n; n++) {
+      auto& c = matrices.c[m * p.ldc + n];
+      c = activate_scalar((p.accumulate ? c : 0) + (matrices.bias ? matrices.bias[n] : 0), p.activation);
+    }
+  }
+  if (p.finish) p.finish->run(p.finish->context, matrices.worker, matrices.firstElement, matrices.firstElement + p.m * p.n);
+}
+
+template <typename Dot, typename Tiles>
+void multiply_narrow_batch(const GemmParams& params, const void* a, const void* b, void* c, const void* bias, const Parallel& parallel,
+                           void* scratch) {
+  using Element = typename Dot::Element;
+  using Sum = typename Dot::Sum;
+  const GemmParams p = merge_batches(params);
+  const int64_t matrices = p.batch * p.outerBatch;
+  if (p.m == 0 || p.n == 0 || matrices == 0) return;
+  const auto at = [&](int64_t index, int worker) {
+    const int64_t outer = index / p.batch, inner = index % p.batch, ofC = outer * p.outerStrideC + inner * p.strideC;
+    return NarrowMatrices<Dot>{&p,
+                               static_cast<const Element*>(a) + outer * p.outerStrideA + inner * p.strideA,
+                               static_cast<const Element*>(b) + outer * p.outerStrideB + inner * p.strideB,
+                               static_cast<Sum*>(c) + ofC,
+                               static_cast<const Sum*>(bias),
+                               ofC,
+                               worker};
+  };
+  if (p.k == 0) {
+    for (int64_t i = 0; i < matrices; i++) finish_empty_narrow(at(i, 0));
+    return;
+  }
+  const Sharing sharing(p, parallel.threads);
+  const Parallel inner = {parallel.run, parallel.pool, sharing.inside};
+  const NarrowBlocking<Dot, Tiles> blocking(p);
+  Word* const buffer = static_cast<Word*>(scratch);
+  if (!sharing.byMatrix) {
+    for (int64_t i = 0; i < matrices; i++) multiply_narrow<Dot, Tiles>(at(i, 0), blocking, inner, buffer, buffer + blocking.shared);
+    return;
+  }
+  parallel_for(parallel, matrices, [&](int64_t i, int worker) {
+    Word* const own = buffer + worker * (blocking.shared + blocking.worker);
+    multiply_narrow<Dot, Tiles>(at(i, worker), blocking, inner, own, own + blocking.shared);
+  });
+}
+
+template <typename Dot, typename Tiles>
+size_t narrow_scratch_bytes(const GemmParams& params, int threads) {
+  const GemmParams p = merge_batches(params);
+  if (p.m == 0 || p.n == 0 || p.k == 0 || p.batch == 0 || p.outerBatch == 0) return 0;
+  const Sharing sharing(p, threads);
+  const NarrowBlocking<Dot, Tiles> blocking(p);
+  const int64_t words = sharing.byMatrix ? threads * (blocking.shared + blocking.worker) : blocking.shared + sharing.inside * blocking.worker;
+  return static_cast<size_t>(words) * sizeof(Word);
+}
+
+}  // namespace nagare::NAGARE_ISA
