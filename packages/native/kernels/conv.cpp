@@ -3,6 +3,7 @@
 
 #include "conv_correlate.h"
 #include "conv_depthwise.h"
+#include "conv_epilogue.h"
 #include "conv_phase.h"
 
 namespace nagare::NAGARE_ISA {
@@ -21,6 +22,65 @@ GemmParams pointwise_product(const Conv2dParams& p) {
   g.batch = g.outerBatch = 1;
   g.activation = p.activation;
   return g;
+}
+
+// Multiply-adds that an element of an epilogue is worth.
+constexpr int64_t kEpilogueCost = 4;
+
+// The epilogue of a pointwise convolution on runs of finished elements of its product.
+template <typename T>
+struct PointwiseEpilogue {
+  const ConvEpilogue<T>* epilogue;
+  Activation activation;
+  int64_t channels;
+  T* y;
+
+  void apply(int64_t first, int64_t last) const {
+    while (first < last) {
+      const int64_t channel = first % channels, count = min64(last - first, channels - channel);
+      for_lanes<T, 4>(count, [&](auto block, int64_t i) {
+        constexpr int V = block.vectors, L = block.lanes;
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++) {
+          const int64_t offset = i + v * L;
+          T* const to = y + first + offset;
+          store<T, L>(to, apply_epilogue<T, L>(*epilogue, activation, load<T, L>(to), channel + offset, first + offset));
+        }
+      });
+      first += count;
+    }
+  }
+
+  Finish finish() const {
+    const auto run = [](const void* context, int, int64_t first, int64_t last) {
+      static_cast<const PointwiseEpilogue*>(context)->apply(first, last);
+    };
+    return {run, this, kEpilogueCost};
+  }
+};
+
+template <typename T>
+void multiply_pointwise(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel,
+                        void* scratch) {
+  GemmParams g = pointwise_product(p);
+  // A tile knows no more of an epilogue than a bias and a rectifier; all else is done to finished rows, while they are in the cache.
+  if (!epilogue.scale && !epilogue.residual && p.activation != Activation::relu6) {
+    return gemm(g, x, w, y, epilogue.bias, parallel, scratch);
+  }
+  const PointwiseEpilogue<T> rest = {&epilogue, p.activation, p.outC, y};
+  const Finish finish = rest.finish();
+  g.activation = Activation::none;
+  g.finish = &finish;
+  gemm<T>(g, x, w, y, nullptr, parallel, scratch);
+}
+
+// With an epilogue or without: a product that does more shares its work among more threads.
+template <typename T>
+size_t pointwise_scratch(const Conv2dParams& p, int threads) {
+  GemmParams g = pointwise_product(p);
+  const Finish finish = {nullptr, nullptr, kEpilogueCost};
+  g.finish = &finish;
+  return gemm_scratch_bytes<T>(g, threads);
 }
 
 GemmParams pointwise_gradient_product(const Conv2dParams& p) {
@@ -56,10 +116,7 @@ template <typename T>
 void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel,
              void* scratch) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return;
-  // Products know no more of an epilogue than a bias and a rectifier.
-  if (is_pointwise(p) && !epilogue.scale && !epilogue.residual && p.activation != Activation::relu6) {
-    return gemm(pointwise_product(p), x, w, y, epilogue.bias, parallel, scratch);
-  }
+  if (is_pointwise(p)) return multiply_pointwise(p, x, w, epilogue, y, parallel, scratch);
   const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
   if (is_depthwise(p)) correlate_depthwise(task, parallel);
   else correlate(task, parallel, scratch);
@@ -68,9 +125,8 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T
 template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.outH * p.outW * p.outC == 0 || is_depthwise(p)) return 0;
-  const size_t correlation = CorrelationPlan<T>(forward_patches(p), p.outC / p.groups).scratch(p.groups, threads);
-  const size_t product = is_pointwise(p) ? gemm_scratch_bytes<T>(pointwise_product(p), threads) : 0;
-  return product > correlation ? product : correlation;
+  if (is_pointwise(p)) return pointwise_scratch<T>(p, threads);
+  return CorrelationPlan<T>(forward_patches(p), p.outC / p.groups).scratch(p.groups, threads);
 }
 
 template <typename T>

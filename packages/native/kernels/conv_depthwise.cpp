@@ -1,23 +1,10 @@
 #include "conv_depthwise.h"
 
+#include "conv_epilogue.h"
 #include "conv_phase.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
-
-template <typename T, int L>
-NAGARE_INLINE typename VectorOf<T, L>::type finish(const Correlation<T>& task, typename VectorOf<T, L>::type sum, int64_t c, const T* to) {
-  typedef typename VectorOf<T, L>::type Vector;
-  const ConvEpilogue<T>& epilogue = task.epilogue;
-  if (epilogue.scale) sum *= load<T, L>(epilogue.scale + c);
-  if (epilogue.bias) sum += load<T, L>(epilogue.bias + c);
-  if (epilogue.residual) sum += load<T, L>(epilogue.residual + (to - task.result.first));
-  if (task.activation == Activation::none) return sum;
-  const Vector zero{}, six = splat<T, L>(T(6));
-  sum = sum < zero ? zero : sum;
-  if (task.activation == Activation::relu6) sum = sum > six ? six : sum;
-  return sum;
-}
 
 // P neighbouring output pixels × V vectors of L channels; all of them see the same taps.
 template <typename T, int P, int V, int L>
@@ -25,6 +12,17 @@ NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source,
   typedef typename VectorOf<T, L>::type Vector;
   const PatchAxis &ay = task.patches.y, &ax = task.patches.x;
   const int64_t channels = task.groups, sourceRow = ax.source * channels;
+  if constexpr (P > 1 && L > 1) {
+    // The sums of a block of pixels are complete before memory has brought what they read and where they go: a later block is asked for.
+    // Of its source, what no earlier row of results has read.
+    constexpr int64_t ahead = 2 * P;
+#pragma GCC unroll 4
+    for (int i = 0; i < P; i++) __builtin_prefetch(result + (ahead + i) * task.result.column + c, 1);
+    for (int64_t ty = max64(rows.begin, ay.taps - ay.step); ty < rows.end; ty++) {
+      const T* const next = source + ty * ay.tapStep * sourceRow + ((ax.taps - 1) * ax.tapStep + ahead * ax.step) * channels + c;
+      for (int64_t i = 0; i < P * ax.step; i++) __builtin_prefetch(next + i * channels);
+    }
+  }
   Vector acc[P][V] = {};
   for (int64_t ty = rows.begin; ty < rows.end; ty++) {
     for (int64_t tx = columns.begin; tx < columns.end; tx++) {
@@ -45,14 +43,14 @@ NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source,
 #pragma GCC unroll 4
     for (int v = 0; v < V; v++) {
       T* const to = result + i * task.result.column + c + v * L;
-      store<T, L>(to, finish<T, L>(task, acc[i][v], c + v * L, to));
+      store<T, L>(to, apply_epilogue<T, L>(task.epilogue, task.activation, acc[i][v], c + v * L, to - task.result.first));
     }
   }
 }
 
 template <typename T, int P>
 NAGARE_NOINLINE void correlate_channels(const Correlation<T>& task, const T* source, T* result, IndexRange rows, IndexRange columns) {
-  for_lanes<T, 2>(task.groups, [&](auto block, int64_t c) {
+  for_lanes<T, P == 1 ? 4 : 2>(task.groups, [&](auto block, int64_t c) {
     correlate_pixels<T, P, block.vectors, block.lanes>(task, source, result, c, rows, columns);
   });
 }

@@ -87,9 +87,17 @@ inline bool is_small_and_dense(int64_t rows, int64_t columns, int64_t ld) {
   return ld == columns && rows * columns * static_cast<int64_t>(sizeof(T)) <= kInPlaceBytes;
 }
 
-// With few columns every element of A is used so seldom that packing it would cost a good part of the product.
+// Several panels of B stay in L1 beside a tile of rows, which then meets all of them at once: C is written in the order it lies in memory.
+constexpr int64_t kNearBytes = int64_t(1) << 14;
+template <typename T>
+inline bool keeps_b_near(const GemmParams& p) {
+  return p.n > Panels<T>::width && p.k * padded_columns<T>(p.n) * static_cast<int64_t>(sizeof(T)) <= kNearBytes;
+}
+
+// With few columns, or rows that are used up at once, packing A would cost a good part of the product.
 template <typename T>
 inline bool reads_a_in_place(const GemmParams& p) {
+  if (keeps_b_near<T>(p) && !p.transposeA) return true;
   return p.n <= 3 * kTileColumns<T> || is_small_and_dense<T>(p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda);
 }
 
@@ -159,45 +167,60 @@ class PanelPrefetch {
   int64_t share_;
 };
 
+// Asks for the places of a later tile in C, `ahead` elements on: the sums of a shallow one are complete before memory has brought them.
+template <typename T>
+NAGARE_INLINE void prefetch_results(T* const* rows, int count, int64_t ahead, int64_t width) {
+  for (int i = 0; i < count; i++) {
+    for (int64_t n = 0; n < width; n += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(rows[i] + ahead + n, 1);
+  }
+}
+
 // Rows [m0, m1) × panels [panel0, panel1) of C += the depth block at k, given the packed super-block of B and, unless A is read in place,
 // the packed rows of that depth.
 template <typename T>
 inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block, int64_t k, int64_t m0, int64_t m1, int64_t panel0,
                            int64_t panel1, const T* packedB, const T* packedA) {
   const GemmParams& p = *product.params;
-  const bool inPlaceA = reads_a_in_place<T>(p), inPlaceB = reads_b_in_place<T>(p);
+  const bool inPlaceA = reads_a_in_place<T>(p), inPlaceB = reads_b_in_place<T>(p), near = keeps_b_near<T>(p);
   const int64_t depth = block.depth_at(k);
   const bool last = k + depth == p.k;
   TileOutput<T> out;
   out.accumulate = k > 0 || p.accumulate;
   out.activation = last ? p.activation : Activation::none;
-  for (int64_t j = panel0; j < panel1; j++) {
-    const int64_t n = block.n0 + block.panels.first(j);
-    out.columns = block.n0 + block.panels.first(j + 1) - n;
-    out.first = n;
-    out.bias = last && product.bias ? product.bias + n : nullptr;
-    const int64_t width = padded_columns<T>(out.columns);
-    const int vectors = static_cast<int>(width / kLanes<T>);
-    const T* panel = inPlaceB ? product.b + k * p.ldb + n : packedB + block.offset(k, j);
-    const int64_t panelStride = inPlaceB ? p.ldb : width;
-    const int64_t nextBytes = j + 1 < panel1 && !inPlaceB ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
-    PanelPrefetch prefetch(panel + width * depth, nextBytes, divide_up(m1 - m0, kPanelRows<T>));
-    for (int64_t m = m0; m < m1;) {
-      const int rows = next_tile_rows(m1 - m, kPanelRows<T>);
-      T* targets[kTileRows];
-      for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
-      out.rows = targets;
-      prefetch.step();
-      if (inPlaceA && !p.transposeA) {
-        const T* sources[kTileRows];
-        for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
-        tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, panelStride, depth, out);
-      } else {
-        const PackedRows<T> transposed = {product.a + k * p.lda + m, p.lda}, packed = {packedA + (m - m0) * depth, rows};
-        tile_function<T, PackedRows<T>>(rows, vectors)(inPlaceA ? transposed : packed, panel, panelStride, depth, out);
+  const int64_t tilesAhead = depth > 128 ? 1 : near ? 2 : 4;
+  for (int64_t rows0 = m0; rows0 < m1;) {
+    const int64_t rows1 = near ? rows0 + next_tile_rows(m1 - rows0, kPanelRows<T>) : m1;
+    for (int64_t j = panel0; j < panel1; j++) {
+      const int64_t n = block.n0 + block.panels.first(j);
+      out.columns = block.n0 + block.panels.first(j + 1) - n;
+      out.first = n;
+      out.bias = last && product.bias ? product.bias + n : nullptr;
+      const int64_t width = padded_columns<T>(out.columns);
+      const int vectors = static_cast<int>(width / kLanes<T>);
+      const T* panel = inPlaceB ? product.b + k * p.ldb + n : packedB + block.offset(k, j);
+      const int64_t panelStride = inPlaceB ? p.ldb : width;
+      const bool fetches = j + 1 < panel1 && !inPlaceB && !near;
+      const int64_t nextBytes = fetches ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
+      PanelPrefetch prefetch(panel + width * depth, nextBytes, divide_up(rows1 - rows0, kPanelRows<T>));
+      for (int64_t m = rows0; m < rows1;) {
+        const int rows = next_tile_rows(rows1 - m, kPanelRows<T>);
+        T* targets[kTileRows];
+        for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
+        out.rows = targets;
+        prefetch_results(targets, rows, n + tilesAhead * rows * p.ldc, width);
+        prefetch.step();
+        if (inPlaceA && !p.transposeA) {
+          const T* sources[kTileRows];
+          for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
+          tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, panelStride, depth, out);
+        } else {
+          const PackedRows<T> transposed = {product.a + k * p.lda + m, p.lda}, packed = {packedA + (m - m0) * depth, rows};
+          tile_function<T, PackedRows<T>>(rows, vectors)(inPlaceA ? transposed : packed, panel, panelStride, depth, out);
+        }
+        m += rows;
       }
-      m += rows;
     }
+    rows0 = rows1;
   }
 }
 
