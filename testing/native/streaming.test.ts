@@ -1,6 +1,7 @@
 /**
- * Elementwise results beyond the caches, which are written past them while the next tile is computed: equal to what the
- * same function gives for a part of the operands, whose results stay in the caches.
+ * Elementwise results beyond the caches, and smaller ones that leave the program, which are written past the caches while
+ * the next tile is computed: equal to what the same function gives for a part of the operands, whose results stay in the
+ * caches.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -10,7 +11,8 @@ import { onBackend, testedBackends } from "../generator/backends.ts";
 const skip = testedBackends.includes("native") ? false : "the engine does not load here";
 
 /** No tile divides them, and no row ends where a cache line does. */
-const [rows, columns] = [3203, 1001] as const;
+const sizes = { "beyond the caches": 3203, "that leave the program": 603 } as const;
+const columns = 1001;
 const part = 150;
 
 interface Operands {
@@ -42,32 +44,43 @@ const functions: { readonly [name: string]: (operands: Operands) => ng.Tensor[] 
   ],
 };
 
-describe("elementwise results beyond the caches", { skip }, () => {
+describe("elementwise results", { skip }, () => {
   const draw = (seed: number, shape: readonly number[]) =>
     onBackend("native", () => ng.random.normal(ng.random.key(seed), shape));
 
-  for (const [name, f] of Object.entries(functions)) {
-    test(`${name}, like those of a part`, () =>
-      onBackend("native", () => {
-        const whole = {
-          x: draw(1, [rows, columns]),
-          y: draw(2, [rows, columns]),
-          column: draw(3, [rows, 1]),
-          row: draw(4, [columns]),
-        };
-        const results = ng.jit(f)(whole);
-        for (const first of [0, 1501, rows - part]) {
-          const cut = (t: ng.Tensor) => t.slice([first, first + part]);
-          const { x, y, column, row } = whole;
-          const expected = ng.jit(f)({ x: cut(x), y: cut(y), column: cut(column), row });
-          results.forEach((result, i) => {
-            assert.deepEqual(
-              cut(result).dataSync(),
-              expected[i]?.dataSync(),
-              `rows from ${first}, result ${i}`,
-            );
-          });
-        }
-      }));
+  for (const [size, rows] of Object.entries(sizes)) {
+    for (const [name, f] of Object.entries(functions)) {
+      test(`${size}: ${name}, like those of a part`, () =>
+        onBackend("native", () => {
+          const whole = {
+            x: draw(1, [rows, columns]),
+            y: draw(2, [rows, columns]),
+            column: draw(3, [rows, 1]),
+            row: draw(4, [columns]),
+          };
+          const results = ng.jit(f)(whole);
+          for (const first of [0, 301, rows - part]) {
+            const cut = (t: ng.Tensor) => t.slice([first, first + part]);
+            const { x, y, column, row } = whole;
+            const expected = ng.jit(f)({ x: cut(x), y: cut(y), column: cut(column), row });
+            results.forEach((result, i) => {
+              assert.deepEqual(
+                cut(result).dataSync(),
+                expected[i]?.dataSync(),
+                `rows from ${first}, result ${i}`,
+              );
+            });
+          }
+        }));
+    }
   }
+
+  test("that overwrite a donated operand are those that fresh memory gets", () =>
+    onBackend("native", () => {
+      const shape = [sizes["that leave the program"], columns];
+      const f = (x: ng.Tensor, y: ng.Tensor) => x.mul(y).add(x);
+      const [x, y] = [draw(1, shape), draw(2, shape)];
+      const fresh = ng.jit(f)(x, y).dataSync().slice();
+      assert.deepEqual(ng.jit(f, { donate: 0 })(x, y).dataSync(), fresh);
+    }));
 });

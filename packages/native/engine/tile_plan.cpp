@@ -52,8 +52,8 @@ int64_t constant_bits(const ElementwiseChain::Constant& constant) {
 // Works out the parts of a TileProgram in the order of the methods.
 class Planner {
  public:
-  Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape)
-      : chain(given), shape_(shape), kernels_(kernels), registers_(registerOffsets) {
+  Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape, int64_t streamBytes)
+      : chain(given), shape_(shape), streamBytes_(streamBytes), kernels_(kernels), registers_(registerOffsets) {
     collapse(chain);
     choose_tiles();
     plan_loads();
@@ -75,6 +75,7 @@ class Planner {
   std::vector<TileInstruction> once_, row_, tiles_;
   std::vector<int64_t> constantBits;
   int32_t memorySlots = 0;
+  int64_t bytes = 0;  // read and written
   bool beyondCaches = false;
 
   int64_t register_bytes() const { return registers_.bytes(); }
@@ -97,13 +98,14 @@ class Planner {
 
   // Whether the memory that is walked is more than the caches hold.
   void choose_stores() {
-    int64_t elements = 1, bytes = 0;
+    int64_t elements = 1;
     for (int32_t axis = 0; axis < chain.rank; axis++) elements *= chain.dims[axis];
     for (size_t i = 0; i < chain.loads.size(); i++) {
       if (loads[i].access == Access::contiguous) bytes += dtype_bytes(loads[i].dtype);
     }
     for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
-    beyondCaches = shape_ == TileShape::wholeRows && elements * bytes >= kStreamBytes;
+    bytes *= elements;
+    beyondCaches = shape_ == TileShape::wholeRows && bytes >= streamBytes_;
   }
 
   void plan_loads() {
@@ -318,6 +320,7 @@ class Planner {
   }
 
   TileShape shape_;
+  int64_t streamBytes_;
   const Kernels& kernels_;
   Registers registers_;
   std::vector<PlannedValue> values_;
@@ -329,8 +332,8 @@ class Planner {
 
 }  // namespace
 
-TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape) {
-  Planner planner(chain, kernels, shape);
+TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape, int64_t streamBytes) {
+  Planner planner(chain, kernels, shape, streamBytes);
   registerOffsets_ = std::move(planner.registerOffsets);
   loads_ = std::move(planner.loads);
   stores_ = std::move(planner.stores);
@@ -357,6 +360,7 @@ TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileSh
   program_.store = stores_.data();
   program_.stores = static_cast<int32_t>(stores_.size());
   program_.beyondCaches = planner.beyondCaches;
+  bytes_ = planner.bytes;
   program_.once = once_.data();
   program_.onceCount = static_cast<int32_t>(once_.size());
   program_.row = row_.data();
