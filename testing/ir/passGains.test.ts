@@ -29,11 +29,14 @@ interface Gain {
   readonly handed?: readonly [number, number];
   /** Bytes of the native engine's arena. */
   readonly arena?: readonly [number, number];
+  /** Bytes of constants that the native engine lays out for its kernels ahead of all runs. */
+  readonly prepared?: readonly [number, number];
 }
 
 const float32 = (...shape: number[]): Aval => ({ shape, dtype: "float32" });
 const squares = (x: Tensor): Tensor => x.square().sum();
 
+const [first, second] = [ng.full([256, 128], 0.5), ng.full([128, 256], 0.5)];
 const [unchanged, unread] = [ng.variable(ng.zeros([4])), ng.variable(ng.zeros([4]))];
 
 const gains: { readonly [pass: string]: Gain } = {
@@ -126,6 +129,11 @@ const gains: { readonly [pass: string]: Gain } = {
     },
     handed: [4, 2],
   },
+  prepare: {
+    avals: [float32(32, 256)],
+    f: (x) => [x.matmul(first).matmul(second)],
+    prepared: [0, 262144],
+  },
   plan: {
     avals: [float32(64, 64), float32(64, 64)],
     f: (x, w) => [x.matmul(w).matmul(w).matmul(w).matmul(w).matmul(w)],
@@ -145,7 +153,7 @@ describe("what a pass is worth", () => {
     for (const name of optionalPasses) assert.match(page, new RegExp(`^\\| \`${name}\` \\|`, "m"));
   });
 
-  for (const [name, { avals, f, operations, bytes, handed, arena }] of Object.entries(gains)) {
+  for (const [name, { avals, f, operations, bytes, handed, arena, prepared }] of Object.entries(gains)) {
     const measured = operations
       ? "operations"
       : bytes
@@ -153,7 +161,8 @@ describe("what a pass is worth", () => {
         : handed
           ? "values handed over"
           : "bytes of the arena";
-    test(`${name}: ${measured} fall`, (t) => {
+    const claim = prepared ? "bytes laid out ahead of all runs rise" : `${measured} fall`;
+    test(`${name}: ${claim}`, (t) => {
       if (handed) {
         const backend = loadBackend("reference");
         const compile = t.mock.method(backend, "compile").mock;
@@ -167,10 +176,15 @@ describe("what a pass is worth", () => {
         return assert.deepEqual(counts, handed);
       }
       const graph = trace(avals, f);
-      if (arena) {
+      if (arena || prepared) {
         const compiled = compiledWithout(graph, name);
         if (!compiled) return t.skip("the native engine is not built");
-        assert.deepEqual([compiled.without.arenaBytes, compiled.with.arenaBytes], arena);
+        const both = [compiled.without, compiled.with];
+        const measure = arena ? "arenaBytes" : "preparedBytes";
+        assert.deepEqual(
+          both.map((one) => one[measure]),
+          arena ?? prepared,
+        );
         return;
       }
       const reached = (): Graph => {

@@ -37,10 +37,11 @@ export function assertRewrites(
   assert.equal(printGraph(rewritten), text(after));
 }
 
-/** The native engine's instructions for a graph, and the bytes of its arena. */
+/** The native engine's instructions for a graph, and the bytes of its arena and of the constants it lays out ahead. */
 export interface Compiled {
   readonly instructions: readonly string[];
   readonly arenaBytes: number;
+  readonly preparedBytes: number;
 }
 
 /** The graph compiled with all passes and without those of these names; undefined where the engine is not built. */
@@ -55,6 +56,7 @@ export function compiledWithout(
     return {
       instructions: (executable.describe?.() ?? "").split("\n"),
       arenaBytes: executable.arenaBytes ?? 0,
+      preparedBytes: executable.preparedBytes ?? 0,
     };
   };
   // Some passes ask the backend in use what it has kernels for.

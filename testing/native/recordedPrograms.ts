@@ -54,10 +54,12 @@ export async function recordPrograms(work: (backend: Backend) => unknown): Promi
   return [...recorded.values()];
 }
 
-/** The programs of all samples, compiled, and of training a convolutional network. */
+/** The programs of all samples, compiled, of products by a constant, and of training a convolutional network. */
 export function everyProgram(): Promise<RecordedProgram[]> {
   return recordPrograms(async () => {
     for (const test of sampleCases()) ng.jit((...xs: ng.Tensor[]) => apply(test, xs))(...test.inputs);
+    const factor = ng.full([256, 80], 0.5);
+    ng.jit((x: ng.Tensor) => x.matmul(factor))(ng.ones([3, 256]));
     await trainConvolutions(2);
   });
 }

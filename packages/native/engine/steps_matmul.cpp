@@ -1,4 +1,5 @@
-// The step of matrix products, with what is done to each result while it is in the cache.
+// The steps of matrix products: the product, with what is done to each result while it is in the cache, and the layout of a factor that
+// stays the same from run to run.
 #include "aligned.h"
 #include "chain_reader.h"
 #include "epilogue_operands.h"
@@ -19,7 +20,6 @@ class PlainProduct {
   }
   size_t scratch_bytes(const Kernels& kernels, const GemmParams& p, int threads) const { return table(kernels).gemmScratchBytes(p, threads); }
 
- private:
   static const MatrixKernels<T>& table(const Kernels& kernels) {
     if constexpr (std::is_same_v<T, float>) return kernels.matrixF32;
     else if constexpr (std::is_same_v<T, double>) return kernels.matrixF64;
@@ -111,6 +111,26 @@ class MatmulStep : public Step {
   std::unique_ptr<FinishingChain> chain_;
 };
 
+template <typename T>
+class PackMatrixStep : public Step {
+ public:
+  PackMatrixStep(const GemmParams& params, Operand matrix, Operand packed) : params_(params), matrix_(matrix), packed_(packed) {}
+  bool run(RunContext& c) const override {
+    PlainProduct<T>::table(c.kernels).gemmPack(params_, c.at<const T>(matrix_), c.at<T>(packed_), c.parallel);
+    return true;
+  }
+
+ private:
+  GemmParams params_;
+  Operand matrix_, packed_;
+};
+
+int64_t packed_elements(const Kernels& kernels, DType dtype, const GemmParams& p) {
+  if (dtype != DType::float32 && dtype != DType::float64) throw InvalidProgram("packed matrices are of float32 or float64");
+  checked_product(p.k, checked_product(p.n, 64));
+  return dtype == DType::float32 ? kernels.matrixF32.gemmPackedElements(p.k, p.n) : kernels.matrixF64.gemmPackedElements(p.k, p.n);
+}
+
 // Elements from the first to the last of all matrices: rows × columns each, `distance` between rows, in two loops. Rows apart from one
 // another mean that memory bounds the work.
 int64_t reach(int64_t rows, int64_t columns, int64_t distance, int64_t batch, int64_t stride, int64_t outerBatch, int64_t outerStride) {
@@ -147,8 +167,8 @@ std::unique_ptr<FinishingChain> read_finishing_chain(Reader& r, const Kernels& k
 
 }  // namespace
 
-// dtype of the factors; m, n, k, transposeA, transposeB; elements between the rows of a, b and c as they are stored; batch and the strides of a, b and c
-// (0 repeats a factor); outer batch and its strides; activation, bias?; a, b, c, and the bias if there is one; whether a chain
+// dtype of the factors; m, n, k, transposeA, transposeB, whether b is packed; elements between the rows of a, b and c as they are stored;
+// batch and the strides of a, b and c (0 repeats a factor); outer batch and its strides; activation, bias?; a, b, c, and the bias if there is one; whether a chain
 // follows, and then that chain.
 std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
   const DType factors = r.dtype(), dtype = sum_dtype(factors);
@@ -158,6 +178,7 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
   p.k = r.size();
   p.transposeA = r.flag();
   p.transposeB = r.flag();
+  p.packedB = r.flag();
   for (int64_t* size : {&p.lda, &p.ldb, &p.ldc, &p.batch, &p.strideA, &p.strideB, &p.strideC, &p.outerBatch, &p.outerStrideA,
                         &p.outerStrideB, &p.outerStrideC}) {
     *size = r.size();
@@ -169,7 +190,10 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
     return r.operand(dtype, reach(rows, columns, distance, p.batch, stride, p.outerBatch, outerStride), use);
   };
   const Operand a = operand(factors, p.transposeA ? p.k : p.m, p.transposeA ? p.m : p.k, p.lda, p.strideA, p.outerStrideA, Use::read);
-  const Operand b = operand(factors, p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, p.strideB, p.outerStrideB, Use::read);
+  if (p.packedB && (p.strideB != 0 || p.outerStrideB != 0)) throw InvalidProgram("a stack of packed matrices");
+  const Operand b = p.packedB
+                        ? r.operand(factors, packed_elements(kernels, factors, p), Use::read)
+                        : operand(factors, p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, p.strideB, p.outerStrideB, Use::read);
   const Operand y = operand(dtype, p.m, p.n, p.ldc, p.strideC, p.outerStrideC, Use::write);
   if (checked_product(matrices, c) > reach(p.m, p.n, p.ldc, p.batch, p.strideC, p.outerBatch, p.outerStrideC)) {
     throw InvalidProgram("elements that are written twice");
@@ -200,6 +224,22 @@ std::unique_ptr<Step> decode_matmul(Reader& r, const Kernels& kernels) {
     default:
       return step(NarrowProduct(factors));
   }
+}
+
+// dtype; k, n, whether the matrix is stored n × k, elements between its rows; the matrix, and where it goes.
+std::unique_ptr<Step> decode_pack_matrix(Reader& r, const Kernels& kernels) {
+  const DType dtype = r.dtype();
+  GemmParams p{};
+  p.k = r.size();
+  p.n = r.size();
+  p.transposeB = r.flag();
+  p.ldb = r.size();
+  const int64_t packed = packed_elements(kernels, dtype, p);
+  const Operand matrix = r.operand(dtype, reach(p.transposeB ? p.n : p.k, p.transposeB ? p.k : p.n, p.ldb, 1, 0, 1, 0), Use::read);
+  const Operand to = r.operand(dtype, packed, Use::write);
+  if (packed == 0) return nullptr;
+  if (dtype == DType::float32) return std::make_unique<PackMatrixStep<float>>(p, matrix, to);
+  return std::make_unique<PackMatrixStep<double>>(p, matrix, to);
 }
 
 }  // namespace nagare

@@ -77,6 +77,24 @@ size_t gemm_scratch_bytes(const GemmParams& params, int threads) {
   return static_cast<size_t>(elements) * sizeof(T);
 }
 
+template <typename T>
+void gemm_pack(const GemmParams& params, const T* b, T* packed, const Parallel& parallel) {
+  GemmParams p = params;
+  p.packedB = true;
+  const Blocking<T> blocking(p);
+  const Product<T> product = {&p, nullptr, b, nullptr, nullptr, 0, 0};
+  for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
+    for_super_blocks(p, blocking, n0, min64(p.n, n0 + blocking.superColumns), [&](const SuperBlock<T>& block, int64_t before) {
+      pack_super_block(product, block, parallel, packed + before);
+    });
+  }
+}
+
+template <typename T>
+int64_t gemm_packed_elements(int64_t k, int64_t n) {
+  return k * padded_columns<T>(n);
+}
+
 template <>
 void gemm(const GemmParams& params, const float* a, const float* b, float* c, const float* bias, const Parallel& parallel, void* scratch) {
   multiply(params, a, b, c, bias, parallel, scratch);
@@ -95,6 +113,11 @@ void gemm(const GemmParams& params, const int32_t* a, const int32_t* b, int32_t*
   multiply(params, reinterpret_cast<const uint32_t*>(a), reinterpret_cast<const uint32_t*>(b), reinterpret_cast<uint32_t*>(c),
            reinterpret_cast<const uint32_t*>(bias), parallel, scratch);
 }
+
+template void gemm_pack(const GemmParams&, const float*, float*, const Parallel&);
+template void gemm_pack(const GemmParams&, const double*, double*, const Parallel&);
+template int64_t gemm_packed_elements<float>(int64_t, int64_t);
+template int64_t gemm_packed_elements<double>(int64_t, int64_t);
 
 template size_t gemm_scratch_bytes<float>(const GemmParams&, int);
 template size_t gemm_scratch_bytes<double>(const GemmParams&, int);

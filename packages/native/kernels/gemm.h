@@ -33,6 +33,7 @@ struct GemmParams {
   bool accumulate;        // C += op(A)·op(B) instead of C = op(A)·op(B)
   Activation activation;  // applied after the bias, to the finished sum
   const Finish* finish;   // null: nothing. Else C is dense, batch axes included, and T is a float
+  bool packedB;           // B is one matrix for the whole batch, as gemm_pack lays it out, and T is a float
 };
 
 #ifdef NAGARE_ISA
@@ -53,6 +54,15 @@ size_t gemm_scratch_bytes(const GemmParams& params, int threads);
 void gemm_narrow(const GemmParams& params, DType factors, const void* a, const void* b, void* c, const void* bias, const Parallel& parallel,
                  void* scratch);
 size_t gemm_narrow_scratch_bytes(const GemmParams& params, DType factors, int threads);
+
+// Lays op(B) out as products read it: of `params` that is k, n, transposeB and ldb, so that one copy serves any number of rows.
+// T: float and double.
+template <typename T>
+void gemm_pack(const GemmParams& params, const T* b, T* packed, const Parallel& parallel);
+
+// Elements of op(B) laid out.
+template <typename T>
+int64_t gemm_packed_elements(int64_t k, int64_t n);
 
 }  // namespace NAGARE_ISA
 #endif

@@ -104,7 +104,7 @@ inline bool reads_a_in_place(const GemmParams& p) {
 // B is small, or so narrow that it is a packed panel as it lies. Its rows are whole vectors: tiles read nothing else.
 template <typename T>
 inline bool reads_b_in_place(const GemmParams& p) {
-  if (p.transposeB || p.ldb != p.n || p.n % kLanes<T> != 0) return false;
+  if (p.packedB || p.transposeB || p.ldb != p.n || p.n % kLanes<T> != 0) return false;
   return p.n <= Panels<T>::width || is_small_and_dense<T>(p.k, p.n, p.ldb);
 }
 

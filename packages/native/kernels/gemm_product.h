@@ -14,6 +14,7 @@ struct FewRowsForm {
 };
 
 inline FewRowsForm few_rows_form(const GemmParams& p) {
+  if (p.packedB) return {false, false, false};
   if (p.m <= (p.transposeB ? kFewRowsDotted : kFewRowsSummed)) return {true, false, p.transposeA && p.lda != 1};
   // Cᵀ = op(B)ᵀ · op(A)ᵀ. Its rows are columns of C: that suits dot products, and sums of rows only where C is one column wide.
   const bool few = p.transposeA ? p.n == 1 && p.ldc == 1 : p.n <= kFewRowsDotted;
@@ -55,7 +56,7 @@ FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scrat
   return f;
 }
 
-// The blocking of one product; depends on the shape alone.
+// The blocking of one product; depends on the shape alone. How B is laid out depends on k and n alone.
 template <typename T>
 struct Blocking {
   int64_t depth, superDepth, superColumns;
@@ -71,13 +72,36 @@ struct Blocking {
     depth = even_block(p.k, kDepth, 8);
     superColumns = even_block(p.n, kSuperColumns, Panels<T>::width);
     superDepth = min64(p.k, depth * max64(1, kSuperElements / (depth * superColumns)));
-    shared = reads_b_in_place<T>(p) ? 0 : round_up(superDepth * padded_columns<T>(superColumns), 64);
+    shared = p.packedB || reads_b_in_place<T>(p) ? 0 : round_up(superDepth * padded_columns<T>(superColumns), 64);
     worker = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows<T>) * depth, 64);
   }
 };
 
 // So many elements of B are packed faster than a second thread joins in.
 constexpr int64_t kSerialPacking = int64_t(1) << 14;
+
+template <typename T>
+void pack_super_block(const Product<T>& product, const SuperBlock<T>& block, const Parallel& parallel, T* packed) {
+  const bool transposed = product.params->transposeB;
+  const int64_t depth = block.k1 - block.k0, panels = block.panels.count;
+  // Each task packs what lies together in B, so that each page of it is visited by one task.
+  const int64_t perTask = transposed ? 4 : 32;
+  const Parallel packing = {parallel.run, parallel.pool, depth * (block.n1 - block.n0) <= kSerialPacking ? 1 : parallel.threads};
+  parallel_for(packing, divide_up(transposed ? panels : depth, perTask), [&](int64_t index, int) {
+    const int64_t first = index * perTask;
+    if (transposed) pack_b(product, block, block.k0, block.k1, first, min64(panels, first + perTask), packed);
+    else pack_b(product, block, block.k0 + first, min64(block.k1, block.k0 + first + perTask), 0, panels, packed);
+  });
+}
+
+// The super-blocks of columns [n0, n1) of B, from the top: body(block, elements of the whole packed matrix before it).
+template <typename T, typename Body>
+NAGARE_INLINE void for_super_blocks(const GemmParams& p, const Blocking<T>& blocking, int64_t n0, int64_t n1, const Body& body) {
+  for (int64_t k0 = 0; k0 < p.k; k0 += blocking.superDepth) {
+    const SuperBlock<T> block(k0, min64(p.k, k0 + blocking.superDepth), n0, n1, blocking.depth);
+    body(block, n0 * p.k + k0 * padded_columns<T>(n1 - n0));
+  }
+}
 
 template <typename T>
 void multiply_large(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
@@ -93,30 +117,22 @@ void multiply_large(const Product<T>& product, const Blocking<T>& blocking, cons
     const int64_t columnTasks = max64(1, min64(divide_up(wanted, rowTasks), panels / 4));
     const int64_t panelsPerTask = divide_up(panels, columnTasks);
     const int64_t rowCount = divide_up(p.m, rowsPerTask), columnCount = divide_up(panels, panelsPerTask);
-    for (int64_t k0 = 0; k0 < p.k; k0 += blocking.superDepth) {
-      const SuperBlock<T> block(k0, min64(p.k, k0 + blocking.superDepth), n0, n1, blocking.depth);
-      // Each task packs what lies together in B, so that each page of it is visited by one task.
-      const int64_t perTask = p.transposeB ? 4 : 32;
-      const Parallel packing = {parallel.run, parallel.pool, (block.k1 - k0) * (n1 - n0) <= kSerialPacking ? 1 : parallel.threads};
-      const int64_t packed = reads_b_in_place<T>(p) ? 0 : p.transposeB ? panels : block.k1 - k0;
-      parallel_for(packing, divide_up(packed, perTask), [&](int64_t index, int) {
-        const int64_t first = index * perTask;
-        if (p.transposeB) pack_b(product, block, k0, block.k1, first, min64(panels, first + perTask), shared);
-        else pack_b(product, block, k0 + first, min64(block.k1, k0 + first + perTask), 0, panels, shared);
-      });
+    for_super_blocks(p, blocking, n0, n1, [&](const SuperBlock<T>& block, int64_t before) {
+      if (!p.packedB && !reads_b_in_place<T>(p)) pack_super_block(product, block, parallel, shared);
+      const T* const packedB = p.packedB ? product.b + before : shared;
       parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
         const int64_t m0 = index / columnCount * rowsPerTask, m1 = min64(p.m, m0 + rowsPerTask);
         const int64_t first = index % columnCount * panelsPerTask;
         T* const packedA = workers + worker * blocking.worker;
-        for (int64_t k = k0; k < block.k1; k += blocking.depth) {
+        for (int64_t k = block.k0; k < block.k1; k += blocking.depth) {
           if (!reads_a_in_place<T>(p)) pack_a(product, k, block.depth_at(k), m0, m1, packedA);
-          multiply_block(product, block, k, m0, m1, first, min64(panels, first + panelsPerTask), shared, packedA);
+          multiply_block(product, block, k, m0, m1, first, min64(panels, first + panelsPerTask), packedB, packedA);
         }
         if (block.k1 < p.k) return;
         const int64_t end = block.panels.first(min64(panels, first + panelsPerTask));
         finish_region(product, worker, m0, m1, n0 + block.panels.first(first), n0 + end);
       });
-    }
+    });
   }
 }
 
@@ -130,7 +146,7 @@ struct DepthSlices {
   int64_t depth, count;
 
   explicit DepthSlices(const GemmParams& p) : depth(p.k), count(1) {
-    if (p.m * p.n > kFewSums || p.k < 2 * kSliceDepth) return;
+    if (p.packedB || p.m * p.n > kFewSums || p.k < 2 * kSliceDepth) return;
     depth = even_block(p.k, max64(kSliceDepth, divide_up(p.k, kMostSlices)), 16);
     count = divide_up(p.k, depth);
   }

@@ -8,7 +8,8 @@ namespace {
 
 template <typename T>
 constexpr MatrixKernels<T> matrix_kernels() {
-  return {gemm<T>, gemm_scratch_bytes<T>};
+  if constexpr (T(0.5) != T(0)) return {gemm<T>, gemm_scratch_bytes<T>, gemm_pack<T>, gemm_packed_elements<T>};
+  else return {gemm<T>, gemm_scratch_bytes<T>, nullptr, nullptr};
 }
 
 template <typename T>

@@ -25,6 +25,9 @@ template <typename T>
 struct MatrixKernels {
   void (*gemm)(const GemmParams&, const T* a, const T* b, T* c, const T* bias, const Parallel&, void* scratch);
   size_t (*gemmScratchBytes)(const GemmParams&, int threads);
+  // Of floats; null for integers.
+  void (*gemmPack)(const GemmParams&, const T* b, T* packed, const Parallel&);
+  int64_t (*gemmPackedElements)(int64_t k, int64_t n);
 };
 
 // Matrix products of factors narrower than their sums.

@@ -19,6 +19,7 @@ import {
 import { type Addon, loadAddon } from "./addon.ts";
 import { type EngineCodes, takesFused } from "./compile.ts";
 import { clockOffset, NativeExecutable, type Observation } from "./executable.ts";
+import { PreparedConstants } from "./preparedConstants.ts";
 
 /** Eager programs that are kept; the oldest make room. */
 const maximalEagerPrograms = 4096;
@@ -72,6 +73,7 @@ export class NativeBackend implements Backend {
   readonly threads: Required<Backend>["threads"];
   readonly #addon: Addon;
   readonly #codes: EngineCodes;
+  readonly #constants: PreparedConstants;
   readonly #observation: Observation = { observer: undefined, offset: 0 };
   /** By number of threads. */
   readonly #rooflines = new Map<number, Roofline>();
@@ -87,6 +89,7 @@ export class NativeBackend implements Backend {
       givesBool: new Set(Object.keys(givesBool).filter((name) => givesBool[name])),
       reductions: new Map(Object.entries(reductions)),
     };
+    this.#constants = new PreparedConstants(addon, this.#codes.instructions);
     this.threads = {
       get: () => addon.threads(),
       set: (count) => addon.setThreads(checkThreads(count, count, "setThreads")),
@@ -132,7 +135,7 @@ export class NativeBackend implements Backend {
   }
 
   compile(graph: Graph): NativeExecutable {
-    return new NativeExecutable(this.#addon, graph, this.#codes, this.#observation);
+    return new NativeExecutable(this.#addon, graph, this.#codes, this.#constants, this.#observation);
   }
 
   workingBytes(): number {

@@ -40,6 +40,7 @@ import {
   updatesFirstOperand,
   writeDenseCopy,
 } from "./lower/index.ts";
+import type { PreparedConstants } from "./preparedConstants.ts";
 
 /** Constants up to this size are copied into the program; larger ones stay where they are and are given to each run. */
 const maximalCopiedBytes = 4096;
@@ -48,8 +49,10 @@ const maximalCopiedBytes = 4096;
 export interface CompiledProgram {
   readonly code: Int32Array;
   readonly constants: readonly TypedArray[];
-  /** Large constants. */
+  /** Large constants, as they are or prepared for the kernels that read them. */
   readonly shared: readonly TypedArray[];
+  /** Bytes of those of them that were prepared. */
+  readonly preparedBytes: number;
   readonly externals: number;
   readonly arenaBytes: number;
   readonly lowerBoundBytes: number;
@@ -159,25 +162,29 @@ function mayReplace(node: Node, result: Value, overwritten: (input: Value) => bo
 }
 
 /** Compiles a graph whose dimensions are numbers. Throws UnsupportedError for an operation without a kernel. */
-export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgram {
+export function compileProgram(
+  source: Graph,
+  codes: EngineCodes,
+  constants: PreparedConstants,
+): CompiledProgram {
   const graph = legalize(source);
   const root = viewRoots(graph);
   const holders = outputHolders(graph, root);
   const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
-  const constants = [...graph.constants].map(([value, tensor]) => ({
-    value,
-    array: tensor.storage.readSync(),
-  }));
-  const [copied, shared] = [false, true].map((large) =>
-    constants.filter(({ array }) => array.byteLength > maximalCopiedBytes === large),
-  ) as [typeof constants, typeof constants];
+  const arrays = new Map([...graph.constants].map(([value, { storage }]) => [value, storage.readSync()]));
+  const copied = [...arrays.values()].filter(({ byteLength }) => byteLength <= maximalCopiedBytes);
   const firstInput = 1 + copied.length;
   const firstOutput = firstInput + graph.inputs.length;
   const firstShared = firstOutput + graph.outputs.length;
-  const constantBase = new Map([
-    ...copied.map(({ value }, i) => [value, 1 + i] as const),
-    ...shared.map(({ value }, i) => [value, firstShared + i] as const),
-  ]);
+  const constantBase = new Map(copied.map((array, i) => [array, 1 + i]));
+  const shared: TypedArray[] = [];
+  const prepared = new Set<TypedArray>();
+  // Large constants have their numbers from their first use on: what is read as prepared only is not handed over.
+  const baseOf = (array: TypedArray): number => {
+    const base = constantBase.get(array) ?? firstShared + shared.push(array) - 1;
+    constantBase.set(array, base);
+    return base;
+  };
 
   const inArena = (value: Value): boolean => !holders.has(value);
   const viewed = (node: Node) => (isView(node) ? node.inputs[0] : undefined);
@@ -188,8 +195,8 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
     if (output !== undefined) return { base: firstOutput + output, offset: 0 };
     const input = inputIndex.get(memory);
     if (input !== undefined) return { base: firstInput + input, offset: 0 };
-    const constant = constantBase.get(memory);
-    if (constant !== undefined) return { base: constant, offset: 0 };
+    const constant = arrays.get(memory);
+    if (constant) return { base: baseOf(constant), offset: 0 };
     return { base: 0, offset: required(plan.offsets, memory) };
   };
 
@@ -200,6 +207,13 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
     givesBool: codes.givesBool,
     reductions: codes.reductions,
     place,
+    prepared: (value, preparation) => {
+      const constant = arrays.get(root(value));
+      if (!constant || constant.byteLength <= maximalCopiedBytes || !isPassOn("prepare")) return undefined;
+      const array = constants.prepare(constant, preparation);
+      prepared.add(array);
+      return { base: baseOf(array), offset: 0 };
+    },
     scalarOf: (value) => {
       const tensor = graph.constants.get(value);
       return tensor && concreteSize(tensor.shape) === 1 ? scalarElement(tensor) : undefined;
@@ -221,8 +235,9 @@ export function compileProgram(source: Graph, codes: EngineCodes): CompiledProgr
   });
   return {
     code: writer.finish(),
-    constants: copied.map(({ array }) => array),
-    shared: shared.map(({ array }) => array),
+    constants: copied,
+    shared,
+    preparedBytes: [...prepared].reduce((sum, { byteLength }) => sum + byteLength, 0),
     externals: graph.inputs.length + graph.outputs.length + shared.length,
     arenaBytes: plan.arenaBytes,
     lowerBoundBytes: plan.lowerBoundBytes,

@@ -19,6 +19,7 @@ import {
 } from "nagare/backend";
 import type { Addon, ProgramHandle } from "./addon.ts";
 import { compileProgram, type EngineCodes } from "./compile.ts";
+import type { PreparedConstants } from "./preparedConstants.ts";
 
 /** Who is told of the kernels' times; the executables of a backend share one. */
 export interface Observation {
@@ -89,6 +90,7 @@ interface OutputSpec {
 export class NativeExecutable implements Executable {
   readonly arenaBytes: number;
   readonly lowerBoundBytes: number;
+  readonly preparedBytes: number;
   readonly #addon: Addon;
   readonly #program: ProgramHandle;
   readonly #outputs: readonly OutputSpec[];
@@ -96,8 +98,14 @@ export class NativeExecutable implements Executable {
   readonly #nodes: readonly Node[];
   readonly #observation: Observation;
 
-  constructor(addon: Addon, graph: Graph, codes: EngineCodes, observation: Observation) {
-    const compiled = compileProgram(graph, codes);
+  constructor(
+    addon: Addon,
+    graph: Graph,
+    codes: EngineCodes,
+    constants: PreparedConstants,
+    observation: Observation,
+  ) {
+    const compiled = compileProgram(graph, codes, constants);
     this.#addon = addon;
     this.#program = addon.createProgram(
       compiled.code,
@@ -114,6 +122,7 @@ export class NativeExecutable implements Executable {
     this.#observation = observation;
     this.arenaBytes = compiled.arenaBytes;
     this.lowerBoundBytes = compiled.lowerBoundBytes;
+    this.preparedBytes = compiled.preparedBytes;
   }
 
   run(inputs: readonly Storage[], reuse: readonly (Storage | undefined)[]): Storage[] {

@@ -24,6 +24,8 @@ export interface Executable {
   readonly arenaBytes?: number;
   /** The most bytes of intermediate values that are alive at once: no arena is smaller. */
   readonly lowerBoundBytes?: number;
+  /** Bytes of constants in the layouts that kernels want, beside the constants themselves; programs with the same constants share them. */
+  readonly preparedBytes?: number;
 }
 
 /**

@@ -23,7 +23,7 @@ const maximalSpecializations = 64;
 export interface MemoryUse {
   readonly inputBytes: number;
   readonly outputBytes: number;
-  /** Constants and variables. */
+  /** Constants, also as kernels want them, and variables. */
   readonly weightBytes: number;
   /** Intermediate values, at the moment when most of them are alive. */
   readonly arenaBytes: number;
@@ -88,7 +88,7 @@ export class Program {
       inputs.map(({ shape }) => shape),
     );
     const outputBytes = total(this.graph.outputs.slice(0, results), shapes);
-    const weightBytes = weights.reduce((sum, weight) => sum + bytesOf(weight), 0);
+    const weightBytes = weights.reduce((sum, weight) => sum + bytesOf(weight), executable.preparedBytes ?? 0);
     const arenaBytes = executable.arenaBytes ?? 0;
     return {
       inputBytes,

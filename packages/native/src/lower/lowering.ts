@@ -18,6 +18,7 @@ import {
   viewThrough,
 } from "nagare/backend";
 import type { InstructionWriter, Place } from "../instructions.ts";
+import type { Preparation } from "../preparedConstants.ts";
 
 /** What lowerings write with. */
 export interface LoweringContext {
@@ -30,6 +31,11 @@ export interface LoweringContext {
   readonly reductions: ReadonlyMap<string, number>;
   /** Where a value lives. */
   place(value: Value): Place;
+  /**
+   * Where a constant lies as an instruction has prepared it, once, when the program was compiled; undefined for what is no constant,
+   * or a small one. The preparation is of the whole constant, and must not depend on how often or on what it is used.
+   */
+  prepared(value: Value, preparation: Preparation): Place | undefined;
   /** The element of a constant of size 1; undefined for everything else. */
   scalarOf(value: Value): number | bigint | undefined;
 }

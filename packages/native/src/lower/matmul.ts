@@ -1,5 +1,6 @@
 /** Matrix products: the strides of both factors and of the result, and the loops around them. */
 import { bytesPerElement, type MatrixStorage, matrixStorage, type Node, type View } from "nagare/backend";
+import type { Place } from "../instructions.ts";
 import { chainAfter } from "./chain.ts";
 import { writeFinish } from "./elementwise.ts";
 import {
@@ -75,6 +76,41 @@ function orient(a: View, b: View, c: View, flags: readonly [boolean, boolean]): 
   };
 }
 
+/** Narrower factors are read where they lie, and so are those that fit the cache that is nearest. */
+const leastPackedColumns = 64;
+const leastPackedBytes = 1 << 16;
+
+/**
+ * The right factor as the kernel packs it, if it is a constant and one matrix for all products. The layout depends on its shape
+ * alone, so that programs for any number of rows share it.
+ */
+function packedFactor(
+  { value, view }: Reading,
+  [k, n]: readonly [number, number],
+  transposed: boolean,
+  distance: number,
+  context: LoweringContext,
+): Place | undefined {
+  const { dtype } = value;
+  const bytes = bytesPerElement(dtype);
+  const isFloat = dtype === "float32" || dtype === "float64";
+  if (!isFloat || n < leastPackedColumns || k * n * bytes < leastPackedBytes) return undefined;
+  return context.prepared(value, {
+    dtype,
+    // Rows of whole vectors: none is longer than 64 bytes.
+    size: k * Math.ceil((n * bytes) / 64) * (64 / bytes),
+    write: (writer, from, to) =>
+      writer.instruction("packMatrix", () => {
+        writer.dtype(dtype);
+        writer.wides([k, n]);
+        writer.flag(transposed);
+        writer.wide(distance);
+        writer.place({ base: from.base, offset: from.offset + bytes * view.offset });
+        writer.place(to);
+      }),
+  });
+}
+
 /** Whether a chain over the finished sums follows, and the chain. */
 function writeChain(node: Node, { sum, rest, result }: Product, context: LoweringContext): void {
   context.writer.flag(rest.length > 0);
@@ -99,21 +135,25 @@ export function lowerMatmul(node: Node, context: LoweringContext): void {
   // Narrow factors have wider sums; both have one dtype.
   const dtype = a.value.dtype;
   const [bytesOfFactor, bytesOfSum] = [bytesPerElement(dtype), bytesPerElement(result.dtype)];
+  const right = swapped ? a : b;
+  const isOne = loops.every((loop) => loop.b === 0);
+  const packed = isOne ? packedFactor(right, [k, n], transposeB, distances[1], context) : undefined;
+  const at = ({ value, view }: Reading, further: number): Place => {
+    const { base, offset } = place(value);
+    return { base, offset: offset + bytesOfFactor * (view.offset + further) };
+  };
   const write = (offsetA: number, offsetB: number, offsetC: number): void => {
     writer.instruction("matmul", () => {
       writer.dtype(dtype);
       writer.wides([m, n, k]);
       writer.flag(transposeA);
       writer.flag(transposeB);
+      writer.flag(packed !== undefined);
       writer.wides(distances);
       for (const { size, a, b, c } of [inner, outer]) writer.wides([size, a, b, c]);
       writeEpilogue(multiplication, ["bias"], context, () => {
-        factors.forEach(({ value, view }, i) => {
-          const { base, offset } = place(value);
-          writer.place({
-            base,
-            offset: offset + bytesOfFactor * (view.offset + (i === 0 ? offsetA : offsetB)),
-          });
+        factors.forEach((factor, i) => {
+          writer.place((i === 1 && packed) || at(factor, i === 0 ? offsetA : offsetB));
         });
         const { base, offset } = place(result);
         writer.place({ base, offset: offset + bytesOfSum * offsetC });
