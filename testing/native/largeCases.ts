@@ -34,7 +34,10 @@ const narrowRanges = {
   bfloat16: [-1, 1],
 } as const satisfies { readonly [D in DType]?: readonly [number, number] };
 
-/** Images, filters, stride, groups: two layers of a digits network, a depthwise and a strided 1 × 1 convolution. */
+/**
+ * Images, filters, stride, groups: two layers of a digits network, a depthwise and a strided 1 × 1 convolution, narrow groups,
+ * several filters for each channel.
+ */
 const convolutions: readonly (readonly [
   x: readonly [number, number, number, number],
   w: readonly [number, number, number, number],
@@ -45,6 +48,8 @@ const convolutions: readonly (readonly [
   [[2, 13, 13, 32], [3, 3, 32, 64], 1, 1],
   [[1, 40, 41, 24], [3, 3, 1, 24], 2, 24],
   [[2, 21, 19, 64], [1, 1, 64, 70], 2, 1],
+  [[2, 23, 25, 32], [3, 3, 4, 32], 1, 8],
+  [[1, 20, 21, 48], [3, 3, 1, 96], 2, 48],
 ];
 
 function drawing(seed: number): (shape: readonly number[]) => ConcreteTensor {

@@ -227,9 +227,11 @@ function images(random: Random, channels: number): number[] {
 
 const convolution: Family = (random) => {
   const dtype = random() < 0.7 ? "float32" : pick(random, ["float64", "float16", "bfloat16"] as const);
-  const groups = pick(random, [1, 1, 1, 2, 3, 17]);
+  const groups = pick(random, [1, 1, 1, 2, 3, 6, 17]);
   const depthwise = groups > 1 && random() < 0.5;
-  const [taken, filters] = depthwise ? [1, groups] : [1 + below(random, 9), groups * (1 + below(random, 20))];
+  const [taken, filters] = depthwise
+    ? [1, groups]
+    : [1 + below(random, 9), groups * (1 + below(random, pick(random, [3, 20])))];
   const x = images(random, taken * groups);
   const [rows, columns] = [windowOf(random, x[1] ?? 1), windowOf(random, x[2] ?? 1)];
   const w = [rows.taps, columns.taps, taken, filters];

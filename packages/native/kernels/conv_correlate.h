@@ -1,112 +1,9 @@
 // Correlation of an image with filters as an implicit matrix product: the forward pass, and per stride phase the input gradient.
 #pragma once
 
-#include "conv_patch.h"
-#include "gemm_pack.h"
-#include "gemm_tile.h"
+#include "conv_filters.h"
 
 namespace nagare::NAGARE_ISA {
-
-// Element (tap row, tap column, channel, output channel) of the filters is at
-//   first + row·tapRow + column·tapColumn + (transposed ? output·ld + channel : channel·ld + output).
-template <typename T>
-struct FilterView {
-  const T* first;
-  int64_t tapRow, tapColumn, ld;
-  bool transposed;
-};
-
-// Where results go: output pixel (image, y, x), counted in the correlation's own grid.
-template <typename T>
-struct PixelGrid {
-  T* first;
-  int64_t image, row, column;
-};
-
-// One correlation. Groups step through channels of the source, the filters and the result.
-template <typename T>
-struct Correlation {
-  PatchShape patches;
-  int64_t groups, outputs;  // output channels per group
-  const T* source;
-  FilterView<T> filters;
-  int64_t filterGroupStride;
-  PixelGrid<T> result;
-  ConvEpilogue<T> epilogue;
-  Activation activation;
-};
-
-// Pixels of a block that read the same taps inside the image: the others are zeros and are left out of the sum.
-struct PixelSegment {
-  int64_t first, count;  // in the tables of the block
-  IndexRange tapRows, tapColumns;
-};
-
-// Sizes of the steps of a correlation; depends on the shape alone.
-template <typename T>
-struct CorrelationPlan {
-  PatchBlocks blocks;
-  int64_t depth, depthBlock, columns;
-  int64_t packedGroup;  // elements of the packed filters of one group
-  int64_t tapBytes, tableBytes, segmentBytes;
-
-  CorrelationPlan(const PatchShape& shape, int64_t outputs) {
-    // 512 pixels and 160 KiB of source cells leave half of a 512 KiB L2 to filters and results.
-    blocks = divide_pixels(shape, 512, (int64_t(160) << 10) / static_cast<int64_t>(sizeof(T)));
-    depth = shape.depth();
-    depthBlock = even_block(depth, 320, 1);
-    columns = padded_columns<T>(outputs);
-    packedGroup = depth * columns;
-    tapBytes = round_up(depth * static_cast<int64_t>(sizeof(int64_t)), 64);
-    tableBytes = round_up(blocks.largest.pixels() * static_cast<int64_t>(sizeof(T*)), 64);
-    // The first and the last tap inside the image change at most once per tap along an axis.
-    const int64_t rows = min64(blocks.largest.rows, 2 * shape.y.taps + 1), across = min64(blocks.largest.columns, 2 * shape.x.taps + 1);
-    segmentBytes = round_up(rows * across * static_cast<int64_t>(sizeof(PixelSegment)), 64);
-  }
-
-  int64_t packed(int64_t groups) const { return round_up(groups * packedGroup * static_cast<int64_t>(sizeof(T)), 64); }
-  int64_t worker() const { return 2 * tableBytes + segmentBytes; }
-  size_t scratch(int64_t groups, int threads) const { return static_cast<size_t>(tapBytes + packed(groups) + threads * worker()); }
-};
-
-// Packs depth [k0, k1) of output channels [n0, n1) of one group. Panels of a depth block follow each other at `packed`, block after block.
-template <typename T>
-inline void pack_filters(const Correlation<T>& task, const CorrelationPlan<T>& plan, int64_t group, int64_t k0, int64_t k1, int64_t n0,
-                         int64_t n1, T* packed) {
-  const FilterView<T>& view = task.filters;
-  const T* const base = view.first + group * task.filterGroupStride;
-  const int64_t channels = task.patches.channels, taps = task.patches.x.taps;
-  const int64_t step = view.transposed ? channels : 8;
-  for (int64_t k = k0; k < k1;) {
-    const int64_t tap = k / channels, c = k % channels;
-    const int64_t block0 = k / plan.depthBlock * plan.depthBlock, block1 = min64(plan.depth, block0 + plan.depthBlock);
-    const int64_t count = min64(min64(step, channels - c), min64(k1, block1) - k);
-    const T* const from = base + tap / taps * view.tapRow + tap % taps * view.tapColumn;
-    T* const block = packed + group * plan.packedGroup + block0 * plan.columns;
-    for (int64_t n = n0; n < n1; n += kTileColumns<T>) {
-      const int64_t columns = min64(kTileColumns<T>, n1 - n), width = padded_columns<T>(columns);
-      T* const to = block + n * (block1 - block0) + (k - block0) * width;
-      if (view.transposed) pack_across(from + n * view.ld + c, view.ld, columns, count, to, width);
-      else pack_along(from + c * view.ld + n, view.ld, columns, count, to, width);
-    }
-    k += count;
-  }
-}
-
-// Packs all filters. Tasks follow the memory order of the filters, so that each page of them is visited by one task.
-template <typename T>
-inline void pack_all_filters(const Correlation<T>& task, const CorrelationPlan<T>& plan, const Parallel& parallel, T* packed) {
-  constexpr int64_t elements = int64_t(1) << 14;  // per task
-  const int64_t across = round_up(max64(1, elements / max64(1, plan.depth)), kTileColumns<T>);
-  const int64_t along = round_up(max64(1, elements / plan.columns), 8);
-  const bool byPanel = task.filters.transposed;
-  const int64_t tasks = byPanel ? divide_up(task.outputs, across) : divide_up(plan.depth, along);
-  parallel_for(parallel, task.groups * tasks, [&](int64_t index, int) {
-    const int64_t group = index / tasks, i = index % tasks;
-    if (byPanel) pack_filters(task, plan, group, 0, plan.depth, i * across, min64(task.outputs, (i + 1) * across), packed);
-    else pack_filters(task, plan, group, i * along, min64(plan.depth, (i + 1) * along), 0, task.outputs, packed);
-  });
-}
 
 // The end of the run of indices from `begin` on whose range of taps is the same.
 inline int64_t same_taps(const PatchAxis& axis, int64_t begin, int64_t end) {
@@ -147,6 +44,29 @@ inline int64_t list_pixels(const Correlation<T>& task, int64_t group, const Patc
     }
   }
   return count;
+}
+
+// Copies what one group has of the cells of a block, with zeros around the image, and lists the pixels: one segment.
+template <typename T>
+inline int64_t list_copied_pixels(const Correlation<T>& task, const PatchRegion& region, int64_t group, const PatchBlock& block, T* memory,
+                                  const T** sources, T** targets, PixelSegment* segments) {
+  const PatchShape& shape = task.patches;
+  const PixelGrid<T>& grid = task.result;
+  const T* const cells = prepare_block(region, block, task.source + group * shape.channels, memory);
+  T* const result = grid.first + group * task.outputs;
+  int64_t listed = 0;
+  for (int64_t image = 0; image < block.images; image++) {
+    for (int64_t y = 0; y < block.rows; y++) {
+      const T* const row = cells + image * region.imageStride + y * region.y.step * region.rowStride;
+      T* const to = result + (block.image0 + image) * grid.image + (block.y0 + y) * grid.row + block.x0 * grid.column;
+      for (int64_t x = 0; x < block.columns; x++, listed++) {
+        sources[listed] = row + x * region.x.step * region.pixelStride;
+        targets[listed] = to + x * grid.column;
+      }
+    }
+  }
+  segments[0] = {0, listed, {0, shape.y.taps}, {0, shape.x.taps}};
+  return 1;
 }
 
 // The part of depth [k0, k1) that a segment sums: runs of consecutive k, one per tap row unless whole rows follow each other.
@@ -223,23 +143,26 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
   constexpr int64_t width = kTileColumns<T>;
   const int64_t panels = divide_up(task.outputs, width);
 
-  fill_tap_offsets(shape, shape.y.tapStep * shape.row_stride(), shape.x.tapStep * shape.sourceChannels, taps);
+  if (plan.narrow) fill_tap_offsets(shape, plan.region.tap_row(), plan.region.tap_column(), taps);
+  else fill_tap_offsets(shape, shape.y.tapStep * shape.row_stride(), shape.x.tapStep * shape.sourceChannels, taps);
   pack_all_filters(task, plan, parallel, packed);
 
   // Few blocks (one small image): the output channels are split too.
-  const int64_t blocks = plan.blocks.count() * task.groups;
-  const int64_t splits = parallel.threads == 1 ? 1 : max64(1, min64(divide_up(4 * int64_t(parallel.threads), blocks), panels));
+  const int64_t blocks = plan.blocks.count() * task.groups, wanted = 4 * int64_t(parallel.threads);
+  const int64_t splits = parallel.threads == 1 ? 1 : max64(1, min64(divide_up(wanted, blocks), panels));
   const int64_t columnsPerTask = divide_up(panels, splits) * width;
   const int64_t tasksPerBlock = divide_up(task.outputs, columnsPerTask);
-  parallel_for(parallel, blocks * tasksPerBlock, [&](int64_t index, int worker) {
-    const int64_t n0 = index % tasksPerBlock * columnsPerTask, n1 = min64(task.outputs, n0 + columnsPerTask);
-    const int64_t group = index / tasksPerBlock % task.groups;
-    const PatchBlock block = block_at(shape, plan.blocks, index / (tasksPerBlock * task.groups));
+  // Narrow groups share lines: one thread takes neighbours.
+  const int64_t groupsPerTask = plan.narrow ? max64(1, task.groups / max64(1, divide_up(wanted, plan.blocks.count()))) : 1;
+  const int64_t groupTasks = divide_up(task.groups, groupsPerTask);
+  const auto correlate_block = [&](const PatchBlock& block, int64_t group, int64_t n0, int64_t n1, int worker) {
     char* const own = workers + worker * plan.worker();
     const T** const sources = reinterpret_cast<const T**>(own);
     T** const targets = reinterpret_cast<T**>(own + plan.tableBytes);
     PixelSegment* const segments = reinterpret_cast<PixelSegment*>(own + 2 * plan.tableBytes);
-    const int64_t count = list_pixels(task, group, block, sources, targets, segments);
+    T* const cells = reinterpret_cast<T*>(own + 2 * plan.tableBytes + plan.segmentBytes);
+    const int64_t count = plan.narrow ? list_copied_pixels(task, plan.region, group, block, cells, sources, targets, segments)
+                                      : list_pixels(task, group, block, sources, targets, segments);
     const auto ofGroup = [&](const T* perChannel) { return perChannel ? perChannel + group * task.outputs : nullptr; };
     const BlockTables<T> tables = {sources, targets, taps, ofGroup(task.epilogue.scale), ofGroup(task.epilogue.bias)};
     // Small filters stay in L1 together, and a tile of pixels meets all of them at once; of large ones one panel stays there.
@@ -256,6 +179,12 @@ inline void correlate(const Correlation<T>& task, const Parallel& parallel, void
       }
       k0 = k1;
     } while (k0 < plan.depth);
+  };
+  parallel_for(parallel, plan.blocks.count() * groupTasks * tasksPerBlock, [&](int64_t index, int worker) {
+    const int64_t n0 = index % tasksPerBlock * columnsPerTask, n1 = min64(task.outputs, n0 + columnsPerTask);
+    const int64_t group0 = index / tasksPerBlock % groupTasks * groupsPerTask, group1 = min64(task.groups, group0 + groupsPerTask);
+    const PatchBlock block = block_at(shape, plan.blocks, index / (tasksPerBlock * groupTasks));
+    for (int64_t group = group0; group < group1; group++) correlate_block(block, group, n0, n1, worker);
   });
 }
 

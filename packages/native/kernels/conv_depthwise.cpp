@@ -8,7 +8,8 @@ namespace {
 
 // P neighbouring output pixels × V vectors of L channels; all of them see the same taps.
 template <typename T, int P, int V, int L>
-NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source, T* result, int64_t c, IndexRange rows, IndexRange columns) {
+NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source, T* result, int64_t c, IndexRange rows,
+                                    IndexRange columns) {
   typedef typename VectorOf<T, L>::type Vector;
   const PatchAxis &ay = task.patches.y, &ax = task.patches.x;
   const int64_t channels = task.groups, sourceRow = ax.source * channels;

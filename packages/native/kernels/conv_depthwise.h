@@ -2,7 +2,7 @@
 // run over channels and memory traffic is the limit.
 #pragma once
 
-#include "conv_correlate.h"
+#include "conv_correlation.h"
 
 namespace nagare::NAGARE_ISA {
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conv_patch.h"
+#include "stream.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -28,8 +29,9 @@ struct PatchRegion {
   int64_t imageStride, rowStride, pixelStride;  // elements between cells
   int64_t size;                                 // elements of the copy of a full block
 
-  PatchRegion(const PatchShape& patches, const PatchBlock& largest) : shape(patches) {
-    copies = shape.y.leaves_source() || shape.x.leaves_source();
+  // `always`: cells are copied even if no patch leaves the image.
+  PatchRegion(const PatchShape& patches, const PatchBlock& largest, bool always = false) : shape(patches) {
+    copies = always || shape.y.leaves_source() || shape.x.leaves_source();
     if (copies) {
       y = local_axis(shape.y, largest.rows);
       x = local_axis(shape.x, largest.columns);
@@ -74,8 +76,9 @@ inline void copy_cells(const PatchShape& shape, const T* row, int64_t first, int
     if (step == 1 && stride == channels) {
       __builtin_memcpy(to, in, static_cast<size_t>(end - outside) * pixelBytes);
     } else {
+      const int64_t bytes = static_cast<int64_t>(pixelBytes);
       for (int64_t i = outside; i < end; i++, in += step * stride, to += channels) {
-        for (int64_t c = 0; c < channels; c++) to[c] = in[c];
+        copy_part(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(in), bytes);
       }
     }
   }
