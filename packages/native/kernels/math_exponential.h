@@ -2,7 +2,7 @@
 // Polynomials are minimax (Remez exchange, 200-bit arithmetic) for the intervals named beside them.
 #pragma once
 
-#include "lanes.h"
+#include "several.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -19,20 +19,22 @@ constexpr float kInfinityF32 = __builtin_inff();
 constexpr double kInfinity = __builtin_inf();
 
 // x = n·ln 2 + r, |r| ≤ ln 2 / 2; scale is 2ⁿ for n in the normal range.
+// V is a vector of float32, or several.
+template <typename V>
 struct ReducedF32 {
-  F32 n, r, scale;  // scale: 2ⁿ, for n in the normal range
+  V n, r, scale;
 };
 struct ReducedF64 {
   F64 n, r;
   I64 exponent;
 };
 
-NAGARE_INLINE ReducedF32 reduce_by_ln2(F32 x) {
-  F32 biased = x * kLog2eF32 + kRoundF32;
-  F32 n = biased - kRoundF32;
-  F32 r = x - n * kLn2HighF32;
-  r = r - n * kLn2LowF32;
-  return {n, r, from_bits(bits(biased) << 23)};
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE ReducedF32<V> reduce_by_ln2(V x) {
+  const V biased = x * kLog2eF32 + kRoundF32;
+  const V n = biased - kRoundF32;
+  const V r = x - n * kLn2HighF32;
+  return {n, r - n * kLn2LowF32, from_bits(bits(biased) << 23)};
 }
 NAGARE_INLINE ReducedF64 reduce_by_ln2(F64 x) {
   F64 biased = x * kLog2e + kRound;
@@ -43,7 +45,10 @@ NAGARE_INLINE ReducedF64 reduce_by_ln2(F64 x) {
 }
 
 // 2^n for n in the normal range. Unsigned, whose overflow wraps: for NaN, n is anything.
-NAGARE_INLINE F32 power_of_two(I32 n) { return from_bits(reinterpret_cast<I32>((reinterpret_cast<U32>(n) + 127) << 23)); }
+template <typename I, typename V = decltype(from_bits(I{}))>
+NAGARE_INLINE V power_of_two(I n) {
+  return from_bits(wrapping_sum(n, 127) << 23);
+}
 NAGARE_INLINE F64 power_of_two(I64 n) { return from_bits(reinterpret_cast<I64>((reinterpret_cast<U64>(n) + 1023) << 52)); }
 
 // p·2^n in two factors, so that subnormal results round once and 2^1024 is reached.
@@ -54,7 +59,8 @@ NAGARE_INLINE F64 times_power_of_two(F64 p, I64 n) {
 }
 
 // (exp(r) − 1 − r) / r², |r| ≤ ln 2 / 2. Relative error of r²·P beside r: 2⁻²⁶ (f32), 2⁻⁶¹ (f64).
-NAGARE_INLINE F32 exponential_tail(F32 r) {
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V exponential_tail(V r) {
   constexpr float c[] = {0x1p-1f, 0x1.5554bp-3f, 0x1.555486p-5f, 0x1.12281cp-7f, 0x1.6d9932p-10f};
   return polynomial(r, c);
 }
@@ -73,26 +79,26 @@ NAGARE_INLINE F64 exponential_tail(F64 r) {
   return polynomial(r, c);
 }
 
-NAGARE_INLINE F32 exponential(F32 r) { return r * r * exponential_tail(r) + r + 1.0f; }
+template <typename V>
+NAGARE_INLINE V exponential(V r) { return r * r * exponential_tail(r) + r + 1.0f; }
 
 // eˣ where |x| may exceed 87: the scale 2ⁿ is applied in two factors, so that subnormal results round once and 2¹²⁸ is reached.
 inline NAGARE_NOINLINE F32 exp_far(F32 x) {
-  x = greater(splat(-104.0f), x);
-  x = lesser(splat(89.0f), x);
-  const ReducedF32 t = reduce_by_ln2(x);
-  const I32 n = __builtin_convertvector(t.n, I32), half = n >> 1;
+  const ReducedF32<F32> t = reduce_by_ln2(at_most(89.0f, at_least(-104.0f, x)));
+  const I32 n = to_integer(t.n), half = n >> 1;
   return exponential(t.r) * power_of_two(half) * power_of_two(n - half);
 }
 
 // eˣ.
-NAGARE_INLINE F32 exp(F32 x) {
-  if (any(abs(x) > 87.0f)) return exp_far(x);
-  const ReducedF32 t = reduce_by_ln2(x);
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V exp(V x) {
+  if (__builtin_expect(any(abs(x) > 87.0f), 0)) return one_by_one(x, exp_far);
+  const ReducedF32<V> t = reduce_by_ln2(x);
   return exponential(t.r) * t.scale;
 }
 // The same for x ≤ 0 in a sum that e⁰ is part of: results below 2⁻¹²⁵ are 0.
 NAGARE_INLINE F32 exp_nonpositive(F32 x) {
-  const ReducedF32 t = reduce_by_ln2(x);
+  const ReducedF32<F32> t = reduce_by_ln2(x);
   return x < -87.0f ? F32{} : exponential(t.r) * t.scale;
 }
 NAGARE_INLINE F64 exp(F64 x) {
@@ -106,14 +112,13 @@ NAGARE_INLINE F64 exp(F64 x) {
 NAGARE_INLINE F64 exp_nonpositive(F64 x) { return exp(x); }
 
 // eˣ − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that 2^128 (2^1024) is reached.
-NAGARE_INLINE F32 expm1(F32 x) {
-  const F32 c = lesser(splat(89.0f), greater(splat(-26.0f), x));
-  const ReducedF32 t = reduce_by_ln2(c);
-  const F32 em1 = t.r * t.r * exponential_tail(t.r) + t.r;
-  const F32 half = from_bits(bits(t.scale) - (1 << 23));
-  F32 y = 2.0f * (em1 * half + (half - 0.5f));
-  y = t.n == 0.0f ? em1 : y;
-  return x == 0.0f ? x : y;
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V expm1(V x) {
+  const ReducedF32<V> t = reduce_by_ln2(at_most(89.0f, at_least(-26.0f, x)));
+  const V em1 = t.r * t.r * exponential_tail(t.r) + t.r;
+  const V half = from_bits(bits(t.scale) - (1 << 23));
+  const V y = 2.0f * (em1 * half + (half - 0.5f));
+  return choose(x == 0.0f, x, choose(t.n == 0.0f, em1, y));
 }
 NAGARE_INLINE F64 expm1(F64 x) {
   F64 c = x < -50.0 ? splat(-50.0) : x;
@@ -127,7 +132,8 @@ NAGARE_INLINE F64 expm1(F64 x) {
 }
 
 // log(1 + f) − f, f in [−1/3, 1/3].
-NAGARE_INLINE F32 logarithm_tail(F32 f) {
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V logarithm_tail(V f) {
   constexpr float c[] = {-0x1p-1f,        0x1.555502p-2f,  -0x1.fffd6ep-3f, 0x1.99d1f6p-3f, -0x1.55ccd4p-3f,
                          0x1.1ebe42p-3f, -0x1.eebd4ap-4f, 0x1.1ed1d2p-3f,  -0x1.1097bcp-3f};
   return f * f * polynomial(f, c);
@@ -144,19 +150,21 @@ NAGARE_INLINE F64 logarithm_tail(F64 f) {
 }
 
 // x = 2ⁿ·m, m in [2/3, 4/3), for positive normal x.
+template <typename V>
 struct SplitF32 {
-  F32 n, m;
-  I32 exponent;
+  V n, m;
+  IntegersOf<V> exponent;
 };
 struct SplitF64 {
   F64 n, m;
   I64 exponent;
 };
-NAGARE_INLINE SplitF32 split(F32 x) {
-  // Unsigned, whose overflow wraps: callers split what they replace later, negative numbers and NaN.
-  I32 shifted = reinterpret_cast<I32>(reinterpret_cast<U32>(bits(x)) - 0x3f2aaaabu);
-  I32 exponent = shifted >> 23;
-  return {__builtin_convertvector(exponent, F32), from_bits((shifted & 0x007fffff) + 0x3f2aaaab), exponent};
+template <typename V>
+NAGARE_INLINE SplitF32<V> split(V x) {
+  // Callers split what they replace later, negative numbers and NaN.
+  const auto shifted = wrapping_sum(bits(x), -0x3f2aaaabu);
+  const auto exponent = shifted >> 23;
+  return {to_float(exponent), from_bits((shifted & 0x007fffff) + 0x3f2aaaab), exponent};
 }
 NAGARE_INLINE SplitF64 split(F64 x) {
   // Biased by 1024 so that the shift may be logical; 2^52 + n as bits is n as a number.
@@ -168,15 +176,16 @@ NAGARE_INLINE SplitF64 split(F64 x) {
 }
 
 // ln x. Zero gives −∞, negative numbers NaN.
-NAGARE_INLINE F32 log(F32 x) {
-  I32 tiny = x < 0x1p-126f;
-  SplitF32 t = split(tiny ? x * 0x1p23f : x);
-  F32 n = tiny ? t.n - 23.0f : t.n;
-  F32 f = t.m - 1.0f;
-  F32 y = n * kLn2HighF32 + (f + (n * kLn2LowF32 + logarithm_tail(f)));
-  y = x == kInfinityF32 ? x : y;
-  y = x == 0.0f ? splat(-kInfinityF32) : y;
-  return x < 0.0f ? splat(__builtin_nanf("")) : (x != x ? x : y);
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V log(V x) {
+  const auto tiny = x < 0x1p-126f;
+  const SplitF32<V> t = split(choose(tiny, x * 0x1p23f, x));
+  const V n = choose(tiny, t.n - 23.0f, t.n);
+  const V f = t.m - 1.0f;
+  V y = n * kLn2HighF32 + (f + (n * kLn2LowF32 + logarithm_tail(f)));
+  y = choose(x == kInfinityF32, x, y);
+  y = choose(x == 0.0f, -kInfinityF32, y);
+  return choose(x < 0.0f, __builtin_nanf(""), choose(x != x, x, y));
 }
 NAGARE_INLINE F64 log(F64 x) {
   I64 tiny = x < 0x1p-1022;
@@ -190,17 +199,18 @@ NAGARE_INLINE F64 log(F64 x) {
 }
 
 // ln(1 + x): the rounding error of u = 1 + x is carried into the mantissa of u, where it still matters.
-NAGARE_INLINE F32 log1p(F32 x) {
-  F32 u = x + 1.0f;
-  F32 error = x < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
-  SplitF32 t = split(u);
-  I32 exponent = t.exponent > 100 ? I32{} + 100 : t.exponent;
-  F32 f = (t.m - 1.0f) + error * power_of_two(-exponent);
-  F32 y = t.n * kLn2HighF32 + (f + (t.n * kLn2LowF32 + logarithm_tail(f)));
-  y = x == kInfinityF32 ? x : y;
-  y = x == -1.0f ? splat(-kInfinityF32) : y;
-  y = x == 0.0f ? x : y;
-  return x < -1.0f ? splat(__builtin_nanf("")) : (x != x ? x : y);
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V log1p(V x) {
+  const V u = x + 1.0f;
+  const V error = choose(x < 1.0f, x - (u - 1.0f), 1.0f - (u - x));
+  const SplitF32<V> t = split(u);
+  const auto exponent = choose(u > 0x1p100f, 100, t.exponent);
+  const V f = (t.m - 1.0f) + error * power_of_two(-exponent);
+  V y = t.n * kLn2HighF32 + (f + (t.n * kLn2LowF32 + logarithm_tail(f)));
+  y = choose(x == kInfinityF32, x, y);
+  y = choose(x == -1.0f, -kInfinityF32, y);
+  y = choose(x == 0.0f, x, y);
+  return choose(x < -1.0f, __builtin_nanf(""), choose(x != x, x, y));
 }
 NAGARE_INLINE F64 log1p(F64 x) {
   F64 u = x + 1.0;
@@ -215,15 +225,16 @@ NAGARE_INLINE F64 log1p(F64 x) {
   return x < -1.0 ? splat(__builtin_nan("")) : (x != x ? x : y);
 }
 
-// tanh |x| = t / (t + 2), t = e^(2|x|) − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1).
-NAGARE_INLINE F32 tanh(F32 x) {
-  const F32 magnitude = abs(x), a = lesser(splat(9.1f), magnitude), twice = a + a;
-  // One part of ln 2 is enough: what n·ln 2 lacks, at most 4·10⁻⁷, counts the less the nearer the result is to 1.
-  const F32 biased = twice * kLog2eF32 + kRoundF32;
-  const F32 r = twice - (biased - kRoundF32) * kLn2F32;
-  const F32 scale = from_bits(bits(biased) << 23);
-  const F32 t = (r * r * exponential_tail(r) + r) * scale + (scale - 1.0f);
-  return from_bits(bits(t / (t + 2.0f)) | (bits(x) ^ bits(magnitude)));
+// tanh x = t / (t + 2), t = e²ˣ − 1 = 2ⁿ·(eʳ − 1) − (1 − 2ⁿ).
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V tanh(V x) {
+  const V a = at_most(10.0f, at_least(-10.0f, x));
+  // One part of ln 2 is enough: what n·ln 2 lacks, at most 4·10⁻⁷, counts the less the nearer the result is to ±1.
+  const V biased = a * (2 * kLog2eF32) + kRoundF32;
+  const V r = (a + a) - (biased - kRoundF32) * kLn2F32;
+  const V scale = from_bits(bits(biased) << 23);
+  const V t = (r * r * exponential_tail(r) + r) * scale - (1.0f - scale);
+  return t / (t + 2.0f);
 }
 NAGARE_INLINE F64 tanh(F64 x) {
   F64 a = abs(x);
@@ -233,24 +244,36 @@ NAGARE_INLINE F64 tanh(F64 x) {
   return copy_sign(y, x);
 }
 
-// 1 / (1 + e⁻ˣ), from e^(−|x|) so that neither side loses digits.
-template <typename V>
+// 1 / (1 + e⁻ˣ). Below −87 that is eˣ, which may be subnormal.
+template <typename V, typename = IntegersOf<V>>
 NAGARE_INLINE V sigmoid(V x) {
-  V e = exp(-abs(x));
+  if (__builtin_expect(any(abs(x) > 87.0f), 0)) {
+    return one_by_one(x, [](F32 v) {
+      const F32 e = exp(-abs(v));
+      return choose(v < 0.0f, e, 1.0f + F32{}) / (e + 1.0f);
+    });
+  }
+  const ReducedF32<V> t = reduce_by_ln2(-x);
+  return 1.0f / (exponential(t.r) * t.scale + 1.0f);
+}
+// The same from e^(−|x|), so that neither side loses digits.
+NAGARE_INLINE F64 sigmoid(F64 x) {
+  const F64 e = exp(-abs(x));
   return (x >= 0 ? e * 0 + 1 : e) / (e + 1);
 }
 
 // erf x = 2/√π ∫₀ˣ exp(−t²) dt: odd polynomial near 0, beyond it 1 − exp(−L), L = −log(erfc |x|) as a polynomial.
-NAGARE_INLINE F32 erf(F32 x) {
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V erf(V x) {
   constexpr float near[] = {0x1.06eba4p-3f, -0x1.8126c6p-2f, 0x1.ce1538p-4f, -0x1.b640dep-6f, 0x1.458cf2p-8f, -0x1.33578ep-11f};
   constexpr float far[] = {0x1.9a5f66p-13f, 0x1.20af5ap+0f, 0x1.463cc2p-1f, 0x1.a9b422p-4f,
                            -0x1.6c2a5ep-6f, 0x1.8ee13ap-9f, -0x1.9ae8a2p-13f};
-  F32 a = abs(x);
-  F32 small = x * polynomial(x * x, near) + x;
-  ReducedF32 e = reduce_by_ln2(-polynomial(lesser(splat(4.0f), a), far));
-  F32 erfc = exponential(e.r) * e.scale;
-  F32 large = copy_sign(1.0f - erfc, x);
-  return a > 0.93f ? large : small;
+  const V a = abs(x);
+  const V small = x * polynomial(x * x, near) + x;
+  const ReducedF32<V> e = reduce_by_ln2(-polynomial(at_most(4.0f, a), far));
+  const V erfc = exponential(e.r) * e.scale;
+  const V large = copy_sign(1.0f - erfc, x);
+  return choose(a > 0.93f, large, small);
 }
 NAGARE_INLINE F64 erf(F64 x) {
   constexpr double near[] = {0x1.06eba8214db69p-3,   -0x1.812746b0379e6p-2,  0x1.ce2f21a042ba2p-4,  -0x1.b82ce31287a53p-6,

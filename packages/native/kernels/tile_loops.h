@@ -2,7 +2,7 @@
 #pragma once
 
 #include "elementwise.h"
-#include "simd.h"
+#include "several.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -41,8 +41,16 @@ void unary_tile(void* d, const void* a, const void*, const void*, int64_t n) {
   constexpr int N = kLanes<T>;
   R* y = static_cast<R*>(d);
   const T* x = static_cast<const T*>(a);
-  const int64_t i = for_whole_vectors<N, Op::cheap>(n, [&](int64_t at) __attribute__((always_inline)) {
-    store<R, N>(y + at, Op::template apply<T>(load<T, N>(x + at)));
+  int64_t i = 0;
+  if constexpr (Op::paired && sizeof(T) == 4) {
+    for (; i + 2 * N <= n; i += 2 * N) {
+      const Several<T, 2> pair = Op::template apply<T>(Several<T, 2>{{load<T, N>(x + i), load<T, N>(x + i + N)}});
+      store<R, N>(y + i, pair.v[0]);
+      store<R, N>(y + i + N, pair.v[1]);
+    }
+  }
+  i += for_whole_vectors<N, Op::cheap>(n - i, [&](int64_t at) __attribute__((always_inline)) {
+    store<R, N>(y + i + at, Op::template apply<T>(load<T, N>(x + i + at)));
   });
   if (i < n) store_part<R, N>(y + i, Op::template apply<T>(load_part<T, N>(x + i, n - i)), n - i);
 }

@@ -50,13 +50,21 @@ struct ForIntegers {
   static constexpr bool available = !kIsFloat<T>;
 };
 
-// `cheap`: a few instructions for a vector.
+// `cheap`: a few instructions for a vector. `paired`: so many that two vectors of float32 are computed side by side.
 #define NAGARE_UNARY(Name, Types, Kind, expression)                       \
   struct Name : Types, Kind {                                             \
-    static constexpr bool cheap = false;                                  \
+    static constexpr bool cheap = false, paired = false;                  \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> x) {                           \
       expression                                                          \
+    }                                                                     \
+  };
+#define NAGARE_LONG_UNARY(Name, expression)                               \
+  struct Name : ForFloats, SameResult {                                   \
+    static constexpr bool cheap = false, paired = true;                   \
+    template <typename T, typename V>                                     \
+    static NAGARE_INLINE auto apply(V x) {                                \
+      return expression;                                                  \
     }                                                                     \
   };
 #define NAGARE_BINARY(Name, Types, Kind, expression)                      \
@@ -89,17 +97,17 @@ NAGARE_UNARY(Sign, ForAll, SameResult, {
   const Vec<T> one = splat<T>(1);
   return x > 0 ? one : (x < 0 ? -one : x);
 })
-NAGARE_UNARY(Exp, ForFloats, SameResult, { return exp(x); })
-NAGARE_UNARY(Expm1, ForFloats, SameResult, { return expm1(x); })
-NAGARE_UNARY(Log, ForFloats, SameResult, { return log(x); })
-NAGARE_UNARY(Log1p, ForFloats, SameResult, { return log1p(x); })
+NAGARE_LONG_UNARY(Exp, exp(x))
+NAGARE_LONG_UNARY(Expm1, expm1(x))
+NAGARE_LONG_UNARY(Log, log(x))
+NAGARE_LONG_UNARY(Log1p, log1p(x))
 NAGARE_UNARY(Sqrt, ForFloats, SameResult, { return sqrt(x); })
 NAGARE_UNARY(Rsqrt, ForFloats, SameResult, { return 1 / sqrt(x); })
 NAGARE_UNARY(Sin, ForFloats, SameResult, { return sin(x); })
 NAGARE_UNARY(Cos, ForFloats, SameResult, { return cos(x); })
-NAGARE_UNARY(Tanh, ForFloats, SameResult, { return tanh(x); })
-NAGARE_UNARY(Sigmoid, ForFloats, SameResult, { return sigmoid(x); })
-NAGARE_UNARY(Erf, ForFloats, SameResult, { return erf(x); })
+NAGARE_LONG_UNARY(Tanh, tanh(x))
+NAGARE_LONG_UNARY(Sigmoid, sigmoid(x))
+NAGARE_LONG_UNARY(Erf, erf(x))
 NAGARE_UNARY(Floor, ForFloats, SameResult, { return floor(x); })
 NAGARE_UNARY(Ceil, ForFloats, SameResult, { return ceil(x); })
 NAGARE_UNARY(Round, ForFloats, SameResult, { return round(x); })
@@ -236,6 +244,7 @@ NAGARE_BINARY(LogicalAnd, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0)
 NAGARE_BINARY(LogicalOr, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) | (b != 0)); })
 
 #undef NAGARE_UNARY
+#undef NAGARE_LONG_UNARY
 #undef NAGARE_BINARY
 #undef NAGARE_COSTLY_BINARY
 
