@@ -14,6 +14,7 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [2000, 3, 300],
   [13, 10, 1600],
   [530, 10, 128],
+  [530, 8, 1300],
   [128, 530, 10],
   [16, 16, 8200],
 ];

@@ -199,11 +199,13 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
       const int vectors = static_cast<int>(width / kLanes<T>);
       const T* panel = inPlaceB ? product.b + k * p.ldb + n : packedB + block.offset(k, j);
       const int64_t panelStride = inPlaceB ? p.ldb : width;
+      // Rows that are not packed are as many as keep the multiply-add units busy.
+      const int mostRows = inPlaceA && !near && vectors <= kTileVectors ? kTileRows : kPanelRows<T>;
       const bool fetches = j + 1 < panel1 && !inPlaceB && !near;
       const int64_t nextBytes = fetches ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
       PanelPrefetch prefetch(panel + width * depth, nextBytes, divide_up(rows1 - rows0, kPanelRows<T>));
       for (int64_t m = rows0; m < rows1;) {
-        const int rows = next_tile_rows(rows1 - m, kPanelRows<T>);
+        const int rows = next_tile_rows(rows1 - m, mostRows);
         T* targets[kTileRows];
         for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
         out.rows = targets;
@@ -212,7 +214,7 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
         if (inPlaceA && !p.transposeA) {
           const T* sources[kTileRows];
           for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
-          tile_function<T, UnitRows<T>>(rows, vectors)({sources}, panel, panelStride, depth, out);
+          tile_function<T, UnitRows<T>>(rows, vectors)({sources, m + 2 * rows <= p.m ? rows * p.lda : 0}, panel, panelStride, depth, out);
         } else {
           const PackedRows<T> transposed = {product.a + k * p.lda + m, p.lda}, packed = {packedA + (m - m0) * depth, rows};
           tile_function<T, PackedRows<T>>(rows, vectors)(inPlaceA ? transposed : packed, panel, panelStride, depth, out);

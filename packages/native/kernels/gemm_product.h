@@ -13,11 +13,13 @@ struct FewRowsForm {
   bool copiesA;  // the small matrix is copied, so that its rows run along k
 };
 
+template <typename T>
 inline FewRowsForm few_rows_form(const GemmParams& p) {
   if (p.packedB) return {false, false, false};
   if (p.m <= (p.transposeB ? kFewRowsDotted : kFewRowsSummed)) return {true, false, p.transposeA && p.lda != 1};
   // Cᵀ = op(B)ᵀ · op(A)ᵀ. Its rows are columns of C: that suits dot products, and sums of rows only where C is one column wide.
-  const bool few = p.transposeA ? p.n == 1 && p.ldc == 1 : p.n <= kFewRowsDotted;
+  // Where its rows are whole vectors, B is a panel as it lies, and tiles make such sums without adding lanes up.
+  const bool few = p.transposeA ? p.n == 1 && p.ldc == 1 : p.n <= kFewRowsDotted && !reads_b_in_place<T>(p);
   if (few) return {true, true, !p.transposeB && p.ldb != 1};
   return {false, false, false};
 }
@@ -63,13 +65,14 @@ struct Blocking {
   int64_t shared, worker;  // elements of scratch
 
   explicit Blocking(const GemmParams& p) {
-    const FewRowsForm few = few_rows_form(p);
+    const FewRowsForm few = few_rows_form<T>(p);
     if (few.applies) {
       shared = few.copiesA ? round_up((few.swapped ? p.n : p.m) * p.k, 64) : 0;
       worker = 0;
       return;
     }
-    depth = even_block(p.k, kDepth, 8);
+    // A panel that is narrow is deep.
+    depth = even_block(p.k, kDepth * max64(1, Panels<T>::width / padded_columns<T>(p.n)), 8);
     superColumns = even_block(p.n, kSuperColumns, Panels<T>::width);
     superDepth = min64(p.k, depth * max64(1, kSuperElements / (depth * superColumns)));
     shared = p.packedB || reads_b_in_place<T>(p) ? 0 : round_up(superDepth * padded_columns<T>(superColumns), 64);
@@ -178,7 +181,7 @@ struct ProductPlan {
 
 template <typename T>
 void multiply_whole(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
-  const FewRowsForm few = few_rows_form(*product.params);
+  const FewRowsForm few = few_rows_form<T>(*product.params);
   if (!few.applies) return multiply_large(product, blocking, parallel, shared, workers);
   const GemmParams& p = *product.params;
   multiply_few_rows(few_rows(product, few, shared), parallel, [&](int64_t first, int64_t last, int worker) {

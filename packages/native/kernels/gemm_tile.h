@@ -56,6 +56,7 @@ struct PackedRows {
 template <typename T>
 struct UnitRows {
   const T* const* row;
+  int64_t next = 0;  // elements from these rows to those of the tile after this one, which are asked for meanwhile; 0: there are none
 };
 
 template <typename T>
@@ -97,13 +98,22 @@ NAGARE_INLINE void multiply_tile(const UnitRows<T>& rows, const T* b, int64_t bS
   const T* row[R];
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++) row[i] = rows.row[i];
-#pragma GCC unroll 4
-  for (int64_t k = 0; k < depth; k++) {
-    T a[R];
+  constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
+  const int64_t next = rows.next;
+  for (int64_t k0 = 0; k0 < depth; k0 += line) {
+    if (next) {
 #pragma GCC unroll 16
-    for (int i = 0; i < R; i++) a[i] = row[i][k];
-    multiply_step(a, b, acc);
-    b += bStride;
+      for (int i = 0; i < R; i++) __builtin_prefetch(row[i] + next + k0);
+    }
+    const int64_t k1 = k0 + line < depth ? k0 + line : depth;
+#pragma GCC unroll 4
+    for (int64_t k = k0; k < k1; k++) {
+      T a[R];
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) a[i] = row[i][k];
+      multiply_step(a, b, acc);
+      b += bStride;
+    }
   }
 }
 
