@@ -4,7 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as ng from "nagare";
-import { adoptStorage, allocateStorage, allocateUninitialized, allocateZeroed } from "nagare/backend";
+import {
+  adoptStorage,
+  allocateStorage,
+  allocateUninitialized,
+  allocateZeroed,
+  loadBackend,
+} from "nagare/backend";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 
 setFlagsFromString("--expose-gc");
@@ -50,6 +56,67 @@ describe("the books of memory", () => {
     });
     const buffers = new Set(arrays.map((array) => array.buffer));
     assert.ok(buffers.size <= 2, `${buffers.size} buffers for 500 small arrays`);
+  });
+});
+
+describe("results that nobody holds any more", () => {
+  const mebibyte = 1 << 20;
+
+  /** How often the collector is called while `body` runs. */
+  function countCollections(body: () => void): number {
+    const native = loadBackend("native");
+    const collect = native.collectGarbage?.bind(native);
+    let count = 0;
+    native.collectGarbage = () => {
+      count++;
+      collect?.();
+    };
+    try {
+      onBackend("native", body);
+    } finally {
+      delete native.collectGarbage;
+    }
+    return count;
+  }
+
+  for (const [name, kibibytes] of [
+    ["small", 16],
+    ["of middling size", 256],
+    ["large", 4096],
+  ] as const) {
+    test(`${name}: their memory is used again before it piles up, eager and compiled`, async () => {
+      const x = ng.zeros([kibibytes * 256]);
+      const addOne = ng.jit((v: ng.Tensor) => v.add(1));
+      const before = await settledBytes();
+      ng.resetPeakMemory();
+      onBackend("native", () => {
+        for (let bytes = 0; bytes < 512 * mebibyte; bytes += 2 * x.size * 4) addOne(x).add(x);
+      });
+      // Collected buffers are freed beside the program: some are still counted when others are allocated.
+      const most = ng.memory().peakBytes - before;
+      assert.ok(most < 128 * mebibyte, `${most / mebibyte} MiB at the most`);
+    });
+  }
+
+  test("are looked for less and less where results stay alive", () => {
+    const x = ng.zeros([mebibyte / 4]);
+    const held: ng.Tensor[] = [];
+    const garbage = countCollections(() => {
+      for (let i = 0; i < 512; i++) x.add(1);
+    });
+    const kept = countCollections(() => {
+      for (let i = 0; i < 512; i++) held.push(x.add(1));
+    });
+    assert.ok(garbage >= 8, `${garbage} collections of 512 MiB of garbage`);
+    assert.ok(kept <= garbage / 2, `${kept} collections while 512 MiB are kept, ${garbage} of garbage`);
+  });
+
+  test("a variable's value survives them", () => {
+    onBackend("native", () => {
+      const w = ng.variable(ng.zeros([mebibyte / 4]));
+      for (let i = 0; i < 200; i++) w.assign(w.value.add(1));
+      assert.equal(w.value.min().item(), 200);
+    });
   });
 });
 

@@ -20,6 +20,7 @@ import { type Addon, loadAddon } from "./addon.ts";
 import { type EngineCodes, takesFused } from "./compile.ts";
 import { clockOffset, NativeExecutable, type Observation } from "./executable.ts";
 import { PreparedConstants } from "./preparedConstants.ts";
+import { collectYoungGarbage } from "./youngGarbage.ts";
 
 /** Eager programs that are kept; the oldest make room. */
 const maximalEagerPrograms = 4096;
@@ -140,6 +141,10 @@ export class NativeBackend implements Backend {
 
   workingBytes(): number {
     return this.#addon.workingBytes();
+  }
+
+  collectGarbage(): void {
+    collectYoungGarbage();
   }
 
   roofline(): Roofline {

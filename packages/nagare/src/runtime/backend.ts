@@ -66,6 +66,8 @@ export interface Backend {
   compile(graph: Graph): Executable;
   /** Bytes the backend holds now for intermediate values and its kernels' workspace. Absent where it holds none. */
   workingBytes?(): number;
+  /** Frees storages made lately that nothing refers to any more, in less time than filling them takes. Absent where it cannot. */
+  collectGarbage?(): void;
   /** From now on tells the observer of every run at its end; undefined ends that. Absent where kernels cannot be timed. */
   observe?(observer: KernelObserver | undefined): void;
   /** The device's peaks. The first call measures them, in some tenths of a second. Absent where there is nothing to measure. */

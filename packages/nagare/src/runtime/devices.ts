@@ -68,6 +68,11 @@ export function workingBytes(): number {
   return bytes;
 }
 
+/** Frees storages made lately that nothing refers to any more, where the backend in use can. */
+export function collectGarbage(): void {
+  current?.collectGarbage?.();
+}
+
 /** The name of the backend in use. */
 export function backend(): string {
   return currentBackend().name;

@@ -8,7 +8,7 @@ import {
   type TypedArray,
   viewBuffer,
 } from "../core/index.ts";
-import { workingBytes } from "./devices.ts";
+import { collectGarbage, workingBytes } from "./devices.ts";
 
 /** Small tensors share blocks of this size: a block is one allocation and one entry in the books. */
 const blockBytes = 1 << 16;
@@ -47,13 +47,38 @@ function look(): { readonly liveBytes: number; readonly arenaBytes: number } {
   return { liveBytes, arenaBytes };
 }
 
+/**
+ * The collector runs when handles have filled its nursery, thousands of operations later: by then results that nobody has any
+ * more fill memory that no cache has and that the system has to provide anew. Called for each so many new bytes, it hands the
+ * same memory out again and again. Where results stay alive it is left alone until there are as many again.
+ */
+const bytesBetweenCollections = 1 << 24;
+let bytesSinceCollection = 0;
+let bytesUntilCollection = bytesBetweenCollections;
+let liveAtCollection = 0;
+
+function freeResults(liveBytes: number, largest: number): void {
+  const kept = liveBytes - liveAtCollection;
+  bytesUntilCollection =
+    kept > bytesSinceCollection / 2
+      ? Math.max(2 * bytesUntilCollection, liveBytes)
+      : Math.max(bytesBetweenCollections, 4 * largest);
+  bytesSinceCollection = 0;
+  liveAtCollection = liveBytes;
+  collectGarbage();
+}
+
 function enter(buffer: ArrayBuffer): ArrayBuffer {
   if (registry) {
     registeredBytes += buffer.byteLength;
     registry.register(buffer, buffer.byteLength);
   }
   bytesSinceLook += buffer.byteLength;
-  if (bytesSinceLook >= bytesBetweenLooks) look();
+  bytesSinceCollection += buffer.byteLength;
+  if (bytesSinceLook >= bytesBetweenLooks) {
+    const { liveBytes } = look();
+    if (bytesSinceCollection >= bytesUntilCollection) freeResults(liveBytes, buffer.byteLength);
+  }
   return buffer;
 }
 
