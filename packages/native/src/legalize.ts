@@ -6,6 +6,7 @@ import {
   type DType,
   type Graph,
   GraphBuilder,
+  isFloat,
   type Node,
   builder as ops,
   type Params,
@@ -46,6 +47,16 @@ function computeWider(node: Node, wide: DType, builder: GraphBuilder): readonly 
   });
 }
 
+/**
+ * A product of fewer rows or columns streams a factor through once, and does that faster when halves were converted before: vector
+ * times 4096 × 4096 in 0.75 of the time. From 16 rows on there is no difference.
+ */
+const fewRows = 8;
+
+function isFlat({ outputs: [result] }: Node): boolean {
+  return result?.shape.slice(-2).some((size) => Number(size) < fewRows) ?? false;
+}
+
 /** A product whose result is as narrow as its factors: its sums, rounded or wrapped. */
 function narrowSums({ inputs, params, op }: Node, dtype: DType, builder: GraphBuilder): readonly Value[] {
   const sum = emit(builder, op, inputs, { ...params, wide: true });
@@ -78,8 +89,10 @@ function reduceInTurns(node: Node, runs: readonly number[][], builder: GraphBuil
 function replacement(node: Node, builder: GraphBuilder): readonly Value[] | undefined {
   const dtype = node.inputs[0]?.dtype ?? "float32";
   const wide = sumDType(dtype);
-  if (node.op.name === "matmul" && dtype !== wide && !node.params.wide)
-    return narrowSums(node, dtype, builder);
+  if (node.op.name === "matmul" && dtype !== wide) {
+    if (isFloat(dtype) && isFlat(node)) return computeWider(node, wide, builder);
+    return node.params.wide ? undefined : narrowSums(node, dtype, builder);
+  }
   if (sumsOfProducts.has(node.op.name) && dtype !== wide) return computeWider(node, wide, builder);
   const axes = node.params.axes as readonly number[] | undefined;
   const runs = node.op.name.startsWith("reduce") && axes ? adjacentRuns(axes) : [];
