@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   type Aval,
+  allocateStorage,
   type ConcreteTensor,
   concreteShape,
   type DType,
@@ -129,6 +130,9 @@ describe("reductions of large shapes", () => {
     [[3, 70_000], [1]],
     [[500, 100], [1]],
     [[100, 500], [0]],
+    [[3001, 10], [1]],
+    [[131, 32], [1]],
+    [[70, 1], [1]],
     [[5000, 3], [0]],
     [[70_000, 3], [0]],
     [[4, 900, 20], [1]],
@@ -173,6 +177,26 @@ describe("reductions of large shapes", () => {
         if (axes.length === 1) {
           check("argMax", [x], { axis: axes[0] ?? 0 });
           check("argMin", [x], { axis: axes[0] ?? 0 });
+        }
+      }
+    });
+  }
+  for (const dtype of ["float32", "float64"] as const) {
+    test(`the first of equal ones, or the first NaN, in short rows and columns of ${dtype}`, () => {
+      const values = [Number.NaN, -1, 0, 0, 1, 1, 1, 2];
+      const random = seeded(6);
+      for (const shape of [
+        [201, 9],
+        [9, 201],
+        [130, 31],
+      ]) {
+        const size = (shape[0] ?? 0) * (shape[1] ?? 0);
+        const drawn = Array.from({ length: size }, () => values[Math.floor(random() * values.length)] ?? 0);
+        const x = { shape, dtype, storage: allocateStorage(dtype, size) };
+        x.storage.array.set(drawn as never);
+        for (const axis of [0, 1]) {
+          for (const name of ["argMax", "argMin"]) check(name, [x as ConcreteTensor], { axis });
+          for (const name of ["reduceMax", "reduceMin"]) check(name, [x as ConcreteTensor], { axes: [axis] });
         }
       }
     });

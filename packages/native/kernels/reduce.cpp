@@ -9,6 +9,9 @@ namespace {
 constexpr int64_t kPiece = 1 << 15;
 // Narrow rows are folded several at a time, as if they were one wide row.
 constexpr int64_t kNarrow = 16;
+// Rows of so few elements are turned, so many at a time, and folded as columns: a row fills no vector, many rows do.
+constexpr int64_t kShortRow = 32;
+constexpr int64_t kTurnedRows = 64;
 
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -43,8 +46,49 @@ struct Sink {
   }
 };
 
+// columns[j · kTurnedRows + i] = element j of row i, for `rows` rows of n elements from `index` on.
+template <typename T>
+NAGARE_INLINE void turn_rows(const Source<T>& x, int64_t index, int64_t n, int64_t rows, T* columns) {
+  T buffer[kShortRow * kTurnedRows];
+  const T* from = x.read(index, rows * n, buffer);
+  for (int64_t j = 0; j < n; j++) {
+    for (int64_t i = 0; i < rows; i++) columns[j * kTurnedRows + i] = from[i * n + j];
+  }
+}
+
+// body(first, rows, columns) for blocks of rows that are turned.
+template <typename T, typename Body>
+void each_turned(const ReduceParams& p, const Source<T>& x, const Parallel& parallel, const Body& body) {
+  const int64_t blocks = ceil_div(p.outer, kTurnedRows);
+  const int64_t perTask = kPiece / ((p.n + 1) * kTurnedRows) + 1;
+  parallel_for(parallel, ceil_div(blocks, perTask), [&](int64_t task, int) {
+    T columns[kShortRow * kTurnedRows];
+    const int64_t last = least(p.outer, (task + 1) * perTask * kTurnedRows);
+    for (int64_t first = task * perTask * kTurnedRows; first < last; first += kTurnedRows) {
+      const int64_t rows = least(kTurnedRows, last - first);
+      turn_rows(x, first * p.n, p.n, rows, columns);
+      body(first, rows, columns);
+    }
+  });
+}
+
+template <typename Op, typename T>
+void fold_short_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, const Parallel& parallel) {
+  each_turned(p, x, parallel, [&](int64_t first, int64_t rows, const T* columns) {
+    T sums[kTurnedRows];
+    for (int64_t i = 0; i < rows; i++) sums[i] = Op::identity;
+    int64_t j = 0;
+    for (; j + 8 <= p.n; j += 8) fold_eight_rows<Op, T>(columns + j * kTurnedRows, kTurnedRows, rows, sums);
+    for (; j < p.n; j++) {
+      for (int64_t i = 0; i < rows; i++) sums[i] = Op::apply(sums[i], columns[j * kTurnedRows + i]);
+    }
+    y.write(first, sums, rows);
+  });
+}
+
 template <typename Op, typename T>
 void fold_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, const Parallel& parallel, T* partial) {
+  if (p.n <= kShortRow) return fold_short_rows<Op, T>(p, x, y, parallel);
   const Split s = split_of(p);
   if (s.chunks == 1) {
     const int64_t perTask = kPiece / (p.n + 8) + 1;
@@ -131,8 +175,37 @@ int32_t position_in_row(const Source<T>& x, int64_t index, int64_t n) {
   return 0;
 }
 
+// Takes the elements of row `row` into account: `to` are the positions of the best so far.
+template <typename Op, typename T>
+NAGARE_INLINE void advance_positions(const T* from, int64_t columns, int64_t row, T* best, int32_t* to) {
+  int64_t c = 0;
+  if constexpr (sizeof(T) == sizeof(int32_t)) {
+    constexpr int N = kLanes<T>;
+    const Vec<int32_t> here = splat<int32_t>(static_cast<int32_t>(row));
+    for (; c + N <= columns; c += N) {
+      const Vec<T> b = load(best + c), v = load(from + c);
+      const auto better = (Op::apply(b, v) != b) & (b == b);
+      store(best + c, better ? v : b);
+      store(to + c, better ? here : load(to + c));
+    }
+  }
+  for (; c < columns; c++) {
+    // Strictly better, or the first NaN.
+    const bool better = Op::apply(best[c], from[c]) != best[c] && best[c] == best[c];
+    best[c] = better ? from[c] : best[c];
+    to[c] = better ? static_cast<int32_t>(row) : to[c];
+  }
+}
+
 template <typename Op, typename T>
 void positions(const ReduceParams& p, const Source<T>& x, int32_t* y, const Parallel& parallel) {
+  if (p.inner == 1 && p.n <= kShortRow) {
+    each_turned(p, x, parallel, [&](int64_t first, int64_t rows, T* columns) {
+      for (int64_t i = 0; i < rows; i++) y[first + i] = 0;
+      for (int64_t j = 1; j < p.n; j++) advance_positions<Op, T>(columns + j * kTurnedRows, rows, j, columns, y + first);
+    });
+    return;
+  }
   if (p.inner == 1) {
     const int64_t perTask = kPiece / (p.n + 8) + 1;
     parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int) {
@@ -151,12 +224,7 @@ void positions(const ReduceParams& p, const Source<T>& x, int32_t* y, const Para
     for (int64_t c = 0; c < columns; c++) to[c] = 0;
     for (int64_t row = 1; row < p.n; row++) {
       const T* from = x.read(index + row * p.inner, columns, buffer);
-      for (int64_t c = 0; c < columns; c++) {
-        // Strictly better, or the first NaN.
-        const bool better = Op::apply(best[c], from[c]) != best[c] && best[c] == best[c];
-        best[c] = better ? from[c] : best[c];
-        to[c] = better ? static_cast<int32_t>(row) : to[c];
-      }
+      advance_positions<Op, T>(from, columns, row, best, to);
     }
   });
 }
