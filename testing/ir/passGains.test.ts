@@ -83,6 +83,14 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x, v, w) => [x.matmul(v).sum(), x.matmul(w).sum()],
     bytes: [551944, 326664],
   },
+  outer: {
+    avals: [float32(256, 256), float32(256, 256), float32(1, 256), float32(1, 256)],
+    f: (w, moment, x, y) => {
+      const gradient = x.transpose().matmul(y);
+      return [w.sub(gradient), moment.add(gradient.square())];
+    },
+    arena: [262144, 0],
+  },
   rows: {
     avals: [float32(1000, 8), { shape: [4], dtype: "int32" }, float32(4, 8), float32()],
     f: (x, indices, updates, rate) => [

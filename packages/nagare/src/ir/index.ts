@@ -22,6 +22,7 @@ export * from "./passes/joinPads.ts";
 export * from "./passes/planMemory.ts";
 export * from "./passes/recompute.ts";
 export * from "./passes/releaseBarriers.ts";
+export * from "./passes/spreadOuterProducts.ts";
 export * from "./passes/sumProducts.ts";
 export * from "./passes/updateRows.ts";
 export * from "./print.ts";
