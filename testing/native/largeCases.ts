@@ -9,6 +9,8 @@ import { decoded, randomTensor, seeded } from "./tensors.ts";
 const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [150, 49, 260],
   [300, 100, 520],
+  [1, 1, 20_000],
+  [3, 1, 700],
   [7, 3100, 130],
   [3, 2000, 300],
   [2000, 3, 300],

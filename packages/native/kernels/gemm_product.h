@@ -16,6 +16,8 @@ struct FewRowsForm {
 template <typename T>
 inline FewRowsForm few_rows_form(const GemmParams& p) {
   if (p.packedB) return {false, false, false};
+  // One column: dot products with the rows of A, however few.
+  if (p.n == 1 && p.ldb == 1 && !p.transposeA && !p.transposeB) return {true, true, false};
   if (p.m <= (p.transposeB ? kFewRowsDotted : kFewRowsSummed)) return {true, false, p.transposeA && p.lda != 1};
   // Cᵀ = op(B)ᵀ · op(A)ᵀ. Its rows are columns of C: that suits dot products, and sums of rows only where C is one column wide.
   // Where its rows are whole vectors, B is a panel as it lies, and tiles make such sums without adding lanes up.
