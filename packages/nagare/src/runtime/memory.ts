@@ -53,16 +53,15 @@ function look(): { readonly liveBytes: number; readonly arenaBytes: number } {
  * same memory out again and again. Where results stay alive it is left alone until there are as many again.
  */
 const bytesBetweenCollections = 1 << 24;
+/** A few larger results make V8 look through its whole heap, whatever it is asked for: asking gains nothing. */
+const largestCollected = 1 << 22;
 let bytesSinceCollection = 0;
 let bytesUntilCollection = bytesBetweenCollections;
 let liveAtCollection = 0;
 
-function freeResults(liveBytes: number, largest: number): void {
-  const kept = liveBytes - liveAtCollection;
-  bytesUntilCollection =
-    kept > bytesSinceCollection / 2
-      ? Math.max(2 * bytesUntilCollection, liveBytes)
-      : Math.max(bytesBetweenCollections, 4 * largest);
+function freeResults(liveBytes: number): void {
+  const kept = liveBytes - liveAtCollection > bytesSinceCollection / 2;
+  bytesUntilCollection = kept ? Math.max(2 * bytesUntilCollection, liveBytes) : bytesBetweenCollections;
   bytesSinceCollection = 0;
   liveAtCollection = liveBytes;
   collectGarbage();
@@ -74,10 +73,10 @@ function enter(buffer: ArrayBuffer): ArrayBuffer {
     registry.register(buffer, buffer.byteLength);
   }
   bytesSinceLook += buffer.byteLength;
-  bytesSinceCollection += buffer.byteLength;
+  if (buffer.byteLength <= largestCollected) bytesSinceCollection += buffer.byteLength;
   if (bytesSinceLook >= bytesBetweenLooks) {
     const { liveBytes } = look();
-    if (bytesSinceCollection >= bytesUntilCollection) freeResults(liveBytes, buffer.byteLength);
+    if (bytesSinceCollection >= bytesUntilCollection) freeResults(liveBytes);
   }
   return buffer;
 }
