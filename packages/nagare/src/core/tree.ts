@@ -92,7 +92,7 @@ export function flattenLike(def: TreeDef, tree: unknown, leaves: Leaf[]): boolea
     leaves.push(tree);
     return true;
   }
-  if (def.kind === "static") return Object.is(def.value, tree) && !isLeaf(tree);
+  if (def.kind === "static") return Object.is(def.value, tree);
   if (def.kind === "array") {
     if (!Array.isArray(tree) || tree.length !== def.children.length) return false;
     for (let i = 0; i < tree.length; i++) {
@@ -118,7 +118,7 @@ function childrenLike(
 ): Readonly<Record<string, unknown>> | undefined {
   if (typeof node !== "object" || node === null || isLeaf(node)) return undefined;
   if (def.kind === "object") return node === def.object ? (node as TreeNode)[treeChildren]() : undefined;
-  return !Array.isArray(node) && !(treeChildren in node) && isRecord(node) ? node : undefined;
+  return !(treeChildren in node) && isRecord(node) ? node : undefined;
 }
 
 /**

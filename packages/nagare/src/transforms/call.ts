@@ -74,6 +74,26 @@ export function readCall(
 /** What the key says of a leaf: shape and dtype of what becomes an input; of anything else, which one it is. */
 type LeafSignature = Aval | { readonly leaf: Leaf };
 
+/** What is remembered of a call. */
+interface Signature {
+  readonly def: TreeDef;
+  readonly key: string;
+  readonly leaves: readonly LeafSignature[];
+}
+
+function signatureOf({ def, key, leaves, inputs }: Call): Signature {
+  let next = 0;
+  return {
+    def,
+    key,
+    // Not the tensors themselves: they would stay alive.
+    leaves: leaves.map((leaf) => {
+      const input = isInput(leaf) ? inputs[next++] : undefined;
+      return input ? { shape: input.shape, dtype: input.dtype } : { leaf };
+    }),
+  };
+}
+
 /**
  * Reads the calls of one function. A call of the same signature as the one before is known without its key being put together,
  * which takes longer than a small program runs.
@@ -81,9 +101,7 @@ type LeafSignature = Aval | { readonly leaf: Leaf };
 export class CallReader {
   readonly #statics: readonly number[];
   readonly #donate: readonly number[];
-  #def: TreeDef | undefined;
-  #key = "";
-  #signatures: readonly LeafSignature[] = [];
+  #last: Signature | undefined;
 
   /** The places of static arguments and of those that are given away. */
   constructor(statics: readonly number[], donate: readonly number[]) {
@@ -98,24 +116,17 @@ export class CallReader {
     const again = this.#readAgain(args);
     if (again) return again;
     const call = readCall(args, this.#statics);
-    let next = 0;
-    // Not the tensors themselves: they would stay alive.
-    this.#signatures = call.leaves.map((leaf) => {
-      const input = isInput(leaf) ? call.inputs[next++] : undefined;
-      return input ? { shape: input.shape, dtype: input.dtype } : { leaf };
-    });
-    this.#def = call.def;
-    this.#key = call.key;
+    this.#last = signatureOf(call);
     return call;
   }
 
   #readAgain(args: readonly unknown[]): Call | undefined {
-    const def = this.#def;
+    const last = this.#last;
     const leaves: Leaf[] = [];
-    if (!def || !flattenLike(def, withStatics(args, this.#statics), leaves)) return undefined;
+    if (!last || !flattenLike(last.def, withStatics(args, this.#statics), leaves)) return undefined;
     const inputs: Tensor[] = [];
     for (let i = 0; i < leaves.length; i++) {
-      const [leaf, signature] = [leaves[i], this.#signatures[i]];
+      const [leaf, signature] = [leaves[i], last.leaves[i]];
       if (leaf === undefined || !signature) return undefined;
       if ("leaf" in signature) {
         if (leaf !== signature.leaf) return undefined;
@@ -126,7 +137,7 @@ export class CallReader {
         return undefined;
       inputs.push(input);
     }
-    return { key: this.#key, inputs, def, leaves, donated: none };
+    return { key: last.key, inputs, def: last.def, leaves, donated: none };
   }
 }
 

@@ -2,6 +2,7 @@
 import { concreteSize, isConcrete } from "../../core/index.ts";
 import { builder as ops } from "../../ops/index.ts";
 import { type Graph, type Node, producers, type Value } from "../graph.ts";
+import { haveSameFlags } from "./productFlags.ts";
 import { type Rewriter, rewriteGraph } from "./rewrite.ts";
 
 /**
@@ -31,12 +32,7 @@ function groupsOf(graph: Graph): Map<Node, Node[]> {
     if (!a || !b || narrowColumns(node) === undefined) continue;
     const maker = makers.get(b);
     const known = firsts.get(a) ?? [];
-    const first = known.find(
-      ({ params }) =>
-        params.transposeA === node.params.transposeA &&
-        params.transposeB === node.params.transposeB &&
-        params.wide === node.params.wide,
-    );
+    const first = known.find(({ params }) => haveSameFlags(params, node.params));
     if (!first) {
       firsts.set(a, [...known, node]);
       groups.set(node, [node]);

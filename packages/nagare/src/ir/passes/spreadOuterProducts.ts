@@ -1,5 +1,5 @@
 /** Large products of a column and a row, as elementwise products. */
-import { concreteSize, type Dim, isConcrete } from "../../core/index.ts";
+import { concreteSize, isConcrete } from "../../core/index.ts";
 import { builder as ops } from "../../ops/index.ts";
 import type { Graph, Node, Value } from "../graph.ts";
 import { type Rewriter, rewriteGraph } from "./rewrite.ts";
@@ -7,22 +7,22 @@ import { type Rewriter, rewriteGraph } from "./rewrite.ts";
 /** Small ones stay products: their updates then have the form of the others and are grouped with them. */
 const minimalElements = 1 << 16;
 
-/** The factor with its last two axes in the order in which the product reads them, if the axis it sums over has size 1. */
-function oriented(factor: Value, transposed: boolean, summed: "row" | "column", rewriter: Rewriter) {
-  const [batch, [rows, columns]] = [factor.shape.slice(0, -2), factor.shape.slice(-2) as [Dim, Dim]];
-  const [first, second] = transposed ? [columns, rows] : [rows, columns];
-  if ((summed === "column" ? second : first) !== 1) return undefined;
-  return transposed ? rewriter.emit(ops.reshape, [factor], { shape: [...batch, first, second] }) : factor;
+/** The factor with its last two axes in the order in which the product reads them. One has size 1: no element moves. */
+function oriented(factor: Value, transposed: boolean, rewriter: Rewriter): Value {
+  if (!transposed) return factor;
+  const [rows = 1, columns = 1] = factor.shape.slice(-2);
+  return rewriter.emit(ops.reshape, [factor], { shape: [...factor.shape.slice(0, -2), columns, rows] });
 }
 
 function spread({ op, inputs: [a, b], outputs: [y], params, body }: Node, rewriter: Rewriter) {
   if (op.name !== "matmul" || body || !a || !b || !y || !isConcrete(y.shape)) return undefined;
-  if (a.shape.length < 2 || b.shape.length < 2 || concreteSize(y.shape) < minimalElements) return undefined;
+  const terms = a.shape.at(params.transposeA ? -2 : -1);
+  if (terms !== 1 || concreteSize(y.shape) < minimalElements) return undefined;
   // Narrower factors are multiplied more widely than elements are.
   if ([a, b, y].some(({ dtype }) => dtype !== "float32" && dtype !== "float64")) return undefined;
-  const column = oriented(a, Boolean(params.transposeA), "column", rewriter);
-  const row = column && oriented(b, Boolean(params.transposeB), "row", rewriter);
-  return row && rewriter.emit(ops.mul, [column, row], {});
+  const column = oriented(a, Boolean(params.transposeA), rewriter);
+  const row = oriented(b, Boolean(params.transposeB), rewriter);
+  return rewriter.emit(ops.mul, [column, row], {});
 }
 
 /**

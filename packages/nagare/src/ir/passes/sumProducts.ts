@@ -2,6 +2,7 @@
 import { concreteSize, isConcrete } from "../../core/index.ts";
 import { builder as ops, type Params } from "../../ops/index.ts";
 import type { Graph, Node, Value } from "../graph.ts";
+import { haveSameFlags } from "./productFlags.ts";
 import { type Rewriter, rewriteGraph } from "./rewrite.ts";
 import { sumTrees } from "./sumTrees.ts";
 
@@ -9,8 +10,6 @@ import { sumTrees } from "./sumTrees.ts";
 interface Product {
   readonly a: Value;
   readonly b: Value;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
   readonly params: Params;
 }
 
@@ -19,23 +18,17 @@ function productOf(node: Node | undefined): Product | undefined {
   if (node?.op.name !== "matmul" || !a || !b || a.shape.length !== 2 || b.shape.length !== 2)
     return undefined;
   if (!isConcrete(a.shape) || !isConcrete(b.shape)) return undefined;
-  const { params } = node;
-  return { a, b, transposeA: params.transposeA === true, transposeB: params.transposeB === true, params };
+  return { a, b, params: node.params };
 }
 
 /** Whether the factors of both can be put side by side. */
 function areAlike(a: Product, b: Product): boolean {
-  return (
-    a.transposeA === b.transposeA &&
-    a.transposeB === b.transposeB &&
-    a.params.wide === b.params.wide &&
-    a.a.dtype === b.a.dtype
-  );
+  return haveSameFlags(a.params, b.params) && a.a.dtype === b.a.dtype;
 }
 
 /** The axis of each factor along which the products are summed. */
-function innerAxes({ transposeA, transposeB }: Product): readonly [number, number] {
-  return [transposeA ? 0 : 1, transposeB ? 1 : 0];
+function innerAxes({ params }: Product): readonly [number, number] {
+  return [params.transposeA ? 0 : 1, params.transposeB ? 1 : 0];
 }
 
 function sizeOfAll(values: readonly Value[]): number {
