@@ -1,4 +1,5 @@
 // The door to JavaScript: what the engine is and how it is set, and the list of all its functions.
+#include "addon_reachability.h"
 #include "addon_runs.h"
 #include "addon_values.h"
 #include "engine.h"
@@ -136,7 +137,7 @@ napi_value start(napi_env env, napi_value exports) {
     napi_throw_error(env, nullptr, engine.unavailable().c_str());
     return nullptr;
   }
-  if (!start_environment(env)) return nullptr;
+  if (!start_environment(env) || !start_reachability(env, exports)) return nullptr;
   const struct {
     const char* name;
     napi_callback function;

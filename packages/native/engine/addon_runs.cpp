@@ -5,7 +5,6 @@
 
 #include "addon_values.h"
 #include "engine.h"
-#include "large_pages.h"
 
 namespace nagare {
 namespace {
@@ -81,7 +80,6 @@ bool read_memory(napi_env env, const Program& program, int index, napi_value val
     type_error(env, "memory " + std::to_string(index) + " is not aligned to its elements");
     return false;
   }
-  if (needs.written) prefer_large_pages(view.data, view.bytes);
   data = view.data;
   return true;
 }

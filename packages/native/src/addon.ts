@@ -44,6 +44,10 @@ export interface Addon {
   /** The same, unless the number of threads of this process was set before. */
   setDefaultThreads(count: number): void;
   workingBytes(): number;
+  /** As in `Reachability`. */
+  watch(array: TypedArray, number: number): void;
+  collected(all: boolean): readonly number[];
+  place(array: Uint8Array): number;
   /** Measures the peaks, operations and bytes a second, with one thread and with all. */
   roofline(): Roofline;
 }

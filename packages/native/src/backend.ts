@@ -11,6 +11,7 @@ import {
   type Param,
   type Params,
   type Primitive,
+  type Reachability,
   type Roofline,
   type Shape,
   type Storage,
@@ -72,6 +73,7 @@ function graphOf(op: Primitive, inputs: readonly ConcreteTensor[], params: Param
 export class NativeBackend implements Backend {
   readonly name = "native";
   readonly threads: Required<Backend>["threads"];
+  readonly reachability: Reachability;
   readonly #addon: Addon;
   readonly #codes: EngineCodes;
   readonly #constants: PreparedConstants;
@@ -91,6 +93,12 @@ export class NativeBackend implements Backend {
       reductions: new Map(Object.entries(reductions)),
     };
     this.#constants = new PreparedConstants(addon, this.#codes.instructions);
+    this.reachability = {
+      watch: addon.watch,
+      collected: addon.collected,
+      collectYoung: collectYoungGarbage,
+      place: addon.place,
+    };
     this.threads = {
       get: () => addon.threads(),
       set: (count) => addon.setThreads(checkThreads(count, count, "setThreads")),
@@ -141,10 +149,6 @@ export class NativeBackend implements Backend {
 
   workingBytes(): number {
     return this.#addon.workingBytes();
-  }
-
-  collectGarbage(): void {
-    collectYoungGarbage();
   }
 
   roofline(): Roofline {

@@ -2,6 +2,7 @@
 import type { Aval, ConcreteTensor, Pending, Storage } from "../core/index.ts";
 import type { Graph, Node } from "../ir/index.ts";
 import type { Params, Primitive } from "../ops/index.ts";
+import type { Reachability } from "./reachability.ts";
 
 /** The storages a run has written, or is writing until `pending` is over. */
 export interface RunResult {
@@ -66,8 +67,8 @@ export interface Backend {
   compile(graph: Graph): Executable;
   /** Bytes the backend holds now for intermediate values and its kernels' workspace. Absent where it holds none. */
   workingBytes?(): number;
-  /** Frees storages made lately that nothing refers to any more, in less time than filling them takes. Absent where it cannot. */
-  collectGarbage?(): void;
+  /** Tells of arrays that nothing refers to any more, so that their memory is used again. Absent where it cannot. */
+  readonly reachability?: Reachability;
   /** From now on tells the observer of every run at its end; undefined ends that. Absent where kernels cannot be timed. */
   observe?(observer: KernelObserver | undefined): void;
   /** The device's peaks. The first call measures them, in some tenths of a second. Absent where there is nothing to measure. */

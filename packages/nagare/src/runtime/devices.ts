@@ -2,6 +2,7 @@
 import { NagareError, ValueError } from "../core/index.ts";
 import type { Backend } from "./backend.ts";
 import { environment } from "./environment.ts";
+import type { Reachability } from "./reachability.ts";
 
 /** Loads a backend when it is first needed; throws with the reason when it cannot work here. */
 export type BackendLoader = () => Backend;
@@ -68,9 +69,9 @@ export function workingBytes(): number {
   return bytes;
 }
 
-/** Frees storages made lately that nothing refers to any more, where the backend in use can. */
-export function collectGarbage(): void {
-  current?.collectGarbage?.();
+/** What the backend in use can tell of arrays that nobody holds any more; undefined where it cannot, or none is in use yet. */
+export function currentReachability(): Reachability | undefined {
+  return current?.reachability;
 }
 
 /** The name of the backend in use. */

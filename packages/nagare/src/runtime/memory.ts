@@ -8,7 +8,8 @@ import {
   type TypedArray,
   viewBuffer,
 } from "../core/index.ts";
-import { collectGarbage, workingBytes } from "./devices.ts";
+import { currentReachability, workingBytes } from "./devices.ts";
+import { StoragePool, uninitializedBuffer } from "./pool.ts";
 
 /** Small tensors share blocks of this size: a block is one allocation and one entry in the books. */
 const blockBytes = 1 << 16;
@@ -33,38 +34,36 @@ const registry = memoryUsage
       registeredBytes -= bytes;
     });
 
-/** Asking the engine takes as long as filling some dozen KiB: it is done once for so many new bytes. */
+/** Asking the engine takes as long as filling some dozen KiB: it is done once for so many new bytes outside the pool. */
 const bytesBetweenLooks = 1 << 24;
 let bytesSinceLook = 0;
+/** Bytes of arrays outside the pool, when they were looked at last. */
+let otherBytes = 0;
 let peakBytes = 0;
+
+/** Where larger results live, once a backend is in use that can tell when nobody holds them any more. */
+let pool: StoragePool | undefined;
+
+function currentPool(): StoragePool | undefined {
+  if (!pool) {
+    const reachability = currentReachability();
+    if (reachability) pool = new StoragePool(reachability);
+  }
+  return pool;
+}
+
+function notePeak(arenaBytes: number): void {
+  peakBytes = Math.max(peakBytes, otherBytes + (pool?.peakBytes ?? 0) + arenaBytes);
+}
 
 /** The bytes in use now; remembers the most there have been. */
 function look(): { readonly liveBytes: number; readonly arenaBytes: number } {
-  const liveBytes = memoryUsage?.().arrayBuffers ?? registeredBytes;
-  const arenaBytes = workingBytes();
   bytesSinceLook = 0;
-  peakBytes = Math.max(peakBytes, liveBytes + arenaBytes);
-  return { liveBytes, arenaBytes };
-}
-
-/**
- * The collector runs when handles have filled its nursery, thousands of operations later: by then results that nobody has any
- * more fill memory that no cache has and that the system has to provide anew. Called for each so many new bytes, it hands the
- * same memory out again and again. Where results stay alive it is left alone until there are as many again.
- */
-const bytesBetweenCollections = 1 << 24;
-/** A few larger results make V8 look through its whole heap, whatever it is asked for: asking gains nothing. */
-const largestCollected = 1 << 22;
-let bytesSinceCollection = 0;
-let bytesUntilCollection = bytesBetweenCollections;
-let liveAtCollection = 0;
-
-function freeResults(liveBytes: number): void {
-  const kept = liveBytes - liveAtCollection > bytesSinceCollection / 2;
-  bytesUntilCollection = kept ? Math.max(2 * bytesUntilCollection, liveBytes) : bytesBetweenCollections;
-  bytesSinceCollection = 0;
-  liveAtCollection = liveBytes;
-  collectGarbage();
+  pool?.look();
+  otherBytes = (memoryUsage?.().arrayBuffers ?? registeredBytes) - (pool?.totalBytes ?? 0);
+  const arenaBytes = workingBytes();
+  notePeak(arenaBytes);
+  return { liveBytes: otherBytes + (pool?.usedBytes ?? 0), arenaBytes };
 }
 
 function enter(buffer: ArrayBuffer): ArrayBuffer {
@@ -73,18 +72,9 @@ function enter(buffer: ArrayBuffer): ArrayBuffer {
     registry.register(buffer, buffer.byteLength);
   }
   bytesSinceLook += buffer.byteLength;
-  if (buffer.byteLength <= largestCollected) bytesSinceCollection += buffer.byteLength;
-  if (bytesSinceLook >= bytesBetweenLooks) {
-    const { liveBytes } = look();
-    if (bytesSinceCollection >= bytesUntilCollection) freeResults(liveBytes);
-  }
+  if (bytesSinceLook >= bytesBetweenLooks) look();
   return buffer;
 }
-
-interface NodeBuffer {
-  allocUnsafeSlow(size: number): { readonly buffer: ArrayBuffer };
-}
-const nodeBuffer = (globalThis as { Buffer?: NodeBuffer }).Buffer;
 
 /** A fresh array of `size` elements whose contents are not defined: what kernels write their results into. */
 export function allocateUninitialized(dtype: DType, size: number): TypedArray {
@@ -98,9 +88,9 @@ export function allocateUninitialized(dtype: DType, size: number): TypedArray {
     blockUsed += Math.ceil(bytes / alignment) * alignment;
     return array;
   }
-  // Zeroing pages that a kernel overwrites at once is a third of the cost of a large result.
-  const buffer = nodeBuffer ? nodeBuffer.allocUnsafeSlow(bytes).buffer : new ArrayBuffer(bytes);
-  return viewBuffer(dtype, enter(buffer), 0, size);
+  return (
+    currentPool()?.allocate(dtype, size) ?? viewBuffer(dtype, enter(uninitializedBuffer(bytes)), 0, size)
+  );
 }
 
 /** Fresh storage of `size` elements, whose contents are not defined. */
@@ -153,6 +143,8 @@ export function memory(): MemoryInfo {
  * step(x, y); ng.memory().peakBytes; // what this step needed
  */
 export function resetPeakMemory(): void {
+  pool?.resetPeak();
+  look();
   peakBytes = 0;
   look();
 }

@@ -1,0 +1,212 @@
+/**
+ * Memory of results, used again as soon as nobody holds them. Left to the collector alone, a loop that drops its results fills
+ * memory that no cache has and that the system has to provide page by page, and makes the collector, which counts such bytes as its
+ * own, go through its whole heap every few results. The pool's memory is a few buffers for it that stay.
+ */
+import { bytesPerElement, type DType, type TypedArray, viewBuffer } from "../core/index.ts";
+import type { Reachability } from "./reachability.ts";
+
+/** Blocks begin at a line of the cache, and at a whole vector of every instruction set. */
+const alignment = 64;
+/** Smaller blocks share a buffer of at least this size. */
+const slabBytes = 1 << 20;
+/** Of small blocks, no more than this many share one. */
+const maximalBlocks = 64;
+/**
+ * The collector is called after as many new bytes as eight of the results asked for have, within these bounds: rarely enough to
+ * take a small part of the time that writing them takes, often enough for small results to find memory that a cache has.
+ */
+const leastBytesBetweenCollections = 1 << 24;
+const mostBytesBetweenCollections = 1 << 26;
+const resultsBetweenCollections = 8;
+/** Free memory beyond this, and beyond what is in use, goes back to the system when the pool grows. */
+const freeBytesKept = 1 << 27;
+
+/** A buffer of the pool. */
+interface Slab {
+  readonly buffer: ArrayBuffer;
+  readonly blocks: readonly Block[];
+  used: number;
+}
+
+/** A piece of a slab: one array at a time lives in it. */
+interface Block {
+  readonly slab: Slab;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly number: number;
+  /** Bytes of the array that lives in it; 0 while it is free. */
+  used: number;
+}
+
+/** Sizes of blocks: four for each power of two, so that at most a fifth of a block is not used. */
+function roundUp(bytes: number): number {
+  const step = 2 ** (Math.ceil(Math.log2(bytes)) - 3);
+  return Math.max(alignment, Math.ceil(bytes / step) * step);
+}
+
+interface NodeBuffer {
+  allocUnsafeSlow(size: number): { readonly buffer: ArrayBuffer };
+}
+const nodeBuffer = (globalThis as { Buffer?: NodeBuffer }).Buffer;
+
+/** A fresh buffer. Zeroing pages that a kernel overwrites at once would be a third of the cost of a large result. */
+export function uninitializedBuffer(bytes: number): ArrayBuffer {
+  return nodeBuffer ? nodeBuffer.allocUnsafeSlow(bytes).buffer : new ArrayBuffer(bytes);
+}
+
+/** The memory of results of one thread of JavaScript. */
+export class StoragePool {
+  readonly #reachability: Reachability;
+  readonly #free = new Map<number, Block[]>();
+  readonly #blocks: (Block | undefined)[] = [];
+  /** Numbers of blocks that went back to the system. */
+  readonly #numbers: number[] = [];
+  readonly #slabs = new Set<Slab>();
+  #totalBytes = 0;
+  #usedBytes = 0;
+  #peakBytes = 0;
+  #freeBytes = 0;
+  #bytesSinceCollection = 0;
+  /** Bytes that were found alive by the last collection, where they were most of those that were new. */
+  #keptBytes = 0;
+  #bytesSinceFullLook = 0;
+
+  constructor(reachability: Reachability) {
+    this.#reachability = reachability;
+  }
+
+  /** Bytes of all buffers of the pool. */
+  get totalBytes(): number {
+    return this.#totalBytes;
+  }
+
+  /** Bytes of arrays that are reachable or not yet found to be unreachable. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** The most there were of `usedBytes` since the start or since `resetPeak`. */
+  get peakBytes(): number {
+    return this.#peakBytes;
+  }
+
+  resetPeak(): void {
+    this.#peakBytes = this.#usedBytes;
+  }
+
+  /** An array of `size` elements whose contents are not defined. Its memory is another's once nothing refers to the array itself. */
+  allocate(dtype: DType, size: number): TypedArray {
+    const bytes = size * bytesPerElement(dtype);
+    const rounded = roundUp(bytes);
+    const block = this.#free.get(rounded)?.pop() ?? this.#find(rounded);
+    const array = viewBuffer(dtype, block.slab.buffer, block.offset, size);
+    this.#reachability.watch(array, block.number);
+    block.used = bytes;
+    block.slab.used++;
+    this.#freeBytes -= block.bytes;
+    this.#usedBytes += bytes;
+    if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
+    this.#bytesSinceCollection += bytes;
+    this.#bytesSinceFullLook += bytes;
+    return array;
+  }
+
+  /** Takes back the blocks of all arrays that the collector is known to have freed. */
+  look(): void {
+    this.#bytesSinceFullLook = 0;
+    this.#takeBack(true);
+  }
+
+  /** A block of that size: one that nobody holds any more, or a new one. */
+  #find(bytes: number): Block {
+    const due = Math.min(
+      Math.max(resultsBetweenCollections * bytes, leastBytesBetweenCollections),
+      mostBytesBetweenCollections,
+    );
+    if (this.#bytesSinceCollection >= Math.max(due, this.#keptBytes)) this.#collect();
+    let block = this.#free.get(bytes)?.pop();
+    if (block) return block;
+    // V8 goes through its whole heap when it thinks fit, as when the pool has grown.
+    if (this.#bytesSinceFullLook >= Math.max(due, this.#usedBytes / 4)) this.look();
+    block = this.#free.get(bytes)?.pop();
+    return block ?? this.#grow(bytes);
+  }
+
+  #collect(): void {
+    this.#reachability.collectYoung();
+    const freed = this.#takeBack(false);
+    // Where results stay alive the collector is left alone until there are as many again.
+    this.#keptBytes = freed < this.#bytesSinceCollection / 2 ? this.#usedBytes : 0;
+    this.#bytesSinceCollection = 0;
+  }
+
+  #takeBack(all: boolean): number {
+    const before = this.#usedBytes;
+    for (const number of this.#reachability.collected(all)) {
+      const block = this.#blocks[number];
+      if (!block) continue;
+      this.#usedBytes -= block.used;
+      block.used = 0;
+      block.slab.used--;
+      this.#freeBytes += block.bytes;
+      this.#freeList(block.bytes).push(block);
+    }
+    return before - this.#usedBytes;
+  }
+
+  #freeList(bytes: number): Block[] {
+    let list = this.#free.get(bytes);
+    if (!list) {
+      list = [];
+      this.#free.set(bytes, list);
+    }
+    return list;
+  }
+
+  /** Makes a slab of blocks of that size; all but the block that is returned are free. */
+  #grow(bytes: number): Block {
+    if (this.#freeBytes > Math.max(freeBytesKept, this.#usedBytes)) this.#release();
+    const count = Math.min(maximalBlocks, Math.max(1, Math.floor(slabBytes / bytes)));
+    const buffer = uninitializedBuffer(count * bytes + alignment);
+    const past = this.#reachability.place(new Uint8Array(buffer)) % alignment;
+    const first = (alignment - past) % alignment;
+    const blocks: Block[] = [];
+    const slab: Slab = { buffer, blocks, used: 0 };
+    for (let i = 0; i < count; i++) {
+      const number = this.#numbers.pop() ?? this.#blocks.length;
+      const block: Block = { slab, offset: first + i * bytes, bytes, number, used: 0 };
+      this.#blocks[number] = block;
+      blocks.push(block);
+    }
+    this.#slabs.add(slab);
+    this.#totalBytes += buffer.byteLength;
+    this.#freeBytes += count * bytes;
+    const [block, ...others] = blocks as [Block, ...Block[]];
+    this.#freeList(bytes).push(...others);
+    return block;
+  }
+
+  /** Gives slabs in which nothing lives back to the system, those made first before others, until half of the free bytes are left. */
+  #release(): void {
+    const released = new Set<Slab>();
+    const target = Math.max(freeBytesKept, this.#usedBytes) / 2;
+    for (const slab of this.#slabs) {
+      if (this.#freeBytes <= target) break;
+      if (slab.used > 0) continue;
+      released.add(slab);
+      this.#slabs.delete(slab);
+      this.#totalBytes -= slab.buffer.byteLength;
+      for (const { bytes, number } of slab.blocks) {
+        this.#freeBytes -= bytes;
+        this.#blocks[number] = undefined;
+        this.#numbers.push(number);
+      }
+    }
+    for (const [bytes, list] of this.#free) {
+      const left = list.filter(({ slab }) => !released.has(slab));
+      if (left.length > 0) this.#free.set(bytes, left);
+      else this.#free.delete(bytes);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/** The memory of results: what lives in it stays whole, what is dropped makes room. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { type Reachability, StoragePool, type TypedArray } from "nagare/backend";
+
+/** Stands for the collector: arrays are unreachable when the test says so, and found so when it is asked to collect. */
+class Told implements Reachability {
+  readonly held = new Map<number, TypedArray>();
+  readonly #dropped: number[] = [];
+  readonly #found: number[] = [];
+  collections = 0;
+
+  watch(array: TypedArray, number: number): void {
+    assert.ok(!this.held.has(number), `number ${number} is given to two arrays at once`);
+    this.held.set(number, array);
+  }
+
+  drop(number: number): void {
+    this.held.delete(number);
+    this.#dropped.push(number);
+  }
+
+  collectYoung(): void {
+    this.collections++;
+    this.#found.push(...this.#dropped.splice(0));
+  }
+
+  collected(): readonly number[] {
+    return this.#found.splice(0);
+  }
+
+  place(): number {
+    return 16;
+  }
+}
+
+const mebibyte = 1 << 20;
+
+describe("the pool of results", () => {
+  test("arrays that are held never share memory, whatever was dropped in between", () => {
+    const step = fc.record({
+      dtype: fc.constantFrom("float32", "uint8", "float64", "int64"),
+      size: fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 400_000 })),
+      drop: fc.nat(),
+      collect: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const told = new Told();
+        const pool = new StoragePool(told);
+        for (const { dtype, size, drop, collect } of steps) {
+          const array = pool.allocate(dtype, size);
+          assert.equal(array.length, size);
+          const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+          // The pool was told that its buffers begin 16 bytes past a line.
+          assert.equal((array.byteOffset + 16) % 64, 0);
+          bytes.fill([...told.held.keys()].at(-1) ?? 0);
+          const held = [...told.held.keys()];
+          if (drop % 3 > 0) told.drop(held[drop % held.length] ?? 0);
+          if (collect) {
+            told.collectYoung();
+            pool.look();
+          }
+        }
+        let bytes = 0;
+        for (const [number, array] of told.held) {
+          const elements = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+          assert.ok(
+            elements.every((element) => element === number % 256),
+            `array ${number} was written over`,
+          );
+          bytes += array.byteLength;
+        }
+        told.collectYoung();
+        pool.look();
+        assert.equal(pool.usedBytes, bytes);
+        assert.ok(pool.peakBytes >= bytes && pool.totalBytes >= bytes);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("results dropped at once live in what one collection's worth of them needs", () => {
+    const told = new Told();
+    const pool = new StoragePool(told);
+    for (const size of [1000, 100_000, 4 * mebibyte]) {
+      const before = pool.totalBytes;
+      for (let bytes = 0; bytes < 512 * mebibyte; bytes += 4 * size) {
+        pool.allocate("float32", size);
+        told.drop([...told.held.keys()].at(-1) ?? 0);
+      }
+      const grown = pool.totalBytes - before;
+      assert.ok(grown <= 96 * mebibyte, `${grown / mebibyte} MiB for results of ${4 * size} bytes`);
+    }
+  });
+
+  test("the collector is left alone while results stay alive", () => {
+    const told = new Told();
+    const pool = new StoragePool(told);
+    for (let i = 0; i < 512; i++) pool.allocate("float32", mebibyte / 4);
+    assert.ok(told.collections <= 8, `${told.collections} collections`);
+    assert.equal(pool.usedBytes, 512 * mebibyte);
+  });
+
+  test("free memory of sizes that are asked for no longer goes back to the system", () => {
+    const told = new Told();
+    const pool = new StoragePool(told);
+    for (let i = 0; i < 64; i++) pool.allocate("float32", 2 * mebibyte);
+    for (const number of [...told.held.keys()]) told.drop(number);
+    told.collectYoung();
+    pool.look();
+    assert.equal(pool.usedBytes, 0);
+    assert.ok(pool.totalBytes >= 512 * mebibyte);
+    pool.allocate("float32", 3 * mebibyte);
+    assert.ok(pool.totalBytes <= 160 * mebibyte, `${pool.totalBytes / mebibyte} MiB are kept`);
+  });
+});
