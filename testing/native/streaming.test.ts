@@ -1,5 +1,5 @@
 /**
- * Elementwise results beyond the caches, and smaller ones that leave the program, which are written past the caches while
+ * Elementwise results and moved elements beyond the caches, and smaller ones that leave the program, which are written past the caches while
  * the next tile is computed: equal to what the same function gives for a part of the operands, whose results stay in the
  * caches.
  */
@@ -42,9 +42,19 @@ const functions: { readonly [name: string]: (operands: Operands) => ng.Tensor[] 
       .mul(row.slice([0, 77]))
       .reshape(x.shape),
   ],
+  "elements that only move": ({ x, y }) => [
+    ng.concat([x, y], { axis: 1 }),
+    ng.pad(x, [
+      [0, 0],
+      [3, 2],
+    ]),
+    x.reshape([-1, 7, 11, 13]).transpose([0, 2, 1, 3]),
+    x.slice(null, [1, columns]),
+    ng.flip(x, [1]),
+  ],
 };
 
-describe("elementwise results", { skip }, () => {
+describe("results", { skip }, () => {
   const draw = (seed: number, shape: readonly number[]) =>
     onBackend("native", () => ng.random.normal(ng.random.key(seed), shape));
 

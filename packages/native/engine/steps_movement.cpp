@@ -6,6 +6,9 @@
 namespace nagare {
 namespace {
 
+// Whether what a step writes leaves the program and is more than a cache keeps.
+bool streams(const Operand& to, int64_t bytes) { return to.base != 0 && bytes >= kLeavingStreamBytes; }
+
 class CopyStep : public Step {
  public:
   CopyStep(const CopyParams& params, Operand from, Operand to) : params_(params), from_(from), to_(to) {}
@@ -43,18 +46,22 @@ void merge_dimensions(CopyParams& p) {
   p.rank = rank;
 }
 
+// A walk whose source is one element: `fromStrides` are 0.
 class FillStep : public Step {
  public:
-  FillStep(int32_t bytes, int64_t value, int64_t count, Operand to) : bytes_(bytes), value_(value), count_(count), to_(to) {}
+  FillStep(const CopyParams& params, int64_t value, Operand to) : params_(params), value_(value), to_(to) {}
   bool run(RunContext& c) const override {
-    c.kernels.fill(bytes_, &value_, c.at<char>(to_), count_, c.parallel);
+    if (params_.rank == 1 && params_.toStrides[0] == 1) {
+      c.kernels.fill(params_.elementBytes, &value_, c.at<char>(to_), params_.dims[0], params_.streams, c.parallel);
+    } else {
+      c.kernels.copy(params_, &value_, c.at<char>(to_), c.parallel);
+    }
     return true;
   }
 
  private:
-  int32_t bytes_;
+  CopyParams params_;
   int64_t value_;
-  int64_t count_;
   Operand to_;
 };
 
@@ -87,37 +94,67 @@ class RandomStep : public Step {
 
 }  // namespace
 
+namespace {
+
+// How far a walk reaches on one side of its first element and on the other.
+struct Reach {
+  int64_t first = 0, last = 0;
+  void add(int64_t size, int64_t stride) {
+    const int64_t reach = checked_product(size - 1, stride);
+    (reach < 0 ? first : last) += reach;
+  }
+  Operand span(Reader& r, int32_t bytes, int64_t count, Use use) const { return r.span(bytes, count ? first : 0, count ? last : -1, use); }
+};
+
+// Merges what can be, once the walk is known to write no element twice.
+void finish_walk(CopyParams& p, const Reach& written, int64_t count, const Operand& to) {
+  if (count > written.last - written.first + 1) throw InvalidProgram("elements that are written twice");
+  merge_dimensions(p);
+  p.streams = streams(to, count * p.elementBytes);
+}
+
+}  // namespace
+
 // dtype, rank, then size, stride in x and stride in y (elements) for each dimension; from, to
 std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
   CopyParams p{};
-  const int32_t bytes = dtype_bytes(r.dtype());
-  p.elementBytes = bytes;
+  p.elementBytes = dtype_bytes(r.dtype());
   p.rank = r.index(kMaxRank + 1, "a rank");
-  int64_t first[2] = {0, 0}, last[2] = {0, 0};
+  Reach read, written;
   int64_t count = 1;
   for (int32_t axis = 0; axis < p.rank; axis++) {
     p.dims[axis] = r.size();
     p.fromStrides[axis] = r.next64();
     p.toStrides[axis] = r.next64();
-    const int64_t reach[2] = {checked_product(p.dims[axis] - 1, p.fromStrides[axis]), checked_product(p.dims[axis] - 1, p.toStrides[axis])};
-    for (int side = 0; side < 2; side++) (reach[side] < 0 ? first : last)[side] += reach[side];
+    read.add(p.dims[axis], p.fromStrides[axis]);
+    written.add(p.dims[axis], p.toStrides[axis]);
     count = checked_product(count, p.dims[axis]);
   }
-  const Operand from = r.span(bytes, count ? first[0] : 0, count ? last[0] : -1, Use::read);
-  const Operand to = r.span(bytes, count ? first[1] : 0, count ? last[1] : -1, Use::write);
+  const Operand from = read.span(r, p.elementBytes, count, Use::read);
+  const Operand to = written.span(r, p.elementBytes, count, Use::write);
   if (count == 0) return nullptr;
-  if (count > last[1] - first[1] + 1) throw InvalidProgram("elements that are written twice");
-  merge_dimensions(p);
+  finish_walk(p, written, count, to);
   return std::make_unique<CopyStep>(p, from, to);
 }
 
-// dtype, count, the element's bits; to
+// dtype, the element's bits, rank, then size and stride (elements) for each dimension; to
 std::unique_ptr<Step> decode_fill(Reader& r, const Kernels&) {
-  const DType dtype = r.dtype();
-  const int64_t count = r.size(), value = r.next64();
-  const Operand to = r.operand(dtype, count, Use::write);
+  CopyParams p{};
+  p.elementBytes = dtype_bytes(r.dtype());
+  const int64_t value = r.next64();
+  p.rank = r.index(kMaxRank + 1, "a rank");
+  Reach written;
+  int64_t count = 1;
+  for (int32_t axis = 0; axis < p.rank; axis++) {
+    p.dims[axis] = r.size();
+    p.toStrides[axis] = r.next64();
+    written.add(p.dims[axis], p.toStrides[axis]);
+    count = checked_product(count, p.dims[axis]);
+  }
+  const Operand to = written.span(r, p.elementBytes, count, Use::write);
   if (count == 0) return nullptr;
-  return std::make_unique<FillStep>(dtype_bytes(dtype), value, count, to);
+  finish_walk(p, written, count, to);
+  return std::make_unique<FillStep>(p, value, to);
 }
 
 // dtype, outer, n, inner; to

@@ -1,6 +1,7 @@
 #include "copy.h"
 
 #include "half.h"
+#include "stream.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -27,6 +28,16 @@ NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
     // Keeps the compiler from making a call to that copy of this loop.
     asm volatile("" ::: "memory");
   }
+  for (; i + N <= n; i += N) {
+    store(y + i, load(x + i));
+    asm volatile("" ::: "memory");
+  }
+  if (i == n) return;
+  if (n >= N) {
+    // The last whole vector, part of which is there already.
+    store(y + n - N, load(x + n - N));
+    return;
+  }
   for (; i < n; i++) {
     y[i] = x[i];
     asm volatile("" ::: "memory");
@@ -35,9 +46,13 @@ NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
 
 // One row of the last dimension.
 template <typename T>
-NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t n) {
+NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t n, bool streams) {
   if (to == 1 && from == 1) {
-    copy_elements(x, y, n);
+    if (sizeof(T) >= 4 && streams) {
+      stream_copy(y, x, n * static_cast<int64_t>(sizeof(T)));
+    } else {
+      copy_elements(x, y, n);
+    }
   } else if (to == 1 && from == 0) {
     const T value = *x;
     for (int64_t i = 0; i < n; i++) y[i] = value;
@@ -86,6 +101,15 @@ NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow,
   for (int64_t i = 0; i < rows; i++) copy_elements(buffer[i], y + i * toRow, columns);
 }
 
+constexpr int64_t kLine = 64;
+// Rows that are read apart from each other are asked for so many bytes ahead, where they are short: no processor guesses where the next is.
+constexpr int64_t kAheadBytes = 2048;
+
+template <typename T>
+NAGARE_INLINE void ask_for_row(const T* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLine / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(x + i);
+}
+
 // Offsets of position `index` in the dimensions other than `a` and `b`.
 struct Offsets {
   int64_t from = 0, to = 0;
@@ -111,7 +135,10 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const int64_t piece = least(length, kTaskBytes);
   const int64_t pieces = ceil_div(length, piece);
   const int64_t rowsPerTask = pieces > 1 ? 1 : kTaskBytes / (length * static_cast<int64_t>(sizeof(T)) + 32) + 1;
-  const int64_t rows = outer * middle;
+  const int64_t rows = outer * middle, rowBytes = length * static_cast<int64_t>(sizeof(T));
+  const int64_t fromRow = second >= 0 ? p.fromStrides[second] : 0, toRow = second >= 0 ? p.toStrides[second] : 0;
+  const bool apart = p.fromStrides[inner] == 1 && rowBytes < kAheadBytes && (fromRow > length || fromRow < 0);
+  const int64_t ahead = apart ? kAheadBytes / rowBytes : 0;
   parallel_for(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task, int) {
     const int64_t first = task % pieces * piece, count = least(piece, length - first);
     int64_t row = task / pieces * rowsPerTask;
@@ -122,11 +149,12 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
       const T* from = x + at.from + first * p.fromStrides[inner];
       T* to = y + at.to + first * p.toStrides[inner];
       for (int64_t i = j; i < end; i++) {
-        copy_row(from + (second >= 0 ? i * p.fromStrides[second] : 0), p.fromStrides[inner],
-                 to + (second >= 0 ? i * p.toStrides[second] : 0), p.toStrides[inner], count);
+        if (i + ahead < middle && ahead > 0) ask_for_row(from + (i + ahead) * fromRow, length);
+        copy_row(from + i * fromRow, p.fromStrides[inner], to + i * toRow, p.toStrides[inner], count, p.streams);
       }
       row += end - j;
     }
+    if (p.streams) finish_streaming();
   });
 }
 
@@ -163,28 +191,43 @@ void copy_of(const CopyParams& p, const void* from, void* to, const Parallel& pa
 }
 
 template <typename T>
-void fill_of(const void* value, void* y, int64_t count, const Parallel& parallel) {
+void fill_of(const void* value, void* y, int64_t count, bool streams, const Parallel& parallel) {
+  constexpr int64_t N = kTaskBytes / static_cast<int64_t>(sizeof(T));
   T element;
   __builtin_memcpy(&element, value, sizeof(T));
-  const int64_t piece = kTaskBytes / static_cast<int64_t>(sizeof(T));
-  parallel_for(parallel, ceil_div(count, piece), [&](int64_t task, int) {
-    T* p = static_cast<T*>(y) + task * piece;
-    const int64_t n = least(piece, count - task * piece);
-    for (int64_t i = 0; i < n; i++) p[i] = element;
+  parallel_for(parallel, ceil_div(count, N), [&](int64_t task, int) {
+    T* p = static_cast<T*>(y) + task * N;
+    const int64_t n = least(N, count - task * N);
+    if (sizeof(T) < 4 || !streams) {
+      for (int64_t i = 0; i < n; i++) p[i] = element;
+      return;
+    }
+    constexpr int64_t M = 4096 / static_cast<int64_t>(sizeof(T));
+    T some[M];
+    for (T& one : some) one = element;
+    for (int64_t i = 0; i < n; i += M) stream_copy(p + i, some, least(M, n - i) * static_cast<int64_t>(sizeof(T)));
+    finish_streaming();
   });
 }
 
 template <typename T, typename Convert>
 void iota_of(int64_t outer, int64_t n, int64_t inner, void* y, const Parallel& parallel, Convert convert) {
-  const int64_t perTask = kTaskBytes / (inner * static_cast<int64_t>(sizeof(T)) + 8) + 1;
+  const int64_t perTask = kTaskBytes / (inner * static_cast<int64_t>(sizeof(T)) + 1) + 1;
   parallel_for(parallel, ceil_div(outer * n, perTask), [&](int64_t task, int) {
     const int64_t last = least(outer * n, (task + 1) * perTask);
-    int64_t index = task * perTask % n;
-    for (int64_t row = task * perTask; row < last; row++) {
-      const T value = convert(index);
+    int64_t row = task * perTask;
+    while (row < last) {
+      const int64_t index = row % n, count = least(n - index, last - row);
       T* p = static_cast<T*>(y) + row * inner;
-      for (int64_t i = 0; i < inner; i++) p[i] = value;
-      if (++index == n) index = 0;
+      if (inner == 1) {
+        for (int64_t i = 0; i < count; i++) p[i] = convert(index + i);
+      } else {
+        for (int64_t k = 0; k < count; k++, p += inner) {
+          const T value = convert(index + k);
+          for (int64_t i = 0; i < inner; i++) p[i] = value;
+        }
+      }
+      row += count;
     }
   });
 }
@@ -207,16 +250,16 @@ void copy(const CopyParams& p, const void* x, void* y, const Parallel& parallel)
   }
 }
 
-void fill(int32_t elementBytes, const void* value, void* y, int64_t count, const Parallel& parallel) {
+void fill(int32_t elementBytes, const void* value, void* y, int64_t count, bool streams, const Parallel& parallel) {
   switch (elementBytes) {
     case 1:
-      return fill_of<uint8_t>(value, y, count, parallel);
+      return fill_of<uint8_t>(value, y, count, streams, parallel);
     case 2:
-      return fill_of<uint16_t>(value, y, count, parallel);
+      return fill_of<uint16_t>(value, y, count, streams, parallel);
     case 4:
-      return fill_of<uint32_t>(value, y, count, parallel);
+      return fill_of<uint32_t>(value, y, count, streams, parallel);
     default:
-      return fill_of<uint64_t>(value, y, count, parallel);
+      return fill_of<uint64_t>(value, y, count, streams, parallel);
   }
 }
 

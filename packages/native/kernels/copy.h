@@ -15,6 +15,7 @@ struct CopyParams {
   int32_t elementBytes;  // 1, 2, 4 or 8
   int32_t rank;          // ≥ 1
   int64_t dims[kMaxRank], fromStrides[kMaxRank], toStrides[kMaxRank];
+  bool streams;  // past the caches, where elements are contiguous on both sides
 };
 
 #ifdef NAGARE_ISA
@@ -24,8 +25,8 @@ namespace NAGARE_ISA {
 // x and y must not overlap.
 void copy(const CopyParams& params, const void* x, void* y, const Parallel& parallel);
 
-// y[0 … count) = the element of `elementBytes` bytes at `value`.
-void fill(int32_t elementBytes, const void* value, void* y, int64_t count, const Parallel& parallel);
+// y[0 … count) = the element of `elementBytes` bytes at `value`; with `streams`, past the caches.
+void fill(int32_t elementBytes, const void* value, void* y, int64_t count, bool streams, const Parallel& parallel);
 
 // y[outer, n, inner] = index along n, as `dtype`.
 void iota(DType dtype, int64_t outer, int64_t n, int64_t inner, void* y, const Parallel& parallel);

@@ -131,7 +131,7 @@ void gather(const GatherParams& p, const void* x, const void* indices, void* pic
 
 void scatter_add(const GatherParams& p, const void* picked, const void* indices, void* x, const Parallel& parallel) {
   const int64_t zero = 0;
-  fill(dtype_bytes(p.dtype), &zero, x, p.batch * p.outer * p.n * p.inner, parallel);
+  fill(dtype_bytes(p.dtype), &zero, x, p.batch * p.outer * p.n * p.inner, false, parallel);
   if (p.inner == 0 || p.count == 0) return;
   if (p.wideIndices) scatter_any(p, picked, static_cast<const int64_t*>(indices), x, parallel);
   else scatter_any(p, picked, static_cast<const int32_t*>(indices), x, parallel);

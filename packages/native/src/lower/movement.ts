@@ -7,6 +7,7 @@ import {
   denseView,
   required,
   rowMajorStrides,
+  type Value,
   viewThrough,
 } from "nagare/backend";
 import type { Place } from "../instructions.ts";
@@ -28,11 +29,11 @@ interface Walk {
   readonly to: { readonly place: Place; readonly first: number; readonly strides: readonly number[] };
 }
 
+function startOf(dtype: DType, { place, first }: Walk["from"]): Place {
+  return { base: place.base, offset: place.offset + first * bytesPerElement(dtype) };
+}
+
 function writeCopy({ writer }: LoweringContext, { dtype, dims, from, to }: Walk): void {
-  const start = ({ place, first }: Walk["from"]): Place => ({
-    base: place.base,
-    offset: place.offset + first * bytesPerElement(dtype),
-  });
   writer.instruction("copy", () => {
     writer.dtype(dtype);
     writer.int(dims.length);
@@ -41,24 +42,32 @@ function writeCopy({ writer }: LoweringContext, { dtype, dims, from, to }: Walk)
       writer.wide(from.strides[axis] ?? 0);
       writer.wide(to.strides[axis] ?? 0);
     });
-    writer.place(start(from));
-    writer.place(start(to));
+    writer.place(startOf(dtype, from));
+    writer.place(startOf(dtype, to));
   });
 }
 
+/** One element in all places of a walk. */
 function writeFill(
   { writer }: LoweringContext,
-  dtype: DType,
-  count: number,
+  { dtype, dims, to }: Omit<Walk, "from">,
   value: number | bigint,
-  to: Place,
 ): void {
   writer.instruction("fill", () => {
     writer.dtype(dtype);
-    writer.wide(count);
     writer.element(dtype, value);
-    writer.place(to);
+    writer.int(dims.length);
+    dims.forEach((size, axis) => {
+      writer.wide(size);
+      writer.wide(to.strides[axis] ?? 0);
+    });
+    writer.place(startOf(dtype, to));
   });
+}
+
+function writeDenseFill(context: LoweringContext, y: Value, value: number | bigint): void {
+  const to = { place: context.place(y), first: 0, strides: [1] };
+  writeFill(context, { dtype: y.dtype, dims: [product(sizes(y))], to }, value);
 }
 
 /** One movement, or several in a row: a dense result, each element read where the movements find it. */
@@ -92,11 +101,29 @@ export function writeDenseCopy(
   });
 }
 
+/** A box of elements: its first position and its size along each axis. */
+interface Box {
+  readonly first: readonly number[];
+  readonly dims: readonly number[];
+}
+
+/** What is left of a box of size `to` when one of size `from`, `low` away from its beginning, is taken out. */
+function margins(from: readonly number[], to: readonly number[], low: readonly number[]): Box[] {
+  return to.flatMap((size, axis) => {
+    const [before, inside] = [low[axis] ?? 0, from[axis] ?? 0];
+    // Axes further left were cut to the inside already.
+    const slab = (first: number, count: number): Box => ({
+      first: to.map((_, k) => (k < axis ? (low[k] ?? 0) : k === axis ? first : 0)),
+      dims: to.map((whole, k) => (k < axis ? (from[k] ?? 0) : k === axis ? count : whole)),
+    });
+    return [slab(0, before), slab(before + inside, size - before - inside)].filter(
+      ({ dims }) => product(dims) > 0,
+    );
+  });
+}
+
 export const movement: { readonly [name: string]: Lowering } = {
-  full: (node, context) => {
-    const y = resultOf(node);
-    writeFill(context, y.dtype, product(sizes(y)), node.params.value as number | bigint, context.place(y));
-  },
+  full: (node, context) => writeDenseFill(context, resultOf(node), node.params.value as number | bigint),
   iota: (node, { writer, place }) => {
     const y = resultOf(node);
     const shape = sizes(y);
@@ -120,14 +147,22 @@ export const movement: { readonly [name: string]: Lowering } = {
     };
     const [from, to] = [sizes(x), sizes(y)];
     const target = rowMajorStrides(to);
-    writeFill(context, y.dtype, product(to), value, context.place(y));
+    const place = context.place(y);
+    if (product(from) === 0 || interior.some((gap) => gap > 0)) {
+      writeDenseFill(context, y, value);
+    } else {
+      for (const { first, dims } of margins(from, to, low)) {
+        const start = target.reduce((sum, stride, axis) => sum + stride * (first[axis] ?? 0), 0);
+        writeFill(context, { dtype: y.dtype, dims, to: { place, first: start, strides: target } }, value);
+      }
+    }
     if (product(from) === 0) return;
     writeCopy(context, {
       dtype: y.dtype,
       dims: from,
       from: { place: context.place(x), first: 0, strides: rowMajorStrides(from) },
       to: {
-        place: context.place(y),
+        place,
         first: target.reduce((sum, stride, axis) => sum + stride * (low[axis] ?? 0), 0),
         strides: target.map((stride, axis) => stride * ((interior[axis] ?? 0) + 1)),
       },
