@@ -143,11 +143,12 @@ struct Worker {
       const TileLoad& load = p.load[i];
       if (load.access == Access::contiguous) traffic.fetch(element(load, index + n), n * dtype_bytes(load.dtype));
     }
+    traffic.divide(p.tileCount);
     for (int i = 0; i < p.tileCount; i++) {
       run(p.tiles[i], n);
-      traffic.advance(i, p.tileCount);
+      traffic.advance();
     }
-    traffic.clear();
+    traffic.finish();
     for (int i = 0; i < p.stores; i++) write(p.store[i], n);
   }
 
@@ -197,24 +198,23 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
   const int64_t tiles = p.rowsPerTile ? (rows + p.rowsPerTile - 1) / p.rowsPerTile : rows * tilesPerRow;
   if (tiles == 0 || length == 0) return;
   const bool streams = p.beyondCaches && !overwrites(p, inputs, outputs);
-  parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
+  parallel_ranges(parallel, tiles, p.tilesPerTask, [&](int64_t tile, int64_t last, int index) {
     TileTraffic traffic;
     const Worker worker{p, inputs, outputs, prepare_slots(p, scratch, index), streams, traffic};
     worker.begin();
-    const int64_t last = (task + 1) * p.tilesPerTask < tiles ? (task + 1) * p.tilesPerTask : tiles;
     if (p.rowsPerTile) {
-      int64_t row = task * p.tilesPerTask * p.rowsPerTile;
+      int64_t row = tile * p.rowsPerTile;
       RowCounter counter(p, row);
-      for (int64_t tile = task * p.tilesPerTask; tile < last; tile++) {
+      for (; tile < last; tile++) {
         const int64_t count = rows - row < p.rowsPerTile ? rows - row : p.rowsPerTile;
         worker.tile(counter, count, 0, length, row * length);
         for (int64_t i = 0; i < count; i++) counter.next(p);
         row += count;
       }
     } else {
-      int64_t row = task * p.tilesPerTask / tilesPerRow, first = task * p.tilesPerTask % tilesPerRow * p.tile;
+      int64_t row = tile / tilesPerRow, first = tile % tilesPerRow * p.tile;
       RowCounter counter(p, row);
-      for (int64_t tile = task * p.tilesPerTask; tile < last; tile++) {
+      for (; tile < last; tile++) {
         const int64_t count = length - first < p.tile ? length - first : p.tile;
         worker.tile(counter, 1, first, count, row * length + first);
         first += count;
@@ -226,7 +226,7 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
       }
     }
     if (streams) {
-      traffic.advance(0, 1);
+      traffic.finish();
       finish_streaming();
     }
   });
@@ -254,11 +254,9 @@ void elementwise_range(const TileProgram& p, const void* const* inputs, void* co
 void elementwise_group(const TileProgram& p, const TileMember* members, int64_t count, int64_t tiles, const Parallel& parallel,
                        void* scratch) {
   // Tasks take as many tiles as those of one chain do, however few each member has.
-  parallel_for(parallel, (tiles + p.tilesPerTask - 1) / p.tilesPerTask, [&](int64_t task, int index) {
+  parallel_ranges(parallel, tiles, p.tilesPerTask, [&](int64_t tile, int64_t last, int index) {
     void** const slots = prepare_slots(p, scratch, index);
     TileTraffic traffic;
-    int64_t tile = task * p.tilesPerTask;
-    const int64_t last = tile + p.tilesPerTask < tiles ? tile + p.tilesPerTask : tiles;
     int64_t at = 0;
     for (int64_t step = count; step > 0; step /= 2) {
       while (at + step < count && members[at + step].firstTile <= tile) at += step;

@@ -29,6 +29,18 @@ using I64 = Vec<int64_t>;
 using U32 = Vec<uint32_t>;
 using U64 = Vec<uint64_t>;
 
+// The signed integer of so many bytes.
+template <size_t bytes>
+struct IntegerOf;
+template <>
+struct IntegerOf<4> {
+  using type = int32_t;
+};
+template <>
+struct IntegerOf<8> {
+  using type = int64_t;
+};
+
 NAGARE_INLINE I32 bits(F32 v) { return reinterpret_cast<I32>(v); }
 NAGARE_INLINE I64 bits(F64 v) { return reinterpret_cast<I64>(v); }
 NAGARE_INLINE F32 from_bits(I32 v) { return reinterpret_cast<F32>(v); }
@@ -159,6 +171,45 @@ NAGARE_LANEWISE(round, __builtin_rintf, __builtin_rint)
 NAGARE_LANEWISE(trunc, __builtin_truncf, __builtin_trunc)
 #undef NAGARE_LANEWISE
 #endif
+
+// The first `count` elements of N, fewer than N: loaded with zero in the other lanes, and stored. Vectors of fewer bytes than a register
+// are those of int32 beside float64.
+template <typename T, int N>
+NAGARE_INLINE typename VectorOf<T, N>::type load_part(const T* p, int64_t count) {
+  using V = typename VectorOf<T, N>::type;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(V) == 64) {
+    const unsigned mask = (1u << count) - 1;
+    if constexpr (sizeof(T) == 4) return (V)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(mask), p);
+    else return (V)_mm512_maskz_loadu_epi64(static_cast<__mmask8>(mask), p);
+  }
+#endif
+  T elements[N] = {};
+  for (int64_t i = 0; i < count; i++) elements[i] = p[i];
+  return load<T, N>(elements);
+}
+template <typename T, int N>
+NAGARE_INLINE void store_part(T* p, typename VectorOf<T, N>::type v, int64_t count) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(v) == 64) {
+    const unsigned mask = (1u << count) - 1;
+    if constexpr (sizeof(T) == 4) return _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(mask), (__m512i)v);
+    else return _mm512_mask_storeu_epi64(p, static_cast<__mmask8>(mask), (__m512i)v);
+  }
+#endif
+  T elements[N];
+  store<T, N>(elements, v);
+  for (int64_t i = 0; i < count; i++) p[i] = elements[i];
+}
+// The first `count` lanes of v, others[i] in the rest.
+template <typename T>
+NAGARE_INLINE Vec<T> first_lanes(Vec<T> v, int64_t count, Vec<T> others) {
+  using Integer = typename IntegerOf<sizeof(T)>::type;
+  Vec<Integer> number;
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<T>; i++) number[i] = i;
+  return number < static_cast<Integer>(count) ? v : others;
+}
 
 // The lower and the upper half of a vector's lanes, and their concatenation.
 template <typename T>

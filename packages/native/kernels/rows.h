@@ -12,12 +12,16 @@ namespace nagare::NAGARE_ISA {
 // Elements for each task: enough to pay for handing it over.
 constexpr int64_t kRowElementsPerTask = int64_t(1) << 14;
 
-// body(row) for all rows of n elements.
+// body(first, last) for ranges of all rows of n elements, and body(row) for each.
+template <typename Body>
+void for_row_ranges(int64_t rows, int64_t n, const Parallel& parallel, const Body& body) {
+  const int64_t least = max64(1, kRowElementsPerTask / max64(1, n));
+  parallel_ranges(parallel, rows, least, [&](int64_t first, int64_t last, int) { body(first, last); });
+}
 template <typename Body>
 void for_rows(int64_t rows, int64_t n, const Parallel& parallel, const Body& body) {
-  const int64_t perTask = max64(1, kRowElementsPerTask / max64(1, n));
-  parallel_for(parallel, divide_up(rows, perTask), [&](int64_t index, int) {
-    for (int64_t row = index * perTask; row < min64(rows, (index + 1) * perTask); row++) body(row);
+  for_row_ranges(rows, n, parallel, [&](int64_t first, int64_t last) {
+    for (int64_t row = first; row < last; row++) body(row);
   });
 }
 
@@ -55,9 +59,7 @@ NAGARE_INLINE T sum_row(int64_t n, const Value& value) {
   }
   for (; i + lanes <= n; i += lanes) a += value(i, lanes);
   if (i < n) {
-    Vec<T> last = value(i, n - i);
-    for (int64_t k = n - i; k < lanes; k++) last[k] = 0;
-    b += last;
+    b += first_lanes<T>(value(i, n - i), n - i, Vec<T>{});
   }
   return fold_lanes<Sum<T>, T>((a + b) + (c + d));
 }
@@ -70,11 +72,7 @@ struct Greater {
 template <typename T>
 NAGARE_INLINE T row_maximum(const T* x, int64_t n) {
   constexpr int64_t lanes = kLanes<T>;
-  if (n < lanes) {
-    T largest = x[0];
-    for (int64_t i = 1; i < n; i++) largest = largest > x[i] ? largest : x[i];
-    return largest;
-  }
+  if (n < lanes) return fold_lanes<Greater<T>, T>(first_lanes<T>(load_part<T, lanes>(x, n), n, splat(x[0])));
   // The last vector may overlap the one before it.
   Vec<T> a = load(x), b = load(x + n - lanes);
   int64_t i = lanes;

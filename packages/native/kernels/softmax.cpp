@@ -12,10 +12,12 @@ void make_rows(T* y, int64_t operands, int64_t rows, int64_t n, const Parallel& 
     for_rows(rows, n, parallel, [&](int64_t row) { make(row, y + row * n); });
     return;
   }
-  for_rows(rows, n, parallel, [&](int64_t row) {
+  for_row_ranges(rows, n, parallel, [&](int64_t first, int64_t last) {
     alignas(kVectorBytes) T buffer[kStreamedRowBytes / sizeof(T)];
-    make(row, buffer);
-    stream_copy(y + row * n, buffer, n * static_cast<int64_t>(sizeof(T)));
+    for (int64_t row = first; row < last; row++) {
+      make(row, buffer);
+      stream_copy(y + row * n, buffer, n * static_cast<int64_t>(sizeof(T)));
+    }
     finish_streaming();
   });
 }

@@ -6,18 +6,6 @@
 
 namespace nagare::NAGARE_ISA {
 
-// The elements after the last whole vector, zero elsewhere.
-template <typename T, int N>
-NAGARE_INLINE typename VectorOf<T, N>::type load_part(const T* p, int64_t count) {
-  typename VectorOf<T, N>::type v{};
-  for (int64_t i = 0; i < count; i++) v[i] = p[i];
-  return v;
-}
-template <typename T, int N>
-NAGARE_INLINE void store_part(T* p, typename VectorOf<T, N>::type v, int64_t count) {
-  for (int64_t i = 0; i < count; i++) p[i] = v[i];
-}
-
 // body(i) for whole vectors of N elements, several at a time where the operation is so small that the loop's own instructions count.
 // Returns where the rest starts.
 template <int N, bool cheap, typename Body>

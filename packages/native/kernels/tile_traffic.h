@@ -10,54 +10,68 @@ namespace nagare::NAGARE_ISA {
 
 class TileTraffic {
  public:
-  // Called between two tiles, when what was announced before has been carried out.
-  NAGARE_INLINE void clear() { fetches_ = writes_ = 0; }
-
   // Elements that the next tile reads.
   NAGARE_INLINE void fetch(const char* from, int64_t bytes) {
-    if (fetches_ < kMaxFetches) fetch_[fetches_++] = {from, bytes};
+    if (fetches_ < kMaxFetches) fetch_[fetches_++] = {from, from + bytes, 0};
   }
   // Results that go to memory past the caches. False when there is no room: then they must be written at once.
   NAGARE_INLINE bool write(char* to, const char* from, int64_t bytes) {
     if (writes_ == kMaxWrites) return false;
-    write_[writes_++] = {to, from, bytes};
+    write_[writes_++] = {to, from, bytes, 0};
     // The line that this tile's results share with the next one's goes through the cache, and is there when it is written.
     __builtin_prefetch(to + bytes, 1);
     return true;
   }
 
-  // Carries out part number `part` of `parts`.
-  NAGARE_INLINE void advance(int64_t part, int64_t parts) {
+  // Cuts what was announced into parts, of whole lines.
+  NAGARE_INLINE void divide(int parts) {
+    for (int i = 0; i < fetches_; i++) fetch_[i].step = step(fetch_[i].end - fetch_[i].at, parts);
+    for (int i = 0; i < writes_; i++) write_[i].step = step(write_[i].bytes, parts);
+  }
+  // Carries out a part.
+  NAGARE_INLINE void advance() {
     for (int i = 0; i < fetches_; i++) {
-      const int64_t end = boundary(fetch_[i].bytes, part + 1, parts);
-      for (int64_t at = boundary(fetch_[i].bytes, part, parts); at < end; at += kLine) __builtin_prefetch(fetch_[i].from + at);
+      Fetch& f = fetch_[i];
+      const char* const end = f.end - f.at < f.step ? f.end : f.at + f.step;
+      for (; f.at < end; f.at += kLine) __builtin_prefetch(f.at);
     }
     for (int i = 0; i < writes_; i++) {
-      const Write& w = write_[i];
+      Write& w = write_[i];
       // Cut where lines end in memory.
       const int64_t lead = static_cast<int64_t>(reinterpret_cast<uintptr_t>(w.to) % kLine);
-      const int64_t begin = part == 0 ? 0 : boundary(w.bytes + lead, part, parts) - lead;
-      const int64_t end = boundary(w.bytes + lead, part + 1, parts) - lead;
-      if (begin < end) stream_copy(w.to + begin, w.from + begin, end - begin);
+      if (w.step - lead < w.bytes) put(w, w.step - lead);
+      else put(w, w.bytes);
     }
+  }
+  // Carries out what is left.
+  NAGARE_INLINE void finish() {
+    for (int i = 0; i < writes_; i++) put(write_[i], write_[i].bytes);
+    fetches_ = writes_ = 0;
   }
 
  private:
   static constexpr int64_t kLine = 64;
   static constexpr int kMaxFetches = 8, kMaxWrites = 4;
   struct Fetch {
-    const char* from;
-    int64_t bytes;
+    const char *at, *end;
+    int64_t step;
   };
   struct Write {
     char* to;
     const char* from;
-    int64_t bytes;
+    int64_t bytes, step;
   };
 
-  // Where a part begins: at whole lines.
-  static NAGARE_INLINE int64_t boundary(int64_t bytes, int64_t part, int64_t parts) {
-    return part == parts ? bytes : bytes / kLine * part / parts * kLine;
+  static NAGARE_INLINE int64_t step(int64_t bytes, int parts) {
+    const uint32_t lines = static_cast<uint32_t>(bytes / kLine) + 1, whole = static_cast<uint32_t>(parts);
+    return static_cast<int64_t>((lines + whole - 1) / whole) * kLine;
+  }
+  static NAGARE_INLINE void put(Write& w, int64_t bytes) {
+    if (bytes <= 0) return;
+    stream_copy(w.to, w.from, bytes);
+    w.to += bytes;
+    w.from += bytes;
+    w.bytes -= bytes;
   }
 
   Fetch fetch_[kMaxFetches];
