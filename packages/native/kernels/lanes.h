@@ -49,10 +49,13 @@ NAGARE_INLINE F64 from_bits(I64 v) { return reinterpret_cast<F64>(v); }
 // a·b + c in one rounding, which error-free products need: the compiler contracts a·b + c only where it sees fit.
 #if defined(__AVX512F__)
 NAGARE_INLINE F64 fused(F64 a, F64 b, F64 c) { return (F64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+NAGARE_INLINE F32 fused(F32 a, F32 b, F32 c) { return (F32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 #elif defined(__AVX2__) && NAGARE_FMA
 NAGARE_INLINE F64 fused(F64 a, F64 b, F64 c) { return (F64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+NAGARE_INLINE F32 fused(F32 a, F32 b, F32 c) { return (F32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 #elif defined(__aarch64__)
 NAGARE_INLINE F64 fused(F64 a, F64 b, F64 c) { return (F64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+NAGARE_INLINE F32 fused(F32 a, F32 b, F32 c) { return (F32)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
 #endif
 
 NAGARE_INLINE F32 abs(F32 v) { return from_bits(bits(v) & 0x7fffffff); }
@@ -176,8 +179,8 @@ NAGARE_LANEWISE(trunc, __builtin_truncf, __builtin_trunc)
 // are those of int32 beside float64.
 template <typename T, int N>
 NAGARE_INLINE typename VectorOf<T, N>::type load_part(const T* p, int64_t count) {
-  using V = typename VectorOf<T, N>::type;
 #if defined(__AVX512F__)
+  using V = typename VectorOf<T, N>::type;
   if constexpr (sizeof(V) == 64) {
     const unsigned mask = (1u << count) - 1;
     if constexpr (sizeof(T) == 4) return (V)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(mask), p);
@@ -210,6 +213,14 @@ NAGARE_INLINE Vec<T> first_lanes(Vec<T> v, int64_t count, Vec<T> others) {
   for (int i = 0; i < kLanes<T>; i++) number[i] = i;
   return number < static_cast<Integer>(count) ? v : others;
 }
+
+// table[index mod 16] in each lane.
+#if defined(__AVX512F__)
+#define NAGARE_TABLES 1
+NAGARE_INLINE F32 look_up(const float (&table)[16], I32 index) { return (F32)_mm512_permutexvar_ps((__m512i)index, (__m512)load(table)); }
+#else
+#define NAGARE_TABLES 0
+#endif
 
 // The lower and the upper half of a vector's lanes, and their concatenation.
 template <typename T>

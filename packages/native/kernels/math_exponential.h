@@ -1,4 +1,4 @@
-// exp, log and what follows from them: expm1, log1p, tanh, sigmoid, erf.
+// exp, log and what follows from them: expm1, log1p, tanh, sigmoid.
 // Polynomials are minimax (Remez exchange, 200-bit arithmetic) for the intervals named beside them.
 #pragma once
 
@@ -175,17 +175,27 @@ NAGARE_INLINE SplitF64 split(F64 x) {
   return {n, m, reinterpret_cast<I64>(biased) - 1024};
 }
 
-// ln x. Zero gives −∞, negative numbers NaN.
-template <typename V, typename = IntegersOf<V>>
-NAGARE_INLINE V log(V x) {
+// ln x of x, positive and normal, times 2^shift.
+template <typename V>
+NAGARE_INLINE V log_normal(V x, V shift) {
+  const SplitF32<V> t = split(x);
+  const V n = t.n + shift, f = t.m - 1.0f;
+  return n * kLn2HighF32 + (f + (n * kLn2LowF32 + logarithm_tail(f)));
+}
+inline NAGARE_NOINLINE F32 log_any(F32 x) {
   const auto tiny = x < 0x1p-126f;
-  const SplitF32<V> t = split(choose(tiny, x * 0x1p23f, x));
-  const V n = choose(tiny, t.n - 23.0f, t.n);
-  const V f = t.m - 1.0f;
-  V y = n * kLn2HighF32 + (f + (n * kLn2LowF32 + logarithm_tail(f)));
+  F32 y = log_normal(choose(tiny, x * 0x1p23f, x), choose(tiny, -23.0f, F32{}));
   y = choose(x == kInfinityF32, x, y);
   y = choose(x == 0.0f, -kInfinityF32, y);
   return choose(x < 0.0f, __builtin_nanf(""), choose(x != x, x, y));
+}
+// ln x. Zero gives −∞, negative numbers NaN.
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V log(V x) {
+  // The bits of positive normal numbers are those from 2²³ to 255·2²³ − 1: neither of these is negative.
+  const auto above = wrapping_sum(bits(x), -0x00800000u), below = wrapping_sum(bits(x), 0x00800000u);
+  if (__builtin_expect(any((above | below) >> 31), 0)) return one_by_one(x, log_any);
+  return log_normal(x, V{});
 }
 NAGARE_INLINE F64 log(F64 x) {
   I64 tiny = x < 0x1p-1022;
@@ -260,39 +270,6 @@ NAGARE_INLINE V sigmoid(V x) {
 NAGARE_INLINE F64 sigmoid(F64 x) {
   const F64 e = exp(-abs(x));
   return (x >= 0 ? e * 0 + 1 : e) / (e + 1);
-}
-
-// erf x = 2/√π ∫₀ˣ exp(−t²) dt: odd polynomial near 0, beyond it 1 − exp(−L), L = −log(erfc |x|) as a polynomial.
-template <typename V, typename = IntegersOf<V>>
-NAGARE_INLINE V erf(V x) {
-  constexpr float near[] = {0x1.06eba4p-3f, -0x1.8126c6p-2f, 0x1.ce1538p-4f, -0x1.b640dep-6f, 0x1.458cf2p-8f, -0x1.33578ep-11f};
-  constexpr float far[] = {0x1.9a5f66p-13f, 0x1.20af5ap+0f, 0x1.463cc2p-1f, 0x1.a9b422p-4f,
-                           -0x1.6c2a5ep-6f, 0x1.8ee13ap-9f, -0x1.9ae8a2p-13f};
-  const V a = abs(x);
-  const V small = x * polynomial(x * x, near) + x;
-  const ReducedF32<V> e = reduce_by_ln2(-polynomial(at_most(4.0f, a), far));
-  const V erfc = exponential(e.r) * e.scale;
-  const V large = copy_sign(1.0f - erfc, x);
-  return choose(a > 0.93f, large, small);
-}
-NAGARE_INLINE F64 erf(F64 x) {
-  constexpr double near[] = {0x1.06eba8214db69p-3,   -0x1.812746b0379e6p-2,  0x1.ce2f21a042ba2p-4,  -0x1.b82ce31287a53p-6,
-                             0x1.565bcd0e44143p-8,   -0x1.c02db3f9c0632p-11, 0x1.f9a326408f21bp-14, -0x1.f4d24e138f912p-17,
-                             0x1.b9e6053185753p-20,  -0x1.5f6c7eaccceccp-23, 0x1.fc55eccd4b839p-27, -0x1.4f9023ced6409p-30,
-                             0x1.8d93eaca49760p-34,  -0x1.8362ad3f69ea5p-38, 0x1.cadc956951265p-43};
-  // In |x| − 3.625, the middle of [1.27, 5.98]; nearer to 0 its terms cancel.
-  constexpr double far[] = {0x1.e12566437a34cp+3,   0x1.e0838021d10f8p+2,   0x1.eff0bcdea9729p-1,  0x1.3b49ab67d1fbbp-8,
-                            -0x1.9ca8d38b3c139p-11, 0x1.111887a66d2e8p-13,  -0x1.6424695806daep-16, 0x1.c110713a920dap-19,
-                            -0x1.0cfcfbcd0afb3p-21, 0x1.343307ba431f8p-24,  -0x1.8fcc2e563cea3p-28, 0x1.0b2cf05d74228p-29,
-                            -0x1.9e5509ac6ea80p-32, -0x1.d255d84e3aec7p-31, -0x1.2fcb544a53930p-31, -0x1.de989c27464ccp-33,
-                            -0x1.c2a4f9b7b7deap-35, -0x1.f5e4cfa2ee51ap-38, -0x1.df973f32c3f0ap-42};
-  F64 a = abs(x);
-  F64 small = x * polynomial(x * x, near) + x;
-  F64 t = (a > 5.98 ? splat(5.98) : a) - 3.625;
-  ReducedF64 e = reduce_by_ln2(-polynomial(t, far));
-  F64 erfc = (e.r * e.r * exponential_tail(e.r) + e.r + 1.0) * power_of_two(e.exponent);
-  F64 large = copy_sign(1.0 - erfc, x);
-  return a > 1.28 ? large : small;
 }
 
 }  // namespace nagare::NAGARE_ISA

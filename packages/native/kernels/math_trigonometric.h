@@ -1,7 +1,7 @@
-// sin and cos. float32 is computed in float64, whose few terms cost less than careful float32 reduction.
+// sin and cos.
 #pragma once
 
-#include "lanes.h"
+#include "several.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -167,12 +167,54 @@ NAGARE_INLINE F32 through_f64(F32 x, F64 (*f)(F64)) {
   return join<float>(__builtin_convertvector(f(low), HalfVec<float>), __builtin_convertvector(f(high), HalfVec<float>));
 }
 
-NAGARE_INLINE F32 sin(F32 x) {
+inline NAGARE_NOINLINE F32 sin_far(F32 x) {
   const F32 y = through_f64(x, [](F64 v) { return sine_for_f32(v, 0); });
   return x == 0.0f ? x : y;
 }
-NAGARE_INLINE F32 cos(F32 x) {
+inline NAGARE_NOINLINE F32 cos_far(F32 x) {
   return through_f64(x, [](F64 v) { return sine_for_f32(v, 1); });
+}
+
+#if NAGARE_FMA
+// Up to here three parts of π leave the remainder of every float32 enough digits.
+constexpr float kLargestNearAngle = 0x1p15f;
+constexpr float kRoundToWhole = 0x1.8p23f;
+
+// sin(x − n·π), where that is at most π/2. The first product takes nothing from the digits of the difference: both are multiples of
+// the last digit of x, or of π.
+template <typename V>
+NAGARE_INLINE V sine_beside(V x, V n) {
+  constexpr float c[] = {-0x1.555554p-3f, 0x1.111046p-7f, -0x1.9fb4b8p-13f, 0x1.6181e2p-19f};
+  const V zero{};
+  const V first = fused(n, zero - 0x1.921fb6p+1f, x), second = fused(n, zero + 0x1.777a5cp-24f, first);
+  const V r = fused(n, zero + 0x1.ee59dap-49f, second), z = r * r;
+  // Rounding takes it beyond 1.
+  return at_most(1.0f, at_least(-1.0f, r * z * polynomial(z, c) + r));
+}
+#endif
+
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V sin(V x) {
+#if NAGARE_FMA
+  if (__builtin_expect(!any(abs(x) > kLargestNearAngle), 1)) {
+    const V biased = x * 0x1.45f306p-2f + kRoundToWhole;
+    const V y = sine_beside(x, biased - kRoundToWhole);
+    return choose(x == 0.0f, x, from_bits(bits(y) ^ (bits(biased) << 31)));
+  }
+#endif
+  return one_by_one(x, sin_far);
+}
+// In the middle between two multiples of π.
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V cos(V x) {
+#if NAGARE_FMA
+  if (__builtin_expect(!any(abs(x) > kLargestNearAngle), 1)) {
+    const V biased = (x * 0x1.45f306p-2f - 0.5f) + kRoundToWhole;
+    const V y = -sine_beside(x, (biased - kRoundToWhole) + 0.5f);
+    return from_bits(bits(y) ^ (bits(biased) << 31));
+  }
+#endif
+  return one_by_one(x, cos_far);
 }
 
 }  // namespace nagare::NAGARE_ISA

@@ -132,6 +132,20 @@ NAGARE_INLINE Several<float, N> to_float(Several<int32_t, N> a) {
   return each<float, N>([&](int i) __attribute__((always_inline)) { return to_float(a.v[i]); });
 }
 
+#if NAGARE_FMA
+template <int N>
+NAGARE_INLINE Several<float, N> fused(Several<float, N> a, Several<float, N> b, Several<float, N> c) {
+  return each<float, N>([&](int i) __attribute__((always_inline)) { return fused(a.v[i], b.v[i], c.v[i]); });
+}
+#endif
+
+#if NAGARE_TABLES
+template <int N>
+NAGARE_INLINE Several<float, N> look_up(const float (&table)[16], Several<int32_t, N> index) {
+  return each<float, N>([&](int i) __attribute__((always_inline)) { return look_up(table, index.v[i]); });
+}
+#endif
+
 // Integers whose overflow wraps.
 NAGARE_INLINE I32 wrapping_sum(I32 a, uint32_t b) { return reinterpret_cast<I32>(reinterpret_cast<U32>(a) + b); }
 template <int N>
