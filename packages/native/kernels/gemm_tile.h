@@ -12,7 +12,7 @@
 #pragma once
 
 #include "gemm.h"
-#include "simd.h"
+#include "lanes_part.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -166,16 +166,22 @@ NAGARE_INLINE T activate_scalar(T v, Activation activation) {
   return activation == Activation::relu6 && rectified > T(6) ? T(6) : rectified;
 }
 
-// One row of a tile of which only some columns exist.
+// One row of a tile of which only some columns exist; `sum` has all.
 template <typename T>
 NAGARE_NOINLINE void store_partial_row(const T* sum, T* row, const TileOutput<T>& out) {
-  for (int64_t n = 0; n < out.columns; n++) {
-    T value = sum[n];
-    if (out.accumulate) value += row[n];
-    if (out.scale) value *= out.scale[n];
-    if (out.bias) value += out.bias[n];
-    if (out.residual) value += out.residual[row + n - out.origin];
-    row[n] = activate_scalar(value, out.activation);
+  constexpr int lanes = kLanes<T>;
+  for (int64_t n = 0; n < out.columns; n += lanes) {
+    const int64_t count = out.columns - n;
+    const bool whole = count >= lanes;
+    const auto read = [&](const T* p) __attribute__((always_inline)) { return whole ? load(p) : load_part<T, lanes>(p, count); };
+    Vec<T> value = load(sum + n);
+    if (out.accumulate) value += read(row + n);
+    if (out.scale) value *= read(out.scale + n);
+    if (out.bias) value += read(out.bias + n);
+    if (out.residual) value += read(out.residual + (row + n - out.origin));
+    if (out.activation != Activation::none) value = out.activation == Activation::relu ? relu<T>(value) : relu6<T>(value);
+    if (whole) store(row + n, value);
+    else store_part<T, lanes>(row + n, value, count);
   }
 }
 
