@@ -14,6 +14,14 @@ constexpr int64_t kBlock = 256 / static_cast<int64_t>(sizeof(T)) < 64 ? 256 / st
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// body(task) for every task; neighbours stay with a thread.
+template <typename Body>
+NAGARE_INLINE void for_tasks(const Parallel& parallel, int64_t tasks, const Body& body) {
+  parallel_ranges(parallel, tasks, 1, [&](int64_t first, int64_t last, int) {
+    for (int64_t task = first; task < last; task++) body(task);
+  });
+}
+
 // Contiguous elements. A loop of our own, because libc's copy (`rep movsb` above some size) takes several times as long on some processors.
 template <typename T>
 NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
@@ -139,7 +147,7 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const int64_t fromRow = second >= 0 ? p.fromStrides[second] : 0, toRow = second >= 0 ? p.toStrides[second] : 0;
   const bool apart = p.fromStrides[inner] == 1 && rowBytes < kAheadBytes && (fromRow > length || fromRow < 0);
   const int64_t ahead = apart ? kAheadBytes / rowBytes : 0;
-  parallel_for(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task, int) {
+  for_tasks(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task) {
     const int64_t first = task % pieces * piece, count = least(piece, length - first);
     int64_t row = task / pieces * rowsPerTask;
     const int64_t last = least(rows, row + rowsPerTask);
@@ -166,7 +174,7 @@ void copy_transposed(const CopyParams& p, int across, const T* x, T* y, const Pa
   int64_t outer = 1;
   for (int axis = 0; axis < p.rank; axis++) outer *= axis == across || axis == inner ? 1 : p.dims[axis];
   const int64_t bands = ceil_div(rows, kBlock<T>);
-  parallel_for(parallel, outer * bands, [&](int64_t task, int) {
+  for_tasks(parallel, outer * bands, [&](int64_t task) {
     const Offsets at(p, task / bands, across, inner);
     const int64_t i = task % bands * kBlock<T>, height = least(kBlock<T>, rows - i);
     for (int64_t j = 0; j < columns; j += kBlock<T>) {
@@ -195,7 +203,7 @@ void fill_of(const void* value, void* y, int64_t count, bool streams, const Para
   constexpr int64_t N = kTaskBytes / static_cast<int64_t>(sizeof(T));
   T element;
   __builtin_memcpy(&element, value, sizeof(T));
-  parallel_for(parallel, ceil_div(count, N), [&](int64_t task, int) {
+  for_tasks(parallel, ceil_div(count, N), [&](int64_t task) {
     T* p = static_cast<T*>(y) + task * N;
     const int64_t n = least(N, count - task * N);
     if (sizeof(T) < 4 || !streams) {
@@ -213,7 +221,7 @@ void fill_of(const void* value, void* y, int64_t count, bool streams, const Para
 template <typename T, typename Convert>
 void iota_of(int64_t outer, int64_t n, int64_t inner, void* y, const Parallel& parallel, Convert convert) {
   const int64_t perTask = kTaskBytes / (inner * static_cast<int64_t>(sizeof(T)) + 1) + 1;
-  parallel_for(parallel, ceil_div(outer * n, perTask), [&](int64_t task, int) {
+  for_tasks(parallel, ceil_div(outer * n, perTask), [&](int64_t task) {
     const int64_t last = least(outer * n, (task + 1) * perTask);
     int64_t row = task * perTask;
     while (row < last) {

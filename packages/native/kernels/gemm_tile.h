@@ -12,7 +12,7 @@
 #pragma once
 
 #include "gemm.h"
-#include "lanes_part.h"
+#include "lanes.h"
 
 namespace nagare::NAGARE_ISA {
 

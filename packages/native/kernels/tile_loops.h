@@ -2,7 +2,7 @@
 #pragma once
 
 #include "elementwise.h"
-#include "lanes_part.h"
+#include "lanes.h"
 #include "several.h"
 
 namespace nagare::NAGARE_ISA {
