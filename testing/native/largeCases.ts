@@ -39,7 +39,7 @@ const narrowRanges = {
 
 /**
  * Images, filters, stride, groups: two layers of a digits network, a depthwise and a strided 1 × 1 convolution, narrow groups,
- * several filters for each channel.
+ * several filters for each channel; small images with many channels, whose filters are cut into panels and blocks of depth.
  */
 const convolutions: readonly (readonly [
   x: readonly [number, number, number, number],
@@ -53,6 +53,9 @@ const convolutions: readonly (readonly [
   [[2, 21, 19, 64], [1, 1, 64, 70], 2, 1],
   [[2, 23, 25, 32], [3, 3, 4, 32], 1, 8],
   [[1, 20, 21, 48], [3, 3, 1, 96], 2, 48],
+  [[1, 14, 14, 96], [3, 3, 96, 104], 1, 1],
+  [[1, 6, 8, 700], [1, 1, 700, 75], 1, 1],
+  [[3, 7, 7, 130], [3, 3, 65, 132], 2, 2],
 ];
 
 function drawing(seed: number): (shape: readonly number[]) => ConcreteTensor {

@@ -9,8 +9,13 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// Every output pixel reads exactly its own input pixel: the images are already the matrix.
-bool is_pointwise(const Conv2dParams& p) {
+// Every output pixel reads exactly its own input pixel: the images are already the matrix. A product packs its right factor once and a
+// correlation packs filters for every block of pixels, but beside their use: that is faster for up to so many pixels, fewer where packing
+// transposes.
+constexpr int64_t kFewPixels = 4096, kFewPixelsTransposed = 512;
+
+bool is_product(const Conv2dParams& p, int64_t fewPixels) {
+  if (p.batch * p.outH * p.outW <= fewPixels) return false;
   return p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
          p.outW == p.inW && p.groups == 1;
 }
@@ -116,7 +121,7 @@ template <typename T>
 void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel,
              void* scratch) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return;
-  if (is_pointwise(p)) return multiply_pointwise(p, x, w, epilogue, y, parallel, scratch);
+  if (is_product(p, kFewPixels)) return multiply_pointwise(p, x, w, epilogue, y, parallel, scratch);
   const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
   if (is_depthwise(p)) correlate_depthwise(task, parallel);
   else correlate(task, parallel, scratch);
@@ -125,14 +130,14 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T
 template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.outH * p.outW * p.outC == 0 || is_depthwise(p)) return 0;
-  if (is_pointwise(p)) return pointwise_scratch<T>(p, threads);
-  return CorrelationPlan<T>(forward_patches(p), p.outC / p.groups).scratch(p.groups, threads);
+  if (is_product(p, kFewPixels)) return pointwise_scratch<T>(p, threads);
+  return CorrelationPlan<T>(forward_patches(p), p.groups, p.outC / p.groups, false, threads).scratch(threads);
 }
 
 template <typename T>
 void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch) {
   if (p.batch * p.inH * p.inW * p.inC == 0) return;
-  if (is_pointwise(p)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
+  if (is_product(p, kFewPixelsTransposed)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const Correlation<T> task = phase_correlation(p, y, x, dy, w, dx);
     if (is_depthwise(p)) correlate_depthwise(task, parallel);
@@ -143,10 +148,10 @@ void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const
 template <typename T>
 size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.inH * p.inW * p.inC == 0 || is_depthwise(p)) return 0;
-  if (is_pointwise(p)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
+  if (is_product(p, kFewPixelsTransposed)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
   size_t most = 0;
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
-    const size_t bytes = CorrelationPlan<T>(phase_patches(p, y, x), p.inC / p.groups).scratch(p.groups, threads);
+    const size_t bytes = CorrelationPlan<T>(phase_patches(p, y, x), p.groups, p.inC / p.groups, true, threads).scratch(threads);
     if (bytes > most) most = bytes;
   });
   return most;

@@ -95,96 +95,122 @@ struct BlockTables {
   const T *scale, *bias;  // of the group
 };
 
-// Depth [k0, k1) of one segment × output channels [n0, n1), whose packed panels begin at `packed`.
+// A panel of filters: depth [k0, k1) of output channels [n0, n1).
 template <typename T>
-inline void correlate_segment(const Correlation<T>& task, const BlockTables<T>& tables, const PixelSegment& segment, int64_t k0, int64_t k1,
-                              int64_t n0, int64_t n1, const T* packed) {
-  const DepthRuns runs(task.patches, segment);
+struct FilterPanel {
+  int64_t k0, k1, n0, n1;
+  const T* first;
+  int64_t stride;  // elements from one k to the next
+};
+
+// `rows` pixels of a segment, from `p` on in the tables, × one panel.
+template <typename T>
+inline void correlate_tile(const Correlation<T>& task, const BlockTables<T>& tables, const DepthRuns& runs, int64_t p, int rows,
+                           const FilterPanel<T>& panel) {
   GatheredRows<T> a;
   TileOutput<T> out;
+  a.row = tables.sources + p;
+  out.rows = tables.targets + p;
   out.origin = task.result.first;
-  for (int64_t p = segment.first, end = p + segment.count; p < end;) {
-    const int rows = next_tile_rows(end - p);
-    a.row = tables.sources + p;
-    out.rows = tables.targets + p;
-    for (int64_t n = n0; n < n1; n += kTileColumns<T>) {
-      out.columns = min64(kTileColumns<T>, n1 - n);
-      const int vectors = tile_vectors<T>(out.columns);
-      const int64_t width = vectors * kLanes<T>;
-      const T* const panel = packed + (n - n0) * (k1 - k0);
-      const TileFunction<T, GatheredRows<T>> compute = tile_function<T, GatheredRows<T>>(rows, vectors);
-      out.first = n;
-      for (int64_t r = 0; r < runs.runs; r++) {
-        const int64_t run = runs.first + r * runs.step, begin = max64(run, k0), stop = min64(run + runs.length, k1);
-        // A pixel without any tap in the image still gets its bias: an empty run, at the first depth.
-        if (begin >= stop && !(runs.length == 0 && k0 == 0)) continue;
-        const bool last = stop == runs.end;
-        a.offset = tables.taps + begin;
-        out.accumulate = begin > runs.first;
-        out.scale = last && tables.scale ? tables.scale + n : nullptr;
-        out.bias = last && tables.bias ? tables.bias + n : nullptr;
-        out.residual = last ? task.epilogue.residual : nullptr;
-        out.activation = last ? task.activation : Activation::none;
-        compute(a, panel + (begin - k0) * width, width, stop - begin, out);
-      }
+  out.first = panel.n0;
+  out.columns = panel.n1 - panel.n0;
+  const TileFunction<T, GatheredRows<T>> compute = tile_function<T, GatheredRows<T>>(rows, static_cast<int>(padded_columns<T>(out.columns) / kLanes<T>));
+  for (int64_t r = 0; r < runs.runs; r++) {
+    const int64_t run = runs.first + r * runs.step, begin = max64(run, panel.k0), stop = min64(run + runs.length, panel.k1);
+    // A pixel without any tap in the image still gets its bias: an empty run, at the first depth.
+    if (begin >= stop && !(runs.length == 0 && panel.k0 == 0)) continue;
+    const bool last = stop == runs.end;
+    a.offset = tables.taps + begin;
+    out.accumulate = begin > runs.first;
+    out.scale = last && tables.scale ? tables.scale + panel.n0 : nullptr;
+    out.bias = last && tables.bias ? tables.bias + panel.n0 : nullptr;
+    out.residual = last ? task.epilogue.residual : nullptr;
+    out.activation = last ? task.activation : Activation::none;
+    compute(a, panel.first + (begin - panel.k0) * panel.stride, panel.stride, stop - begin, out);
+  }
+}
+
+// All segments of a block × `count` panels, in tiles of at most `most` rows: each meets all panels before the next.
+template <typename T>
+inline void correlate_pixels(const Correlation<T>& task, const BlockTables<T>& tables, const PixelSegment* segments, int64_t segmentCount,
+                             int most, const FilterPanel<T>* panels, int64_t count) {
+  for (int64_t s = 0; s < segmentCount; s++) {
+    const DepthRuns runs(task.patches, segments[s]);
+    for (int64_t p = segments[s].first, end = p + segments[s].count; p < end;) {
+      const int rows = next_tile_rows(end - p, most);
+      for (int64_t i = 0; i < count; i++) correlate_tile(task, tables, runs, p, rows, panels[i]);
+      p += rows;
     }
-    p += rows;
+  }
+}
+
+// Blocks [block0, block1) of pixels × panels [panel0, panel1) of one group, by one worker with its own memory.
+template <typename T>
+inline void correlate_blocks(const Correlation<T>& task, const CorrelationPlan<T>& plan, const int64_t* taps, int64_t block0, int64_t block1,
+                             int64_t group, int64_t panel0, int64_t panel1, char* memory) {
+  const T** const sources = reinterpret_cast<const T**>(memory);
+  T** const targets = reinterpret_cast<T**>(memory + plan.tableBytes);
+  PixelSegment* const segments = reinterpret_cast<PixelSegment*>(memory + 2 * plan.tableBytes);
+  T* const packed = reinterpret_cast<T*>(memory + 2 * plan.tableBytes + plan.segmentBytes);
+  T* const cells = reinterpret_cast<T*>(memory + 2 * plan.tableBytes + plan.segmentBytes + plan.panelBytes);
+  const auto ofGroup = [&](const T* perChannel) { return perChannel ? perChannel + group * task.outputs : nullptr; };
+  const BlockTables<T> tables = {sources, targets, taps, ofGroup(task.epilogue.scale), ofGroup(task.epilogue.bias)};
+  const auto list = [&](int64_t index) {
+    const PatchBlock block = block_at(task.patches, plan.blocks, index);
+    return plan.narrow ? list_copied_pixels(task, plan.region, group, block, cells, sources, targets, segments)
+                       : list_pixels(task, group, block, sources, targets, segments);
+  };
+  const auto panel_at = [&](int64_t panel, int64_t k0, T* to) -> FilterPanel<T> {
+    const int64_t n0 = plan.panels.first(panel), n1 = plan.panels.first(panel + 1), k1 = min64(plan.depth, k0 + plan.depthBlock);
+    if (plan.inPlace) {
+      const T* const first = task.filters.first + group * task.filterGroupStride + k0 * task.filters.ld + n0;
+      return {k0, k1, n0, n1, first, task.filters.ld};
+    }
+    pack_filters(task, group, k0, k1, n0, n1, to);
+    return {k0, k1, n0, n1, to, padded_columns<T>(n1 - n0)};
+  };
+  if (plan.small) {
+    FilterPanel<T> panels[kSmallFilterVectors];
+    T* to = packed;
+    for (int64_t i = panel0; i < panel1; i++) {
+      panels[i - panel0] = panel_at(i, 0, to);
+      to += plan.depth * padded_columns<T>(panels[i - panel0].n1 - panels[i - panel0].n0);
+    }
+    for (int64_t block = block0; block < block1; block++) {
+      correlate_pixels(task, tables, segments, list(block), plan.rows, panels, panel1 - panel0);
+    }
+    return;
+  }
+  for (int64_t block = block0; block < block1; block++) {
+    const int64_t count = list(block);
+    int64_t k0 = 0;
+    do {
+      for (int64_t i = panel0; i < panel1; i++) {
+        const FilterPanel<T> panel = panel_at(i, k0, packed);
+        correlate_pixels(task, tables, segments, count, plan.rows, &panel, 1);
+      }
+      k0 += plan.depthBlock;
+    } while (k0 < plan.depth);
   }
 }
 
 template <typename T>
 inline void correlate(const Correlation<T>& task, const Parallel& parallel, void* scratch) {
   const PatchShape& shape = task.patches;
-  const CorrelationPlan<T> plan(shape, task.outputs);
+  const CorrelationPlan<T> plan(shape, task.groups, task.outputs, task.filters.transposed, parallel.threads);
   char* const memory = static_cast<char*>(scratch);
   int64_t* const taps = reinterpret_cast<int64_t*>(memory);
-  T* const packed = reinterpret_cast<T*>(memory + plan.tapBytes);
-  char* const workers = memory + plan.tapBytes + plan.packed(task.groups);
-  constexpr int64_t width = kTileColumns<T>;
-  const int64_t panels = divide_up(task.outputs, width);
-
+  char* const workers = memory + plan.tapBytes;
   if (plan.narrow) fill_tap_offsets(shape, plan.region.tap_row(), plan.region.tap_column(), taps);
   else fill_tap_offsets(shape, shape.y.tapStep * shape.row_stride(), shape.x.tapStep * shape.sourceChannels, taps);
-  pack_all_filters(task, plan, parallel, packed);
-
-  // Few blocks (one small image): the output channels are split too.
-  const int64_t blocks = plan.blocks.count() * task.groups, wanted = 4 * int64_t(parallel.threads);
-  const int64_t splits = parallel.threads == 1 ? 1 : max64(1, min64(divide_up(wanted, blocks), panels));
-  const int64_t columnsPerTask = divide_up(panels, splits) * width;
-  const int64_t tasksPerBlock = divide_up(task.outputs, columnsPerTask);
-  // Narrow groups share lines: one thread takes neighbours.
-  const int64_t groupsPerTask = plan.narrow ? max64(1, task.groups / max64(1, divide_up(wanted, plan.blocks.count()))) : 1;
-  const int64_t groupTasks = divide_up(task.groups, groupsPerTask);
-  const auto correlate_block = [&](const PatchBlock& block, int64_t group, int64_t n0, int64_t n1, int worker) {
-    char* const own = workers + worker * plan.worker();
-    const T** const sources = reinterpret_cast<const T**>(own);
-    T** const targets = reinterpret_cast<T**>(own + plan.tableBytes);
-    PixelSegment* const segments = reinterpret_cast<PixelSegment*>(own + 2 * plan.tableBytes);
-    T* const cells = reinterpret_cast<T*>(own + 2 * plan.tableBytes + plan.segmentBytes);
-    const int64_t count = plan.narrow ? list_copied_pixels(task, plan.region, group, block, cells, sources, targets, segments)
-                                      : list_pixels(task, group, block, sources, targets, segments);
-    const auto ofGroup = [&](const T* perChannel) { return perChannel ? perChannel + group * task.outputs : nullptr; };
-    const BlockTables<T> tables = {sources, targets, taps, ofGroup(task.epilogue.scale), ofGroup(task.epilogue.bias)};
-    // Small filters stay in L1 together, and a tile of pixels meets all of them at once; of large ones one panel stays there.
-    const bool small = plan.depthBlock * (n1 - n0) * static_cast<int64_t>(sizeof(T)) <= (1 << 14);
-    const int64_t atOnce = small ? n1 - n0 : width;
-    int64_t k0 = 0;
-    do {
-      const int64_t k1 = min64(plan.depth, k0 + plan.depthBlock);
-      const T* const filters = packed + group * plan.packedGroup + k0 * plan.columns;
-      for (int64_t n = n0; n < n1; n += atOnce) {
-        for (int64_t s = 0; s < count; s++) {
-          correlate_segment(task, tables, segments[s], k0, k1, n, min64(n1, n + atOnce), filters + n * (k1 - k0));
-        }
-      }
-      k0 = k1;
-    } while (k0 < plan.depth);
-  };
-  parallel_for(parallel, plan.blocks.count() * groupTasks * tasksPerBlock, [&](int64_t index, int worker) {
-    const int64_t n0 = index % tasksPerBlock * columnsPerTask, n1 = min64(task.outputs, n0 + columnsPerTask);
-    const int64_t group0 = index / tasksPerBlock % groupTasks * groupsPerTask, group1 = min64(task.groups, group0 + groupsPerTask);
-    const PatchBlock block = block_at(shape, plan.blocks, index / (tasksPerBlock * groupTasks));
-    for (int64_t group = group0; group < group1; group++) correlate_block(block, group, n0, n1, worker);
+  parallel_for(parallel, plan.tasks(), [&](int64_t index, int worker) {
+    const int64_t panel0 = index % plan.panelTasks * plan.panelsPerTask, panel1 = min64(plan.panels.count, panel0 + plan.panelsPerTask);
+    const int64_t group0 = index / plan.panelTasks % plan.groupTasks * plan.groupsPerTask;
+    const int64_t block0 = index / (plan.panelTasks * plan.groupTasks) * plan.blocksPerTask;
+    const int64_t block1 = min64(plan.blocks.count(), block0 + plan.blocksPerTask);
+    for (int64_t group = group0; group < min64(task.groups, group0 + plan.groupsPerTask); group++) {
+      correlate_blocks(task, plan, taps, block0, block1, group, panel0, panel1, workers + worker * plan.worker());
+    }
   });
 }
 
