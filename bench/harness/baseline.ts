@@ -2,6 +2,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
+import { currentBackend } from "nagare/backend";
+import "nagare";
 import type { Measurement } from "./measure.ts";
 import { median } from "./report.ts";
 
@@ -11,11 +13,15 @@ export type Baseline = Readonly<Record<string, number>>;
 /** Slower by more than this share is drift and not noise. */
 const tolerated = 0.05;
 
-/** The name of this machine's baseline: the processor's model and how many there are. */
+/**
+ * The name of this machine's baseline: the processor's model, how many there are, and the instruction set in use, because
+ * virtual machines call generations of processors by one name.
+ */
 export function machineName(): string {
   const all = cpus();
   const model = (all[0]?.model ?? "unknown").toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-  return `${model.replaceAll(/^-|-$/g, "")}-x${all.length}`;
+  const { name, instructionSet = name } = currentBackend();
+  return `${model.replaceAll(/^-|-$/g, "")}-x${all.length}-${instructionSet}`;
 }
 
 /** Our medians of a run. */

@@ -105,8 +105,12 @@ export class NativeBackend implements Backend {
     };
   }
 
+  get instructionSet(): string {
+    return this.#addon.isa();
+  }
+
   get description(): string {
-    return `C++ engine, ${this.#addon.isa()}, ${this.#addon.threads()} thread(s)`;
+    return `C++ engine, ${this.instructionSet}, ${this.#addon.threads()} thread(s)`;
   }
 
   execute(

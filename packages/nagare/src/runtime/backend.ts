@@ -51,6 +51,8 @@ export interface Backend {
   readonly name: string;
   /** One line about the hardware it found, for `nagare devices`. */
   readonly description: string;
+  /** The processor's instruction set that its kernels use, such as "avx2". Absent where they are not compiled for one. */
+  readonly instructionSet?: string;
   /** Runs one operation on concrete operands of this backend's device. `outputs` are the results' shapes and dtypes. */
   execute(
     op: Primitive,
