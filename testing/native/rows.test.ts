@@ -1,0 +1,68 @@
+/**
+ * Softmax and layer normalization of rows in groups: rows of less than a vector, of one, of several and a part; fewer rows
+ * than a group, and a group and some; and beyond the caches, like those of a part.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as ng from "nagare";
+import { onBackend, testedBackends } from "../generator/backends.ts";
+
+const skip = testedBackends.includes("native") ? false : "the engine does not load here";
+
+const functions: { readonly [name: string]: (x: ng.Tensor) => ng.Tensor } = {
+  softmax: (x) => x.softmax(),
+  logSoftmax: (x) => x.logSoftmax(),
+  layerNorm: (x) => ng.layerNorm(x, { epsilon: 1e-5 }),
+  "gradient of softmax": (x) => ng.grad((x: ng.Tensor) => x.softmax().square().sum())(x),
+  "gradient of logSoftmax": (x) => ng.grad((x: ng.Tensor) => x.logSoftmax().square().sum())(x),
+};
+const counts = [1, 7, 8, 19];
+const widths = [1, 3, 15, 16, 17, 64, 77, 5000];
+
+function assertClose(actual: ng.Tensor, expected: ng.Tensor, message: string): void {
+  const [a, b] = [actual, expected].map((t) => Float64Array.from(t.dataSync() as ArrayLike<number>)) as [
+    Float64Array,
+    Float64Array,
+  ];
+  assert.equal(a.length, b.length);
+  // Of the largest element: a derivative is the difference of such.
+  const tolerance = 1e-5 * b.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+  b.forEach((value, i) => {
+    assert.ok(Math.abs((a[i] as number) - value) <= tolerance, `${message}, element ${i}: ${a[i]}, ${value}`);
+  });
+}
+
+describe("rows", { skip }, () => {
+  for (const [name, f] of Object.entries(functions)) {
+    for (const dtype of ["float32", "float64"] as const) {
+      test(`${name} of ${dtype}: native equals reference for every width and number of rows`, () => {
+        for (const rows of counts) {
+          for (const width of widths) {
+            const [native, reference] = (["native", "reference"] as const).map((backend) =>
+              onBackend(backend, () =>
+                ng.jit(f)(ng.random.normal(ng.random.key(width), [rows, width]).astype(dtype)),
+              ),
+            ) as [ng.Tensor, ng.Tensor];
+            assertClose(native, reference, `[${rows}, ${width}]`);
+          }
+        }
+      });
+    }
+    test(`${name} beyond the caches, like that of a part`, () =>
+      onBackend("native", () => {
+        const part = 40;
+        for (const [rows, width] of [
+          [400_003, 10],
+          [50_021, 77],
+          [4_099, 1024],
+        ] as const) {
+          const x = ng.random.normal(ng.random.key(width), [rows, width]);
+          const y = ng.jit(f)(x);
+          for (const first of [0, 1201, rows - part]) {
+            const cut = (t: ng.Tensor) => t.slice([first, first + part]);
+            assertClose(cut(y), ng.jit(f)(cut(x)), `[${rows}, ${width}] from ${first}`);
+          }
+        }
+      }));
+  }
+});
