@@ -123,13 +123,14 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T
   if (p.batch * p.outH * p.outW * p.outC == 0) return;
   if (is_product(p, kFewPixels)) return multiply_pointwise(p, x, w, epilogue, y, parallel, scratch);
   const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
-  if (is_depthwise(p)) correlate_depthwise(task, parallel);
+  if (is_depthwise(p)) correlate_depthwise(task, parallel, scratch);
   else correlate(task, parallel, scratch);
 }
 
 template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
-  if (p.batch * p.outH * p.outW * p.outC == 0 || is_depthwise(p)) return 0;
+  if (p.batch * p.outH * p.outW * p.outC == 0) return 0;
+  if (is_depthwise(p)) return correlate_depthwise_scratch_bytes<T>(forward_patches(p), p.groups, p.outC / p.groups, threads);
   if (is_product(p, kFewPixels)) return pointwise_scratch<T>(p, threads);
   return CorrelationPlan<T>(forward_patches(p), p.groups, p.outC / p.groups, false, threads).scratch(threads);
 }
@@ -140,18 +141,20 @@ void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const
   if (is_product(p, kFewPixelsTransposed)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const Correlation<T> task = phase_correlation(p, y, x, dy, w, dx);
-    if (is_depthwise(p)) correlate_depthwise(task, parallel);
+    if (is_depthwise(p)) correlate_depthwise(task, parallel, scratch);
     else correlate(task, parallel, scratch);
   });
 }
 
 template <typename T>
 size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
-  if (p.batch * p.inH * p.inW * p.inC == 0 || is_depthwise(p)) return 0;
+  if (p.batch * p.inH * p.inW * p.inC == 0) return 0;
   if (is_product(p, kFewPixelsTransposed)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
   size_t most = 0;
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
-    const size_t bytes = CorrelationPlan<T>(phase_patches(p, y, x), p.groups, p.inC / p.groups, true, threads).scratch(threads);
+    const PatchShape patches = phase_patches(p, y, x);
+    const size_t bytes = is_depthwise(p) ? correlate_depthwise_scratch_bytes<T>(patches, p.groups, p.outC / p.groups, threads)
+                                         : CorrelationPlan<T>(patches, p.groups, p.inC / p.groups, true, threads).scratch(threads);
     if (bytes > most) most = bytes;
   });
   return most;

@@ -1,5 +1,6 @@
 #include "conv_depthwise.h"
 
+#include "conv_bands.h"
 #include "conv_epilogue.h"
 #include "conv_phase.h"
 
@@ -90,6 +91,66 @@ void correlate_rows(const Correlation<T>& task, const Parallel& parallel) {
   });
 }
 
+// body(image, y0, y1, worker) for the bands of all images.
+template <typename Body>
+void for_bands(const PatchShape& shape, int64_t channels, const Parallel& parallel, const Body& body) {
+  const int64_t rows = band_rows(shape, channels), bands = divide_up(shape.y.outputs, rows);
+  parallel_for(parallel, shape.batch * bands, [&](int64_t index, int worker) {
+    const int64_t y0 = index % bands * rows;
+    body(index / bands, y0, min64(shape.y.outputs, y0 + rows), worker);
+  });
+}
+
+// Several filters for each channel of the source.
+template <typename T>
+void correlate_repeated(const Correlation<T>& task, const Parallel& parallel, T* scratch) {
+  const PatchShape& shape = task.patches;
+  const int64_t channels = task.groups * task.outputs;
+  const int64_t own = band_source_rows(shape, band_rows(shape, channels)) * shape.x.source * channels;
+  for_bands(shape, channels, parallel, [&](int64_t image, int64_t y0, int64_t y1, int worker) {
+    T* const memory = scratch + worker * own;
+    Correlation<T> band = task;
+    band.patches = repeat_band(shape, task.source + image * shape.image_stride(), y0, y1, task.outputs, memory);
+    band.groups = channels, band.outputs = 1;
+    band.source = memory;
+    const int64_t before = image * task.result.image + y0 * task.result.row;
+    band.result.first += before;
+    if (band.epilogue.residual) band.epilogue.residual += before;
+    for (int64_t y = 0; y < y1 - y0; y++) correlate_row(band, 0, y);
+  });
+}
+
+// Several channels of the source for each of the result, which is the sum of theirs.
+template <typename T>
+void correlate_summed(const Correlation<T>& task, int64_t multiplier, const Parallel& parallel, T* scratch) {
+  const PatchShape& shape = task.patches;
+  const int64_t channels = task.groups * multiplier, row = shape.x.outputs * channels;
+  const int64_t own = band_rows(shape, channels) * row;
+  for_bands(shape, channels, parallel, [&](int64_t image, int64_t y0, int64_t y1, int worker) {
+    T* const memory = scratch + worker * own;
+    Correlation<T> band = task;
+    band.groups = channels;
+    band.source += image * shape.image_stride();
+    band.patches.y.outputs = y1 - y0, band.patches.y.origin += y0 * shape.y.step;
+    band.result = {memory, 0, row, channels};
+    for (int64_t y = y0; y < y1; y++) {
+      correlate_row(band, 0, y - y0);
+      T* const to = task.result.first + image * task.result.image + y * task.result.row;
+      const T* const from = memory + (y - y0) * row;
+      with_constant(multiplier, [&](auto n) {
+        for (int64_t x = 0; x < shape.x.outputs; x++) sum_each<T, n.lanes>(from + x * channels, task.groups, to + x * task.result.column);
+      });
+    }
+  });
+}
+
+template <typename T>
+void correlate(const Correlation<T>& task, const Parallel& parallel, T* scratch) {
+  if (task.outputs > 1) return correlate_repeated(task, parallel, scratch);
+  if (task.filterGroupStride > 1) return correlate_summed(task, task.filterGroupStride, parallel, scratch);
+  correlate_rows(task, parallel);
+}
+
 // sum[c] += Σ over `count` pixels of x[c]·dy[c], for V vectors of L channels.
 template <typename T, int V, int L>
 NAGARE_INLINE void accumulate_tap(const T* x, int64_t xStep, const T* dy, int64_t dyStep, int64_t count, T* sum) {
@@ -112,15 +173,15 @@ NAGARE_INLINE void accumulate_tap(const T* x, int64_t xStep, const T* dy, int64_
   for (int v = 0; v < V; v++) store<T, L>(sum + v * L, load<T, L>(sum + v * L) + even[v] + odd[v]);
 }
 
-// Adds one row of output pixels to all taps, for V vectors of L channels from c on.
+// Adds one row of output pixels of an image to all taps, for V vectors of L channels from c on.
 template <typename T, int V, int L>
-void accumulate_row(const PatchShape& shape, const T* x, const T* dy, T* sum, int64_t image, int64_t y, int64_t c) {
+void accumulate_row(const PatchShape& shape, const T* x, const T* dy, T* sum, int64_t y, int64_t c) {
   const int64_t channels = shape.sourceChannels;
   const IndexRange rows = shape.y.taps_at(y);
-  const T* cotangent = dy + (image * shape.y.outputs + y) * shape.x.outputs * channels + c;
+  const T* cotangent = dy + y * shape.x.outputs * channels + c;
   for (int64_t ty = rows.begin; ty < rows.end; ty++) {
     const int64_t sourceY = shape.y.origin + y * shape.y.step + ty * shape.y.tapStep;
-    const T* row = x + (image * shape.y.source + sourceY) * shape.x.source * channels + c;
+    const T* row = x + sourceY * shape.x.source * channels + c;
     for (int64_t tx = 0; tx < shape.x.taps; tx++) {
       const IndexRange columns = shape.x.outputs_at(tx);
       const int64_t sourceX = shape.x.origin + columns.begin * shape.x.step + tx * shape.x.tapStep;
@@ -133,18 +194,38 @@ void accumulate_row(const PatchShape& shape, const T* x, const T* dy, T* sum, in
 // The rows of all images are summed in this many parts, so that the order of the sum does not depend on the threads.
 int64_t gradient_parts(const Conv2dParams& p) { return min64(16, p.batch * p.outH); }
 
+// Elements of a worker's copy of a band.
+int64_t gradient_band(const Conv2dParams& p, const PatchShape& shape) {
+  return p.outC > p.inC ? round_up(band_source_rows(shape, band_rows(shape, p.outC)) * p.inW * p.outC, 16) : 0;
+}
+
 template <typename T>
 void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, const Parallel& parallel, T* partials) {
   const PatchShape shape = forward_patches(p);
-  const int64_t rows = p.batch * p.outH, parts = gradient_parts(p), size = p.kH * p.kW * p.inC;
-  parallel_for(parallel, parts, [&](int64_t part, int) {
+  const int64_t rows = p.batch * p.outH, parts = gradient_parts(p), size = p.kH * p.kW * p.outC;
+  const int64_t multiplier = p.outC / p.groups, own = gradient_band(p, shape);
+  T* const copies = partials + round_up(parts * size, 16);
+  parallel_for(parallel, parts, [&](int64_t part, int worker) {
     T* const sum = partials + part * size;
     for (int64_t i = 0; i < size; i++) sum[i] = T(0);
-    for (int64_t r = part * rows / parts; r < (part + 1) * rows / parts; r++) {
-      const int64_t image = r / p.outH, y = r % p.outH;
-      for_lanes<T, 2>(p.inC, [&](auto block, int64_t c) {
-        accumulate_row<T, block.vectors, block.lanes>(shape, x, dy, sum, image, y, c);
-      });
+    const int64_t end = (part + 1) * rows / parts;
+    for (int64_t r = part * rows / parts; r < end;) {
+      const int64_t image = r / p.outH, y0 = r % p.outH, y1 = min64(min64(p.outH, y0 + band_rows(shape, p.outC)), y0 + end - r);
+      const T* source = x + image * shape.image_stride();
+      PatchShape band = shape;
+      int64_t first = y0;
+      if (multiplier > 1) {
+        T* const memory = copies + worker * own;
+        band = repeat_band(shape, source, y0, y1, multiplier, memory);
+        source = memory, first = 0;
+      }
+      const T* const cotangent = dy + (image * p.outH + y0 - first) * p.outW * p.outC;
+      for (int64_t y = first; y < first + y1 - y0; y++) {
+        for_lanes<T, 2>(p.outC, [&](auto block, int64_t c) {
+          accumulate_row<T, block.vectors, block.lanes>(band, source, cotangent, sum, y, c);
+        });
+      }
+      r += y1 - y0;
     }
   });
   for (int64_t i = 0; i < size; i++) {
@@ -157,13 +238,13 @@ void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, cons
 }  // namespace
 
 template <>
-void correlate_depthwise(const Correlation<float>& task, const Parallel& parallel) {
-  correlate_rows(task, parallel);
+void correlate_depthwise(const Correlation<float>& task, const Parallel& parallel, void* scratch) {
+  correlate(task, parallel, static_cast<float*>(scratch));
 }
 
 template <>
-void correlate_depthwise(const Correlation<double>& task, const Parallel& parallel) {
-  correlate_rows(task, parallel);
+void correlate_depthwise(const Correlation<double>& task, const Parallel& parallel, void* scratch) {
+  correlate(task, parallel, static_cast<double*>(scratch));
 }
 
 template <>
@@ -179,11 +260,23 @@ void depthwise_filter_gradient(const Conv2dParams& params, const double* x, cons
 }
 
 template <typename T>
-size_t depthwise_filter_gradient_scratch_bytes(const Conv2dParams& params) {
-  return static_cast<size_t>(gradient_parts(params) * params.kH * params.kW * params.inC) * sizeof(T);
+size_t correlate_depthwise_scratch_bytes(const PatchShape& shape, int64_t groups, int64_t multiplier, int threads) {
+  if (multiplier == 1) return 0;
+  const int64_t channels = groups * multiplier, rows = band_rows(shape, channels);
+  // Copied rows of the source, or rows of the result before they are summed.
+  const int64_t own = max64(band_source_rows(shape, rows) * shape.x.source, rows * shape.x.outputs) * channels;
+  return static_cast<size_t>(threads * own) * sizeof(T);
 }
 
-template size_t depthwise_filter_gradient_scratch_bytes<float>(const Conv2dParams&);
-template size_t depthwise_filter_gradient_scratch_bytes<double>(const Conv2dParams&);
+template <typename T>
+size_t depthwise_filter_gradient_scratch_bytes(const Conv2dParams& params, int threads) {
+  const int64_t partials = round_up(gradient_parts(params) * params.kH * params.kW * params.outC, 16);
+  return static_cast<size_t>(partials + threads * gradient_band(params, forward_patches(params))) * sizeof(T);
+}
+
+template size_t correlate_depthwise_scratch_bytes<float>(const PatchShape&, int64_t, int64_t, int);
+template size_t correlate_depthwise_scratch_bytes<double>(const PatchShape&, int64_t, int64_t, int);
+template size_t depthwise_filter_gradient_scratch_bytes<float>(const Conv2dParams&, int);
+template size_t depthwise_filter_gradient_scratch_bytes<double>(const Conv2dParams&, int);
 
 }  // namespace nagare::NAGARE_ISA

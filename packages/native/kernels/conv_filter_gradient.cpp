@@ -173,7 +173,7 @@ void conv2d_filter_gradient(const Conv2dParams& params, const double* x, const d
 template <typename T>
 size_t conv2d_filter_gradient_scratch_bytes(const Conv2dParams& params, int threads) {
   if (params.batch * params.outH * params.outW * params.outC * params.inC * params.kH * params.kW == 0) return 0;
-  if (is_depthwise(params)) return depthwise_filter_gradient_scratch_bytes<T>(params);
+  if (is_depthwise(params)) return depthwise_filter_gradient_scratch_bytes<T>(params, threads);
   return FilterGradientPlan<T>(params).scratch(threads);
 }
 
