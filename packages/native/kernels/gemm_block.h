@@ -8,12 +8,13 @@
 namespace nagare::NAGARE_ISA {
 
 // Depth of a block. A panel of B is 36 KiB where vectors have 32 bytes, and passes through L1 from L2; shallower ones would stay there, but
-// C is read and written once for each depth block, which costs more (measured on Zen 3).
-constexpr int64_t kDepth = 384;
+// C is read and written once for each depth block, which costs more (measured on Zen 3). Where vectors have 64 bytes that weighs the more,
+// and L2 has at least 1 MiB (measured on Zen 5).
+constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 384;
 // A super-block of packed B is at most 6 MiB of floats. It is wide rather than deep: A is packed once per super-block of columns.
 constexpr int64_t kSuperColumns = 3072;
 constexpr int64_t kSuperElements = int64_t(3) << 19;
-// Rows of A packed at a time: with a depth of 384 they are 288 KiB, about half of a small L2.
+// Rows of A packed at a time: with that depth they are about half of a small L2.
 template <typename T>
 constexpr int64_t kRows = 768 / static_cast<int64_t>(sizeof(T));
 // A factor of at most this size that lies together is read where it lies: packing it would take a good part of the product.
@@ -123,7 +124,13 @@ inline void pack_b(const Product<T>& product, const SuperBlock<T>& block, int64_
       const int64_t width = padded_columns<T>(columns);
       T* const to = packed + block.offset(first, panel) + (k - first) * width;
       if (p.transposeB) pack_across(product.b + j * p.ldb + k, p.ldb, columns, count, to, width);
-      else pack_along(product.b + k * p.ldb + j, p.ldb, columns, count, to, width);
+      else {
+        const T* const from = product.b + k * p.ldb + j;
+        // Of the rows after these, what belongs to this panel: the run along a row is too short for the processor to see it in time.
+        for (int64_t r = count; kAsksAhead && r < 2 * count; r++)
+          for (int64_t n = 0; n < columns; n += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(from + r * p.ldb + n);
+        pack_along(from, p.ldb, columns, count, to, width);
+      }
     }
     k += count;
   }
@@ -151,15 +158,25 @@ inline void pack_a(const Product<T>& product, int64_t k0, int64_t depth, int64_t
   }
 }
 
-// Brings the next panel of B nearer, a share with every tile: it lies in L3, too far for the loads of a tile to wait for.
-class PanelPrefetch {
+// Brings the next panel of B nearer, a share with every tile: it lies in L3, or with another core, too far for the loads of a tile to wait
+// for.
+class NextPanel {
  public:
-  PanelPrefetch(const void* next, int64_t bytes, int64_t tiles)
-      : at_(static_cast<const char*>(next)), end_(at_ + bytes), share_(min64(1024, round_up(divide_up(bytes, max64(1, tiles)), 64))) {}
+  NextPanel(const void* first, int64_t bytes, int64_t tiles)
+      : at_(static_cast<const char*>(first)),
+        end_(at_ + bytes),
+        share_(min64(1024, round_up(divide_up(bytes, max64(1, tiles)), 64))) {}
 
-  void step() {
+  // What a tile of that depth asks for while it computes; or asks for it at once.
+  LinesAhead share(int64_t depth) {
+    if constexpr (kAsksAhead) {
+      const LinesAhead lines = at_ < end_ ? LinesAhead{at_, 64} : LinesAhead{};
+      at_ += depth / kLineSteps * lines.step;
+      return lines;
+    }
     const char* const end = end_ - at_ < share_ ? end_ : at_ + share_;
     for (; at_ < end; at_ += 64) __builtin_prefetch(at_, 0, 2);
+    return {};
   }
 
  private:
@@ -203,21 +220,21 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
       const int mostRows = inPlaceA && !near && vectors <= kTileVectors ? kTileRows : kPanelRows<T>;
       const bool fetches = j + 1 < panel1 && !inPlaceB && !near;
       const int64_t nextBytes = fetches ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
-      PanelPrefetch prefetch(panel + width * depth, nextBytes, divide_up(rows1 - rows0, kPanelRows<T>));
+      NextPanel next(panel + width * depth, nextBytes, divide_up(rows1 - rows0, kPanelRows<T>));
       for (int64_t m = rows0; m < rows1;) {
         const int rows = next_tile_rows(rows1 - m, mostRows);
         T* targets[kTileRows];
         for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
         out.rows = targets;
         prefetch_results(targets, rows, n + tilesAhead * rows * p.ldc, width);
-        prefetch.step();
+        const LinesAhead ahead = next.share(depth);
         if (inPlaceA && !p.transposeA) {
           const T* sources[kTileRows];
           for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
           tile_function<T, UnitRows<T>>(rows, vectors)({sources, m + 2 * rows <= p.m ? rows * p.lda : 0}, panel, panelStride, depth, out);
         } else {
-          const PackedRows<T> transposed = {product.a + k * p.lda + m, p.lda}, packed = {packedA + (m - m0) * depth, rows};
-          tile_function<T, PackedRows<T>>(rows, vectors)(inPlaceA ? transposed : packed, panel, panelStride, depth, out);
+          const T* const base = inPlaceA ? product.a + k * p.lda + m : packedA + (m - m0) * depth;
+          tile_function<T, PackedRows<T>>(rows, vectors)({base, inPlaceA ? p.lda : rows, ahead}, panel, panelStride, depth, out);
         }
         m += rows;
       }

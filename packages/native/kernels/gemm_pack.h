@@ -27,21 +27,41 @@ NAGARE_INLINE void transpose_square(const T* src, int64_t ld, T* dst, int64_t wi
 }
 
 #if defined(__AVX2__)
-// Transposes eight steps of four rows: a panel four wide, the width of a wide tile, written as it lies.
-NAGARE_INLINE void transpose_four_rows(const float* src, int64_t ld, float* dst) {
-  typedef typename VectorOf<float, 8>::type Octet;
+typedef typename VectorOf<float, 8>::type Octet;
+
+// Eight steps of four rows: of[i] has steps i and i + 4, four rows each.
+NAGARE_INLINE void transpose_halves(const float* src, int64_t ld, Octet (&of)[4]) {
   const Octet r0 = load<float, 8>(src), r1 = load<float, 8>(src + ld);
   const Octet r2 = load<float, 8>(src + 2 * ld), r3 = load<float, 8>(src + 3 * ld);
   const Octet low01 = shuffle<0, 8, 1, 9, 4, 12, 5, 13>(r0, r1), high01 = shuffle<2, 10, 3, 11, 6, 14, 7, 15>(r0, r1);
   const Octet low23 = shuffle<0, 8, 1, 9, 4, 12, 5, 13>(r2, r3), high23 = shuffle<2, 10, 3, 11, 6, 14, 7, 15>(r2, r3);
-  // Steps k and k + 4 of each.
-  const Octet k0 = shuffle<0, 1, 8, 9, 4, 5, 12, 13>(low01, low23), k1 = shuffle<2, 3, 10, 11, 6, 7, 14, 15>(low01, low23);
-  const Octet k2 = shuffle<0, 1, 8, 9, 4, 5, 12, 13>(high01, high23), k3 = shuffle<2, 3, 10, 11, 6, 7, 14, 15>(high01, high23);
-  store<float, 8>(dst, shuffle<0, 1, 2, 3, 8, 9, 10, 11>(k0, k1));
-  store<float, 8>(dst + 8, shuffle<0, 1, 2, 3, 8, 9, 10, 11>(k2, k3));
-  store<float, 8>(dst + 16, shuffle<4, 5, 6, 7, 12, 13, 14, 15>(k0, k1));
-  store<float, 8>(dst + 24, shuffle<4, 5, 6, 7, 12, 13, 14, 15>(k2, k3));
+  of[0] = shuffle<0, 1, 8, 9, 4, 5, 12, 13>(low01, low23), of[1] = shuffle<2, 3, 10, 11, 6, 7, 14, 15>(low01, low23);
+  of[2] = shuffle<0, 1, 8, 9, 4, 5, 12, 13>(high01, high23), of[3] = shuffle<2, 3, 10, 11, 6, 7, 14, 15>(high01, high23);
 }
+
+// Transposes eight steps of four rows: a panel four wide, the width of a wide tile, written as it lies.
+NAGARE_INLINE void transpose_four_rows(const float* src, int64_t ld, float* dst) {
+  Octet of[4];
+  transpose_halves(src, ld, of);
+  store<float, 8>(dst, shuffle<0, 1, 2, 3, 8, 9, 10, 11>(of[0], of[1]));
+  store<float, 8>(dst + 8, shuffle<0, 1, 2, 3, 8, 9, 10, 11>(of[2], of[3]));
+  store<float, 8>(dst + 16, shuffle<4, 5, 6, 7, 12, 13, 14, 15>(of[0], of[1]));
+  store<float, 8>(dst + 24, shuffle<4, 5, 6, 7, 12, 13, 14, 15>(of[2], of[3]));
+}
+
+#if defined(__AVX512F__)
+// The same for eight rows, whose steps lie `width` apart.
+NAGARE_INLINE void transpose_eight_rows(const float* src, int64_t ld, float* dst, int64_t width) {
+  Octet low[4], high[4];
+  transpose_halves(src, ld, low);
+  transpose_halves(src + 4 * ld, ld, high);
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; k++) {
+    store<float, 8>(dst + k * width, shuffle<0, 1, 2, 3, 8, 9, 10, 11>(low[k], high[k]));
+    store<float, 8>(dst + (k + 4) * width, shuffle<4, 5, 6, 7, 12, 13, 14, 15>(low[k], high[k]));
+  }
+}
+#endif
 #endif
 
 // panel[k·width + i] = src[i·ld + k] for i < count, 0 for count ≤ i < width: the source runs along k.
@@ -49,6 +69,24 @@ template <typename T>
 inline void pack_across(const T* src, int64_t ld, int64_t count, int64_t depth, T* panel, int64_t width) {
   constexpr int64_t block = 16 / static_cast<int64_t>(sizeof(T));
   int64_t i = 0;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    for (; i + 8 <= count; i += 8) {
+      const T* rows = src + i * ld;
+      int64_t k = 0;
+      for (; k + 8 <= depth; k += 8) {
+        // The runs of the next rows are short: they are asked for before the processor sees that they are runs.
+        if (k % 16 == 0) {
+#pragma GCC unroll 8
+          for (int r = 8; r < 16; r++) __builtin_prefetch(rows + r * ld + k);
+        }
+        transpose_eight_rows(reinterpret_cast<const float*>(rows + k), ld, reinterpret_cast<float*>(panel + k * width + i), width);
+      }
+      for (; k < depth; k++)
+        for (int64_t r = 0; r < 8; r++) panel[k * width + i + r] = rows[r * ld + k];
+    }
+  }
+#endif
   for (; i + block <= count; i += block) {
     const T* rows = src + i * ld;
     int64_t k = 0;

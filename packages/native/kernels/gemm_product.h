@@ -108,13 +108,16 @@ NAGARE_INLINE void for_super_blocks(const GemmParams& p, const Blocking<T>& bloc
   }
 }
 
+// Tasks of a thread. Every task reads all of packed B, at twice the rate where vectors are twice as long.
+constexpr int64_t kTasksPerThread = kVectorBytes == 64 ? 2 : 8;
+
 template <typename T>
 void multiply_large(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const GemmParams& p = *product.params;
   for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
     const int64_t n1 = min64(p.n, n0 + blocking.superColumns);
     // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
-    const int64_t wanted = parallel.threads == 1 ? 1 : 8 * int64_t(parallel.threads);
+    const int64_t wanted = parallel.threads == 1 ? 1 : kTasksPerThread * int64_t(parallel.threads);
     const int64_t tileRows = divide_up(p.m, kPanelRows<T>);
     const int64_t rowTasks = max64(divide_up(p.m, kRows<T>), min64(wanted, divide_up(tileRows, 4)));
     const int64_t rowsPerTask = divide_up(tileRows, rowTasks) * kPanelRows<T>;
