@@ -40,6 +40,19 @@ for (const backend of testedBackends) {
       });
     });
 
+    test("infinities and NaN in halves reach the sums", () => {
+      onBackend(backend, () => {
+        for (const dtype of ["float16", "bfloat16"] as const) {
+          const rows = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1].map((x) => [1, x, 1]);
+          const sums = ng.tensor(rows, { dtype }).matmul(ng.ones([3, 1], { dtype }), { dtype: "float32" });
+          assert.deepEqual(
+            [...sums.dataSync()],
+            [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 3],
+          );
+        }
+      });
+    });
+
     test("any other dtype is that of the operands, converted", () => {
       onBackend(backend, () => {
         const x = bytes(100, "int8");

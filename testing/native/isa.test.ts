@@ -36,7 +36,9 @@ describe("instruction sets", () => {
     assert.equal(loadBackend("native").instructionSet, process.env.NAGARE_ISA ?? available[0]);
   });
 
-  for (const isa of ["sse4", "avx2", "avx512", "neon", unknown].filter((name) => !available.includes(name))) {
+  for (const isa of ["sse4", "avx2", "avx512", "avx512bf16", "neon", unknown].filter(
+    (name) => !available.includes(name),
+  )) {
     test(`${isa}, which this processor lacks, gives a warning and the reference`, async () => {
       const source = `
         import * as ng from "nagare";

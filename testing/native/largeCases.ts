@@ -27,6 +27,9 @@ const narrowProducts: readonly (readonly [m: number, n: number, k: number])[] = 
   [45, 300, 1700],
   [1, 270, 800],
   [270, 1, 401],
+  // Depths that end within a group of elements that are multiplied at once.
+  [37, 70, 1543],
+  [9, 49, 6],
 ];
 
 /** Whole numbers that fill the dtype, and fractions. */

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 namespace nagare {
 
@@ -11,6 +12,17 @@ namespace nagare {
   extern const Kernels kernels; \
   }
 NAGARE_INSTRUCTION_SETS(NAGARE_DECLARE)
+#undef NAGARE_DECLARE
+
+// And those with products of narrow elements only, each with the set that has all else: NAGARE_NARROW_SETS(X) is X(avx512bf16,avx512).
+using NarrowProduct = std::remove_pointer_t<decltype(NarrowKernels::gemm)>;
+using NarrowScratch = std::remove_pointer_t<decltype(NarrowKernels::gemmScratchBytes)>;
+#define NAGARE_DECLARE(isa, base)          \
+  namespace isa {                          \
+  NarrowProduct gemm_narrow;               \
+  NarrowScratch gemm_narrow_scratch_bytes; \
+  }
+NAGARE_NARROW_SETS(NAGARE_DECLARE)
 #undef NAGARE_DECLARE
 
 namespace {
@@ -30,9 +42,25 @@ struct Candidate {
   return avx2_runs() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
+[[maybe_unused]] bool avx512bf16_runs() {
+  return avx512_runs() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+}
 #elif defined(__aarch64__)
 [[maybe_unused]] bool neon_runs() { return true; }
 #endif
+
+#define NAGARE_COMPOSE(isa, base)                                                 \
+  const Kernels* isa##_kernels() {                                                \
+    static const Kernels kernels = [] {                                           \
+      Kernels composed = base::kernels;                                           \
+      composed.name = #isa;                                                       \
+      composed.matrixNarrow = {isa::gemm_narrow, isa::gemm_narrow_scratch_bytes}; \
+      return composed;                                                            \
+    }();                                                                          \
+    return &kernels;                                                              \
+  }
+NAGARE_NARROW_SETS(NAGARE_COMPOSE)
+#undef NAGARE_COMPOSE
 
 }  // namespace
 
@@ -40,9 +68,11 @@ const Kernels* choose_kernels(std::string& error) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
 #endif
+#define NAGARE_NARROW(isa, base) {isa##_kernels(), isa##_runs()},
 #define NAGARE_CANDIDATE(isa) {&isa::kernels, isa##_runs()},
-  const Candidate candidates[] = {NAGARE_INSTRUCTION_SETS(NAGARE_CANDIDATE)};
+  const Candidate candidates[] = {NAGARE_NARROW_SETS(NAGARE_NARROW) NAGARE_INSTRUCTION_SETS(NAGARE_CANDIDATE)};
 #undef NAGARE_CANDIDATE
+#undef NAGARE_NARROW
   const char* wanted = std::getenv("NAGARE_ISA");
   std::string names;
   for (const Candidate& candidate : candidates) {

@@ -32,17 +32,27 @@ struct VectorTiles {
     for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) __builtin_prefetch(target[i], 1);
-    Vec<Sum> sums[R][V] = {};
+    Vec<Sum> sums[R][V] = {}, ofZeros[V] = {};
 #pragma GCC unroll 4
     for (int64_t word = 0; word < words; word++, a += R, b += V * kLanes<Word>) {
       U32 column[V];
 #pragma GCC unroll 4
-      for (int j = 0; j < V; j++) column[j] = load(b + j * kLanes<Word>);
+      for (int j = 0; j < V; j++) {
+        column[j] = load(b + j * kLanes<Word>);
+        if constexpr (Dot::zero != 0) ofZeros[j] = Dot::multiply_add(ofZeros[j], splat(Dot::zero), column[j]);
+      }
 #pragma GCC unroll 16
       for (int i = 0; i < R; i++) {
         const U32 value = splat(a[i]);
 #pragma GCC unroll 4
         for (int j = 0; j < V; j++) sums[i][j] = Dot::multiply_add(sums[i][j], value, column[j]);
+      }
+    }
+    if constexpr (Dot::zero != 0) {
+#pragma GCC unroll 16
+      for (int i = 0; i < R; i++) {
+#pragma GCC unroll 4
+        for (int j = 0; j < V; j++) sums[i][j] -= ofZeros[j];
       }
     }
     finish_tile<Sum, R, V>(sums, target, out);
@@ -118,7 +128,10 @@ void pack_narrow_a(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, 
   for (int64_t m = m0; m < m1;) {
     const int rows = next_tile_rows(m1 - m, Tiles::rows);
     const auto* const from = matrices.a + (p.transposeA ? k0 * p.lda + m : m * p.lda + k0);
-    pack_panel<Dot>(from, p.lda, !p.transposeA, rows, depth, packed + (m - m0) * words, rows);
+    Word* const panel = packed + (m - m0) * words;
+    pack_panel<Dot>(from, p.lda, !p.transposeA, rows, depth, panel, rows);
+    if constexpr (Dot::zero != 0)
+      for (int64_t i = 0; i < rows * words; i++) panel[i] ^= Dot::zero;
     m += rows;
   }
 }

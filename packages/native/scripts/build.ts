@@ -5,7 +5,8 @@
  * compiled again.
  *
  * `--sanitize=address,undefined` or `--sanitize=thread` builds into build/<platform>-<arch>-<sanitizers> instead;
- * `--isa=avx2` (or several, with commas) leaves the other instruction sets out, and adds its name to the folder's.
+ * `--isa=avx2` (or several, with commas) leaves the other instruction sets out, except those that share its kernels, and adds its
+ * name to the folder's.
  * CXX names the compiler; by default the first of c++, g++, clang++ that is there.
  *
  * `--target=linux-arm64` and `--target=wasm32` compile for another kind of machine, to check that they can: without
@@ -53,13 +54,17 @@ function headerFolder(): string {
   return api.include_dir;
 }
 
+/** The name of the set that most of its kernels are compiled for. */
+const familyOf = ({ name, base }: InstructionSet): string => base ?? name;
+
 function chooseSets(target: Target, isa: string | undefined): readonly InstructionSet[] {
   const wanted = isa?.split(",");
   const names = target.instructionSets.map(({ name }) => name);
   const unknown = wanted?.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new Error(`--isa: expected some of ${names.join(", ")}; received ${JSON.stringify(unknown)}.`);
-  return target.instructionSets.filter(({ name }) => wanted?.includes(name) ?? true);
+  const families = target.instructionSets.filter(({ name }) => wanted?.includes(name) ?? true).map(familyOf);
+  return target.instructionSets.filter((set) => families.includes(familyOf(set)));
 }
 
 function kernelUnits(
@@ -67,8 +72,9 @@ function kernelUnits(
   sources: readonly string[],
   extra: readonly string[],
 ): Unit[] {
-  return sets.flatMap(({ name, flags }) =>
-    sources.map((source) => ({
+  const narrow = join("kernels", "gemm_narrow.cpp");
+  return sets.flatMap(({ name, flags, base }) =>
+    (base === undefined ? sources : [narrow]).map((source) => ({
       source,
       flags: [...common, ...kernelFlags, ...flags, `-DNAGARE_ISA=${name}`, ...extra],
       label: `${source} (${name})`,
@@ -83,8 +89,14 @@ function engineUnits(
   extra: readonly string[],
 ): Unit[] {
   // What is preferred comes first.
-  const listed = sets.map(({ name }) => `X(${name})`).reverse();
-  const defines = ["-DNAPI_VERSION=8", `-DNAGARE_INSTRUCTION_SETS(X)=${listed.join(" ")}`];
+  const preferred = sets.toReversed();
+  const whole = preferred.flatMap(({ name, base }) => (base === undefined ? [`X(${name})`] : []));
+  const narrow = preferred.flatMap(({ name, base }) => (base === undefined ? [] : [`X(${name},${base})`]));
+  const defines = [
+    "-DNAPI_VERSION=8",
+    `-DNAGARE_INSTRUCTION_SETS(X)=${whole.join(" ")}`,
+    `-DNAGARE_NARROW_SETS(X)=${narrow.join(" ")}`,
+  ];
   const flags = [...common, ...engineFlags, ...baseline, "-isystem", headerFolder(), ...defines, ...extra];
   return sources.map((source) => ({ source, flags, label: source }));
 }

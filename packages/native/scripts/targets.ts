@@ -5,6 +5,8 @@ import { spawnSync } from "node:child_process";
 export interface InstructionSet {
   readonly name: string;
   readonly flags: readonly string[];
+  /** The set that all kernels are taken from but the products of narrow elements, which alone are compiled. */
+  readonly base?: string;
 }
 
 /** A kind of machine. */
@@ -22,25 +24,17 @@ export interface Target {
 
 const shared = ["-shared", "-pthread"];
 
+const baseline = ["-march=x86-64-v2"];
+const avx2 = ["-mavx2", "-mfma", "-mf16c"];
+const avx512 = [...baseline, "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", ...avx2];
 const x64 = {
   instructionSets: [
-    { name: "sse4", flags: ["-march=x86-64-v2"] },
-    { name: "avx2", flags: ["-march=x86-64-v2", "-mavx2", "-mfma", "-mf16c"] },
-    {
-      name: "avx512",
-      flags: [
-        "-march=x86-64-v2",
-        "-mavx512f",
-        "-mavx512vl",
-        "-mavx512bw",
-        "-mavx512dq",
-        "-mavx2",
-        "-mfma",
-        "-mf16c",
-      ],
-    },
+    { name: "sse4", flags: baseline },
+    { name: "avx2", flags: [...baseline, ...avx2] },
+    { name: "avx512", flags: avx512 },
+    { name: "avx512bf16", flags: [...avx512, "-mavx512bf16", "-mavx512vnni"], base: "avx512" },
   ],
-  baseline: ["-march=x86-64-v2"],
+  baseline,
 };
 const arm64 = { instructionSets: [{ name: "neon", flags: [] }], baseline: [] };
 
