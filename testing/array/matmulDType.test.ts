@@ -43,7 +43,11 @@ for (const backend of testedBackends) {
     test("infinities and NaN in halves reach the sums", () => {
       onBackend(backend, () => {
         for (const dtype of ["float16", "bfloat16"] as const) {
-          const rows = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1].map((x) => [1, x, 1]);
+          const rows = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1].map((x) => [
+            1,
+            x,
+            1,
+          ]);
           const sums = ng.tensor(rows, { dtype }).matmul(ng.ones([3, 1], { dtype }), { dtype: "float32" });
           assert.deepEqual(
             [...sums.dataSync()],
