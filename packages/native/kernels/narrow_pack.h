@@ -35,26 +35,41 @@ template <typename Dot>
 inline void pack_neighbours(const typename Dot::Element* x, int64_t ld, int64_t steps, int64_t count, Word* words) {
   using Packed = typename Dot::Packed;
   constexpr int group = Dot::group, bits = 8 * sizeof(Packed);
-  // The first element in the low bits, which is the order of memory. Whole vectors of words are made of one vector for each step.
-  const auto word_of = [&](int64_t i, int s) {
-    const Packed packed = Dot::pack(x[s * ld + i]);
-    Word word = 0;
-    __builtin_memcpy(&word, &packed, sizeof(Packed));
-    return word << (bits * s % 32);
-  };
-  if (steps == group) {
+  // Elements that are widened on the way: words of two take more instructions to make by shifts than by interleaving.
+  if constexpr (sizeof(Packed) > sizeof(typename Dot::Element)) {
+    PackedIn<Dot>* const packed = reinterpret_cast<PackedIn<Dot>*>(words);
+    if (steps == group) {
+      for (int64_t i = 0; i < count; i++) {
+#pragma GCC unroll 4
+        for (int s = 0; s < group; s++) packed[i * group + s] = Dot::pack(x[s * ld + i]);
+      }
+      return;
+    }
+    for (int64_t i = 0; i < count; i++)
+      for (int s = 0; s < group; s++) packed[i * group + s] = s < steps ? Dot::pack(x[s * ld + i]) : PackedIn<Dot>(0);
+  } else {
+    // Words of elements that keep their width are made of whole vectors, one for each step. The first element is in the low bits, which is
+    // the order of memory.
+    const auto word_of = [&](int64_t i, int s) {
+      const Packed packed = Dot::pack(x[s * ld + i]);
+      Word word = 0;
+      __builtin_memcpy(&word, &packed, sizeof(Packed));
+      return word << (bits * s % 32);
+    };
+    if (steps == group) {
+      for (int64_t i = 0; i < count; i++) {
+        Word word = 0;
+#pragma GCC unroll 4
+        for (int s = 0; s < group; s++) word |= word_of(i, s);
+        words[i] = word;
+      }
+      return;
+    }
     for (int64_t i = 0; i < count; i++) {
       Word word = 0;
-#pragma GCC unroll 4
-      for (int s = 0; s < group; s++) word |= word_of(i, s);
+      for (int s = 0; s < steps; s++) word |= word_of(i, s);
       words[i] = word;
     }
-    return;
-  }
-  for (int64_t i = 0; i < count; i++) {
-    Word word = 0;
-    for (int s = 0; s < steps; s++) word |= word_of(i, s);
-    words[i] = word;
   }
 }
 
