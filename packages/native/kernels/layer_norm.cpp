@@ -28,7 +28,7 @@ void layer_norm(const LayerNormParams& p, const T* x, const T* scale, const T* o
                 const Parallel& parallel) {
   const int64_t n = p.n;
   const T share = T(1) / static_cast<T>(n);
-  make_rows(y, 1, p.rows, n, parallel, [&](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  make_rows(y, 1, p.rows, n, kRowGroup, parallel, [&](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
     T *const mean = means + first, *const inverse = inverses + first;
     const T *const from = x + first * n, *const next = from + count * n;
     for (int64_t r = 0; r < count; r++) {

@@ -97,13 +97,13 @@ NAGARE_INLINE bool streams_rows(int64_t bytes, int64_t n) {
 // the processor works on the next.
 constexpr int64_t kRowGroup = 8;
 
-// make(first, count, to) for groups of rows that together are not much, or of one row: `to` is where they are in y, or a buffer whose
-// contents then go there past the caches. `operands` are as large as y.
+// make(first, count, to) for groups of at most `most` rows that together are not much, or of one row: `to` is where they are in y, or a
+// buffer whose contents then go there past the caches. `operands` are as large as y.
 template <typename T, typename Make>
-void make_rows(T* y, int64_t operands, int64_t rows, int64_t n, const Parallel& parallel, const Make& make) {
+void make_rows(T* y, int64_t operands, int64_t rows, int64_t n, int64_t most, const Parallel& parallel, const Make& make) {
   constexpr int64_t bytes = static_cast<int64_t>(sizeof(T));
   const bool streams = streams_rows<T>((operands + 1) * rows * n * bytes, n);
-  const int64_t group = min64(kRowGroup, max64(1, kStreamedRowBytes / (n * bytes)));
+  const int64_t group = min64(most, max64(1, kStreamedRowBytes / (n * bytes)));
   for_row_ranges(rows, n, parallel, [&](int64_t first, int64_t last) {
     alignas(kVectorBytes) T buffer[kStreamedRowBytes / sizeof(T)];
     for (; first < last; first += group) {

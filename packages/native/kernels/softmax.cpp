@@ -1,30 +1,24 @@
 #include "softmax.h"
 
-#include "rows.h"
+#include "narrow_rows.h"
 
 namespace nagare::NAGARE_ISA {
 
-namespace {
-
-// A row that is one vector, or a part of one, stays in it.
-template <typename T>
-NAGARE_INLINE void softmax_of_few(const T* x, T* y, int64_t n) {
-  const Vec<T> v = load_some(x, n);
-  const T largest = fold_lanes<Greater<T>, T>(first_lanes<T>(v, n, splat(v[0])));
-  const Vec<T> e = exp_nonpositive(v - largest);
-  const T sum = fold_lanes<Sum<T>, T>(first_lanes<T>(e, n, Vec<T>{}));
-  store_some<T>(y, e * (T(1) / sum), n);
-}
-
-}  // namespace
-
 template <typename T>
 void softmax(const T* x, T* y, int64_t rows, int64_t n, const Parallel& parallel) {
-  make_rows(y, 1, rows, n, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
-    if (n <= kLanes<T>) {
-      for (int64_t r = 0; r < count; r++) softmax_of_few(x + (first + r) * n, to + r * n, n);
-      return;
-    }
+  if (are_narrow<T>(n)) {
+    return make_narrow_rows(x, y, rows, n, parallel, [=](T* columns) __attribute__((always_inline)) {
+      const Vec<T> largest = largest_of_columns(columns, n);
+      const Vec<T> sum = sum_of_columns<T>(n, [&](int64_t i) __attribute__((always_inline)) {
+        const Vec<T> e = exp_nonpositive(load(columns + i) - largest);
+        store(columns + i, e);
+        return e;
+      });
+      const Vec<T> factor = T(1) / sum;
+      set_columns(columns, n, [&](int64_t i) { return load(columns + i) * factor; });
+    });
+  }
+  make_rows(y, 1, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
     T largest[kRowGroup], factor[kRowGroup];
     const T *const from = x + first * n, *const next = from + count * n;
     for (int64_t r = 0; r < count; r++) largest[r] = row_maximum(from + r * n, n);
@@ -46,7 +40,13 @@ void softmax(const T* x, T* y, int64_t rows, int64_t n, const Parallel& parallel
 
 template <typename T>
 void softmax_gradient(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel& parallel) {
-  make_rows(dx, 2, rows, n, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  if (are_narrow<T>(n)) {
+    return make_narrow_rows(y, dy, dx, rows, n, parallel, [=](T* p, T* g) __attribute__((always_inline)) {
+      const Vec<T> mean = sum_of_columns<T>(n, [&](int64_t i) { return load(p + i) * load(g + i); });
+      set_columns(p, n, [&](int64_t i) { return load(p + i) * (load(g + i) - mean); });
+    });
+  }
+  make_rows(dx, 2, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
     T mean[kRowGroup];
     const T *const p = y + first * n, *const g = dy + first * n;
     for (int64_t r = 0; r < count; r++) {
@@ -64,7 +64,15 @@ void softmax_gradient(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, c
 
 template <typename T>
 void log_softmax(const T* x, T* y, int64_t rows, int64_t n, const Parallel& parallel) {
-  make_rows(y, 1, rows, n, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  if (are_narrow<T>(n)) {
+    return make_narrow_rows(x, y, rows, n, parallel, [=](T* columns) __attribute__((always_inline)) {
+      const Vec<T> largest = largest_of_columns(columns, n);
+      const Vec<T> sum = sum_of_columns<T>(n, [&](int64_t i) { return exp_nonpositive(load(columns + i) - largest); });
+      const Vec<T> normalizer = log(sum);
+      set_columns(columns, n, [&](int64_t i) { return (load(columns + i) - largest) - normalizer; });
+    });
+  }
+  make_rows(y, 1, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
     T largest[kRowGroup], normalizer[kRowGroup];
     const T* const from = x + first * n;
     for (int64_t r = 0; r < count; r++) largest[r] = row_maximum(from + r * n, n);
@@ -85,7 +93,13 @@ void log_softmax(const T* x, T* y, int64_t rows, int64_t n, const Parallel& para
 
 template <typename T>
 void log_softmax_gradient(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel& parallel) {
-  make_rows(dx, 2, rows, n, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  if (are_narrow<T>(n)) {
+    return make_narrow_rows(y, dy, dx, rows, n, parallel, [=](T* p, T* g) __attribute__((always_inline)) {
+      const Vec<T> sum = sum_of_columns<T>(n, [&](int64_t i) { return load(g + i); });
+      set_columns(p, n, [&](int64_t i) { return load(g + i) - exp_nonpositive(load(p + i)) * sum; });
+    });
+  }
+  make_rows(dx, 2, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
     T sum[kRowGroup];
     const T *const p = y + first * n, *const g = dy + first * n;
     for (int64_t r = 0; r < count; r++) {
