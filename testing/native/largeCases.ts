@@ -42,7 +42,8 @@ const narrowRanges = {
 
 /**
  * Images, filters, stride, groups: two layers of a digits network, a depthwise and a strided 1 × 1 convolution, narrow groups,
- * several filters for each channel; small images with many channels, whose filters are cut into panels and blocks of depth.
+ * several filters for each channel, rows that fill a cache; small images with many channels, whose filters are cut into panels and
+ * blocks of depth.
  */
 const convolutions: readonly (readonly [
   x: readonly [number, number, number, number],
@@ -57,6 +58,7 @@ const convolutions: readonly (readonly [
   [[2, 23, 25, 32], [3, 3, 4, 32], 1, 8],
   [[1, 20, 21, 48], [3, 3, 1, 96], 2, 48],
   [[2, 39, 41, 20], [3, 3, 1, 60], 1, 20],
+  [[1, 40, 70, 260], [5, 4, 1, 260], 1, 260],
   [[1, 8, 9, 5], [3, 2, 1, 40], 1, 5],
   [[1, 14, 14, 96], [3, 3, 96, 104], 1, 1],
   [[1, 6, 8, 700], [1, 1, 700, 75], 1, 1],

@@ -151,90 +151,6 @@ void correlate(const Correlation<T>& task, const Parallel& parallel, T* scratch)
   correlate_rows(task, parallel);
 }
 
-// sum[c] += Σ over `count` pixels of x[c]·dy[c], for V vectors of L channels.
-template <typename T, int V, int L>
-NAGARE_INLINE void accumulate_tap(const T* x, int64_t xStep, const T* dy, int64_t dyStep, int64_t count, T* sum) {
-  typedef typename VectorOf<T, L>::type Vector;
-  // Two chains per vector: one would wait for the latency of the multiply-add.
-  Vector even[V] = {}, odd[V] = {};
-  int64_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) {
-      even[v] += load<T, L>(x + i * xStep + v * L) * load<T, L>(dy + i * dyStep + v * L);
-      odd[v] += load<T, L>(x + (i + 1) * xStep + v * L) * load<T, L>(dy + (i + 1) * dyStep + v * L);
-    }
-  }
-  if (i < count) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) even[v] += load<T, L>(x + i * xStep + v * L) * load<T, L>(dy + i * dyStep + v * L);
-  }
-#pragma GCC unroll 4
-  for (int v = 0; v < V; v++) store<T, L>(sum + v * L, load<T, L>(sum + v * L) + even[v] + odd[v]);
-}
-
-// Adds one row of output pixels of an image to all taps, for V vectors of L channels from c on.
-template <typename T, int V, int L>
-void accumulate_row(const PatchShape& shape, const T* x, const T* dy, T* sum, int64_t y, int64_t c) {
-  const int64_t channels = shape.sourceChannels;
-  const IndexRange rows = shape.y.taps_at(y);
-  const T* cotangent = dy + y * shape.x.outputs * channels + c;
-  for (int64_t ty = rows.begin; ty < rows.end; ty++) {
-    const int64_t sourceY = shape.y.origin + y * shape.y.step + ty * shape.y.tapStep;
-    const T* row = x + sourceY * shape.x.source * channels + c;
-    for (int64_t tx = 0; tx < shape.x.taps; tx++) {
-      const IndexRange columns = shape.x.outputs_at(tx);
-      const int64_t sourceX = shape.x.origin + columns.begin * shape.x.step + tx * shape.x.tapStep;
-      accumulate_tap<T, V, L>(row + sourceX * channels, shape.x.step * channels, cotangent + columns.begin * channels, channels,
-                              columns.end - columns.begin, sum + (ty * shape.x.taps + tx) * channels + c);
-    }
-  }
-}
-
-// The rows of all images are summed in this many parts, so that the order of the sum does not depend on the threads.
-int64_t gradient_parts(const Conv2dParams& p) { return min64(16, p.batch * p.outH); }
-
-// Elements of a worker's copy of a band.
-int64_t gradient_band(const Conv2dParams& p, const PatchShape& shape) {
-  return p.outC > p.inC ? round_up(band_source_rows(shape, band_rows(shape, p.outC)) * p.inW * p.outC, 16) : 0;
-}
-
-template <typename T>
-void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, const Parallel& parallel, T* partials) {
-  const PatchShape shape = forward_patches(p);
-  const int64_t rows = p.batch * p.outH, parts = gradient_parts(p), size = p.kH * p.kW * p.outC;
-  const int64_t multiplier = p.outC / p.groups, own = gradient_band(p, shape);
-  T* const copies = partials + round_up(parts * size, 16);
-  parallel_for(parallel, parts, [&](int64_t part, int worker) {
-    T* const sum = partials + part * size;
-    for (int64_t i = 0; i < size; i++) sum[i] = T(0);
-    const int64_t end = (part + 1) * rows / parts;
-    for (int64_t r = part * rows / parts; r < end;) {
-      const int64_t image = r / p.outH, y0 = r % p.outH, y1 = min64(min64(p.outH, y0 + band_rows(shape, p.outC)), y0 + end - r);
-      const T* source = x + image * shape.image_stride();
-      PatchShape band = shape;
-      int64_t first = y0;
-      if (multiplier > 1) {
-        T* const memory = copies + worker * own;
-        band = repeat_band(shape, source, y0, y1, multiplier, memory);
-        source = memory, first = 0;
-      }
-      const T* const cotangent = dy + (image * p.outH + y0 - first) * p.outW * p.outC;
-      for (int64_t y = first; y < first + y1 - y0; y++) {
-        for_lanes<T, 2>(p.outC, [&](auto block, int64_t c) {
-          accumulate_row<T, block.vectors, block.lanes>(band, source, cotangent, sum, y, c);
-        });
-      }
-      r += y1 - y0;
-    }
-  });
-  for (int64_t i = 0; i < size; i++) {
-    T sum = T(0);
-    for (int64_t part = 0; part < parts; part++) sum += partials[part * size + i];
-    dw[i] = sum;
-  }
-}
-
 }  // namespace
 
 template <>
@@ -247,18 +163,6 @@ void correlate_depthwise(const Correlation<double>& task, const Parallel& parall
   correlate(task, parallel, static_cast<double*>(scratch));
 }
 
-template <>
-void depthwise_filter_gradient(const Conv2dParams& params, const float* x, const float* dy, float* dw, const Parallel& parallel,
-                               void* scratch) {
-  filter_gradient(params, x, dy, dw, parallel, static_cast<float*>(scratch));
-}
-
-template <>
-void depthwise_filter_gradient(const Conv2dParams& params, const double* x, const double* dy, double* dw, const Parallel& parallel,
-                               void* scratch) {
-  filter_gradient(params, x, dy, dw, parallel, static_cast<double*>(scratch));
-}
-
 template <typename T>
 size_t correlate_depthwise_scratch_bytes(const PatchShape& shape, int64_t groups, int64_t multiplier, int threads) {
   if (multiplier == 1) return 0;
@@ -268,15 +172,7 @@ size_t correlate_depthwise_scratch_bytes(const PatchShape& shape, int64_t groups
   return static_cast<size_t>(threads * own) * sizeof(T);
 }
 
-template <typename T>
-size_t depthwise_filter_gradient_scratch_bytes(const Conv2dParams& params, int threads) {
-  const int64_t partials = round_up(gradient_parts(params) * params.kH * params.kW * params.outC, 16);
-  return static_cast<size_t>(partials + threads * gradient_band(params, forward_patches(params))) * sizeof(T);
-}
-
 template size_t correlate_depthwise_scratch_bytes<float>(const PatchShape&, int64_t, int64_t, int);
 template size_t correlate_depthwise_scratch_bytes<double>(const PatchShape&, int64_t, int64_t, int);
-template size_t depthwise_filter_gradient_scratch_bytes<float>(const Conv2dParams&, int);
-template size_t depthwise_filter_gradient_scratch_bytes<double>(const Conv2dParams&, int);
 
 }  // namespace nagare::NAGARE_ISA
