@@ -1,6 +1,7 @@
 // Conversions of the tile interpreter: between registers, and between memory and registers.
 #include "elementwise.h"
 #include "half.h"
+#include "lanes.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -30,17 +31,29 @@ NAGARE_INLINE Int saturate(Float x, Float low, Float below, Float high, Int high
   const Int converted = static_cast<Int>(clamped);
   return over ? highest : converted;
 }
-NAGARE_INLINE int32_t f32_to_int32(float x) { return saturate<int32_t, float>(x, -0x1p31f, 0x1.fffffep30f, 0x1p31f, INT32_MAX); }
 NAGARE_INLINE int32_t f64_to_int32(double x) { return saturate<int32_t, double>(x, -0x1p31, 0x1.fffffffcp30, 0x1p31, INT32_MAX); }
 NAGARE_INLINE int64_t f32_to_int64(float x) { return saturate<int64_t, float>(x, -0x1p63f, 0x1.fffffep62f, 0x1p63f, INT64_MAX); }
 NAGARE_INLINE int64_t f64_to_int64(double x) { return saturate<int64_t, double>(x, -0x1p63, 0x1.fffffffffffffp62, 0x1p63, INT64_MAX); }
-template <typename Float>
-NAGARE_INLINE int32_t to_int8(Float x) {
-  return saturate<int32_t, Float>(x, -128, 127, 127, 127);
+NAGARE_INLINE int32_t f64_to_int8(double x) { return saturate<int32_t, double>(x, -128, 127, 127, 127); }
+NAGARE_INLINE int32_t f64_to_uint8(double x) { return saturate<int32_t, double>(x, 0, 255, 255, 255); }
+
+// The same for vectors of float32, in a half to a quarter of the time of what the compiler makes of the above.
+NAGARE_INLINE I32 saturate(F32 x, float low, float below, float high, int32_t highest) {
+  const F32 clamped = greater(splat(low), x == x ? x : F32{});
+  const I32 converted = __builtin_convertvector(lesser(clamped, splat(below)), I32);
+  return clamped >= high ? splat(highest) : converted;
 }
-template <typename Float>
-NAGARE_INLINE int32_t to_uint8(Float x) {
-  return saturate<int32_t, Float>(x, 0, 255, 255, 255);
+NAGARE_INLINE I32 vector_to_int32(F32 x) { return saturate(x, -0x1p31f, 0x1.fffffep30f, 0x1p31f, INT32_MAX); }
+NAGARE_INLINE I32 vector_to_int8(F32 x) { return saturate(x, -128, 127, 127, 127); }
+NAGARE_INLINE I32 vector_to_uint8(F32 x) { return saturate(x, 0, 255, 255, 255); }
+template <I32 (*f)(F32)>
+void map_vectors(void* d, const void* a, const void*, const void*, int64_t n) {
+  constexpr int lanes = kLanes<float>;
+  int32_t* y = static_cast<int32_t*>(d);
+  const float* x = static_cast<const float*>(a);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(y + i, f(load(x + i)));
+  if (i < n) store_part<int32_t, lanes>(y + i, f(load_part<float, lanes>(x + i, n - i)), n - i);
 }
 
 template <typename From>
@@ -79,11 +92,13 @@ TileFunction from_float(DType to) {
     case DType::bfloat16:
       return map_tile<float, Float, round_bfloat16<Float>>;
     case DType::int8:
-      return map_tile<int32_t, Float, to_int8<Float>>;
+      if constexpr (single) return map_vectors<vector_to_int8>;
+      else return map_tile<int32_t, double, f64_to_int8>;
     case DType::uint8:
-      return map_tile<int32_t, Float, to_uint8<Float>>;
+      if constexpr (single) return map_vectors<vector_to_uint8>;
+      else return map_tile<int32_t, double, f64_to_uint8>;
     case DType::int32:
-      if constexpr (single) return map_tile<int32_t, float, f32_to_int32>;
+      if constexpr (single) return map_vectors<vector_to_int32>;
       else return map_tile<int32_t, double, f64_to_int32>;
     case DType::int64:
       if constexpr (single) return map_tile<int64_t, float, f32_to_int64>;
