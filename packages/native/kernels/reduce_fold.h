@@ -2,8 +2,8 @@
 #pragma once
 
 #include "elementwise.h"
+#include "lanes.h"
 #include "reduce.h"
-#include "simd.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -52,6 +52,11 @@ constexpr T lowest() {
 template <typename T>
 struct Largest {
   static constexpr T identity = lowest<T>();
+  // In two instructions, where the one for maxima gives b beside a NaN.
+  static NAGARE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) {
+    if constexpr (kFloating<T>) return a != a ? a : greater(a, b);
+    else return a > b ? a : b;
+  }
   template <typename V>
   static NAGARE_INLINE V apply(V a, V b) {
     return ((a > b) | (a != a)) ? a : b;
