@@ -19,6 +19,10 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [530, 8, 1300],
   [128, 530, 10],
   [16, 16, 8200],
+  // Rows, or columns, enough for each of two threads to have its own.
+  [525, 70, 1100],
+  [24, 3109, 40],
+  [20, 6500, 60],
 ];
 
 /** m, n, k of products whose factors are widened while they are packed: above and below their blocks. */

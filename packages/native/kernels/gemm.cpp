@@ -47,7 +47,7 @@ void multiply(const GemmParams& params, const T* a, const T* b, T* c, const T* b
   }
   const Sharing sharing(p, parallel.threads);
   const Parallel inner = {parallel.run, parallel.pool, sharing.inside};
-  const ProductPlan<T> plan(p);
+  const ProductPlan<T> plan(p, sharing.inside);
   T* const buffer = static_cast<T*>(scratch);
   if (!sharing.byMatrix) {
     for (int64_t i = 0; i < matrices; i++) {
@@ -72,7 +72,7 @@ size_t gemm_scratch_bytes(const GemmParams& params, int threads) {
   const GemmParams p = merge_batches(params);
   if (p.m == 0 || p.n == 0 || p.k == 0 || p.batch == 0 || p.outerBatch == 0) return 0;
   const Sharing sharing(p, threads);
-  const ProductPlan<T> plan(p);
+  const ProductPlan<T> plan(p, sharing.inside);
   const int64_t elements = sharing.byMatrix ? threads * (plan.shared + plan.worker) : plan.shared + sharing.inside * plan.worker;
   return static_cast<size_t>(elements) * sizeof(T);
 }
@@ -81,7 +81,7 @@ template <typename T>
 void gemm_pack(const GemmParams& params, const T* b, T* packed, const Parallel& parallel) {
   GemmParams p = params;
   p.packedB = true;
-  const Blocking<T> blocking(p);
+  const Blocking<T> blocking(p, 1);
   const Product<T> product = {&p, nullptr, b, nullptr, nullptr, 0, 0};
   for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
     for_super_blocks(p, blocking, n0, min64(p.n, n0 + blocking.superColumns), [&](const SuperBlock<T>& block, int64_t before) {

@@ -60,15 +60,43 @@ FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scrat
   return f;
 }
 
-// The blocking of one product; depends on the shape alone. How B is laid out depends on k and n alone.
+// Rows of C, or columns, that are worth packing the other factor for once more: about 5 % of their product.
+constexpr int64_t kPartSize = 256;
+
+// The parts of a product whose B is packed, one for each thread. A thread packs what its part needs of both factors: what another one packs
+// would come from that one's cache, at a third of the rate of its own (measured on Zen 5), and all would wait for it. Rows are divided
+// rather than columns: tiles of eight rows come out even. One part is shared by all threads. So is every product where vectors are shorter
+// than 64 bytes, or elements longer than four: those are packed faster than they are multiplied.
+template <typename T>
+struct Parts {
+  int64_t rows, columns;  // of a part
+  int64_t down, across;   // parts
+
+  Parts(const GemmParams& p, int threads) : rows(p.m), columns(p.n), down(1), across(1) {
+    if (kVectorBytes < 64 || sizeof(T) > 4 || threads == 1 || p.packedB || reads_b_in_place<T>(p)) return;
+    if (p.m >= kPartSize * threads) {
+      rows = divide_up(divide_up(p.m, kPanelRows<T>), threads) * kPanelRows<T>;
+      down = divide_up(p.m, rows);
+    } else if (p.n >= 2 * kPartSize * threads) {
+      columns = divide_up(divide_up(p.n, Panels<T>::width), threads) * Panels<T>::width;
+      across = divide_up(p.n, columns);
+    }
+  }
+  int64_t count() const { return down * across; }
+};
+
+// The blocking of one product; depends on the shape and on the number of threads, its depth on the shape alone. How B is laid out when it
+// is packed in advance depends on k and n alone.
 template <typename T>
 struct Blocking {
   int64_t depth, superDepth, superColumns;
+  int64_t packedRows;      // elements of A that a thread packs at a time
   int64_t shared, worker;  // elements of scratch
 
-  explicit Blocking(const GemmParams& p) {
+  Blocking(const GemmParams& p, int threads) {
     const FewRowsForm few = few_rows_form<T>(p);
     if (few.applies) {
+      packedRows = 0;
       shared = few.copiesA ? round_up((few.swapped ? p.n : p.m) * p.k, 64) : 0;
       worker = 0;
       return;
@@ -76,9 +104,13 @@ struct Blocking {
     // A panel that is narrow is deep.
     depth = even_block(p.k, kDepth * max64(1, Panels<T>::width / padded_columns<T>(p.n)), 8);
     superColumns = even_block(p.n, kSuperColumns, Panels<T>::width);
-    superDepth = min64(p.k, depth * max64(1, kSuperElements / (depth * superColumns)));
-    shared = p.packedB || reads_b_in_place<T>(p) ? 0 : round_up(superDepth * padded_columns<T>(superColumns), 64);
-    worker = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows<T>) * depth, 64);
+    packedRows = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows<T>) * depth, 64);
+    const Parts<T> parts(p, threads);
+    superDepth = min64(p.k, depth * max64(1, kSuperElements / parts.count() / (depth * superColumns)));
+    const int64_t superBlock = round_up(superDepth * padded_columns<T>(min64(superColumns, parts.columns)), 64);
+    const bool isOwn = parts.count() > 1;
+    shared = isOwn || p.packedB || reads_b_in_place<T>(p) ? 0 : superBlock;
+    worker = packedRows + (isOwn ? superBlock : 0);
   }
 };
 
@@ -111,37 +143,55 @@ NAGARE_INLINE void for_super_blocks(const GemmParams& p, const Blocking<T>& bloc
 // Tasks of a thread. Every task reads all of packed B, at twice the rate where vectors are twice as long.
 constexpr int64_t kTasksPerThread = kVectorBytes == 64 ? 2 : 8;
 
+// Rows [m0, m1) × columns [n0, n1) of C, which are at most a super-block's.
+template <typename T>
+void multiply_region(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, int64_t m0, int64_t m1, int64_t n0,
+                     int64_t n1, T* packed, T* workers) {
+  const GemmParams& p = *product.params;
+  // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
+  const int64_t wanted = parallel.threads == 1 ? 1 : kTasksPerThread * int64_t(parallel.threads);
+  const int64_t tileRows = divide_up(m1 - m0, kPanelRows<T>);
+  const int64_t rowTasks = max64(divide_up(m1 - m0, kRows<T>), min64(wanted, divide_up(tileRows, 4)));
+  const int64_t rowsPerTask = divide_up(tileRows, rowTasks) * kPanelRows<T>;
+  const int64_t panels = Panels<T>(n1 - n0).count;
+  const int64_t columnTasks = max64(1, min64(divide_up(wanted, rowTasks), panels / 4));
+  const int64_t panelsPerTask = divide_up(panels, columnTasks);
+  const int64_t rowCount = divide_up(m1 - m0, rowsPerTask), columnCount = divide_up(panels, panelsPerTask);
+  for_super_blocks(p, blocking, n0, n1, [&](const SuperBlock<T>& block, int64_t before) {
+    if (!p.packedB && !reads_b_in_place<T>(p)) pack_super_block(product, block, parallel, packed);
+    const T* const packedB = p.packedB ? product.b + before : packed;
+    parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
+      const int64_t first = m0 + index / columnCount * rowsPerTask, end = min64(m1, first + rowsPerTask);
+      const int64_t panel0 = index % columnCount * panelsPerTask, panel1 = min64(panels, panel0 + panelsPerTask);
+      T* const packedA = workers + worker * blocking.worker;
+      for (int64_t k = block.k0; k < block.k1; k += blocking.depth) {
+        if (!reads_a_in_place<T>(p)) pack_a(product, k, block.depth_at(k), first, end, packedA);
+        multiply_block(product, block, k, first, end, panel0, panel1, packedB, packedA);
+      }
+      if (block.k1 < p.k) return;
+      finish_region(product, worker, first, end, n0 + block.panels.first(panel0), n0 + block.panels.first(panel1));
+    });
+  });
+}
+
 template <typename T>
 void multiply_large(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, T* shared, T* workers) {
   const GemmParams& p = *product.params;
-  for (int64_t n0 = 0; n0 < p.n; n0 += blocking.superColumns) {
-    const int64_t n1 = min64(p.n, n0 + blocking.superColumns);
-    // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
-    const int64_t wanted = parallel.threads == 1 ? 1 : kTasksPerThread * int64_t(parallel.threads);
-    const int64_t tileRows = divide_up(p.m, kPanelRows<T>);
-    const int64_t rowTasks = max64(divide_up(p.m, kRows<T>), min64(wanted, divide_up(tileRows, 4)));
-    const int64_t rowsPerTask = divide_up(tileRows, rowTasks) * kPanelRows<T>;
-    const int64_t panels = Panels<T>(n1 - n0).count;
-    const int64_t columnTasks = max64(1, min64(divide_up(wanted, rowTasks), panels / 4));
-    const int64_t panelsPerTask = divide_up(panels, columnTasks);
-    const int64_t rowCount = divide_up(p.m, rowsPerTask), columnCount = divide_up(panels, panelsPerTask);
-    for_super_blocks(p, blocking, n0, n1, [&](const SuperBlock<T>& block, int64_t before) {
-      if (!p.packedB && !reads_b_in_place<T>(p)) pack_super_block(product, block, parallel, shared);
-      const T* const packedB = p.packedB ? product.b + before : shared;
-      parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
-        const int64_t m0 = index / columnCount * rowsPerTask, m1 = min64(p.m, m0 + rowsPerTask);
-        const int64_t first = index % columnCount * panelsPerTask;
-        T* const packedA = workers + worker * blocking.worker;
-        for (int64_t k = block.k0; k < block.k1; k += blocking.depth) {
-          if (!reads_a_in_place<T>(p)) pack_a(product, k, block.depth_at(k), m0, m1, packedA);
-          multiply_block(product, block, k, m0, m1, first, min64(panels, first + panelsPerTask), packedB, packedA);
-        }
-        if (block.k1 < p.k) return;
-        const int64_t end = block.panels.first(min64(panels, first + panelsPerTask));
-        finish_region(product, worker, m0, m1, n0 + block.panels.first(first), n0 + end);
-      });
-    });
-  }
+  const auto multiply = [&](const Product<T>& part, const Parallel& threads, int64_t m0, int64_t m1, int64_t left, int64_t right, T* packed,
+                            T* packedA) {
+    for (int64_t n0 = left; n0 < right; n0 += blocking.superColumns)
+      multiply_region(part, blocking, threads, m0, m1, n0, min64(right, n0 + blocking.superColumns), packed, packedA);
+  };
+  const Parts<T> parts(p, parallel.threads);
+  if (parts.count() == 1) return multiply(product, parallel, 0, p.m, 0, p.n, shared, workers);
+  const Parallel alone = {parallel.run, parallel.pool, 1};
+  parallel_for(parallel, parts.count(), [&](int64_t index, int worker) {
+    Product<T> own = product;
+    own.worker += worker;
+    T* const packedA = workers + worker * blocking.worker;
+    const int64_t m0 = index / parts.across * parts.rows, n0 = index % parts.across * parts.columns;
+    multiply(own, alone, m0, min64(p.m, m0 + parts.rows), n0, min64(p.n, n0 + parts.columns), packedA + blocking.packedRows, packedA);
+  });
 }
 
 // Products of at most so many sums, of at least twice so many products each, are cut along the depth.
@@ -177,7 +227,7 @@ struct ProductPlan {
   Blocking<T> blocking;  // of a slice
   int64_t shared, worker;
 
-  explicit ProductPlan(const GemmParams& p) : slices(p), blocking(slices.slice(p, 0)) {
+  ProductPlan(const GemmParams& p, int threads) : slices(p), blocking(slices.slice(p, 0), slices.count == 1 ? threads : 1) {
     const bool whole = slices.count == 1;
     shared = whole ? blocking.shared : round_up(slices.count * p.m * p.n, 64);
     worker = whole ? blocking.worker : blocking.shared + blocking.worker;
