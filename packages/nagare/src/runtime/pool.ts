@@ -19,7 +19,7 @@ const maximalBlocks = 64;
 const leastBytesBetweenCollections = 1 << 24;
 const mostBytesBetweenCollections = 1 << 26;
 const resultsBetweenCollections = 8;
-/** Free memory beyond this, and beyond what is in use, goes back to the system when the pool grows. */
+/** Free memory beyond this, and beyond what is in use, goes back to the system when the pool grows, or is much more. */
 const freeBytesKept = 1 << 27;
 
 /** A buffer of the pool. */
@@ -41,8 +41,8 @@ interface Block {
 
 /** Sizes of blocks: four for each power of two, so that at most a fifth of a block is not used. */
 function roundUp(bytes: number): number {
-  const step = 2 ** (Math.ceil(Math.log2(bytes)) - 3);
-  return Math.max(alignment, Math.ceil(bytes / step) * step);
+  const step = Math.max(alignment, 2 ** (Math.ceil(Math.log2(bytes)) - 3));
+  return Math.ceil(bytes / step) * step;
 }
 
 interface NodeBuffer {
@@ -99,7 +99,13 @@ export class StoragePool {
   allocate(dtype: DType, size: number): TypedArray {
     const bytes = size * bytesPerElement(dtype);
     const rounded = roundUp(bytes);
-    const block = this.#free.get(rounded)?.pop() ?? this.#find(rounded);
+    const due = Math.min(
+      Math.max(resultsBetweenCollections * rounded, leastBytesBetweenCollections),
+      mostBytesBetweenCollections,
+    );
+    // Even while there is free memory: what was freed last is what a cache has.
+    if (this.#bytesSinceCollection >= Math.max(due, this.#keptBytes)) this.#collect();
+    const block = this.#free.get(rounded)?.pop() ?? this.#find(rounded, due);
     const array = viewBuffer(dtype, block.slab.buffer, block.offset, size);
     this.#reachability.watch(array, block.number);
     block.used = bytes;
@@ -118,19 +124,11 @@ export class StoragePool {
     this.#takeBack(true);
   }
 
-  /** A block of that size: one that nobody holds any more, or a new one. */
-  #find(bytes: number): Block {
-    const due = Math.min(
-      Math.max(resultsBetweenCollections * bytes, leastBytesBetweenCollections),
-      mostBytesBetweenCollections,
-    );
-    if (this.#bytesSinceCollection >= Math.max(due, this.#keptBytes)) this.#collect();
-    let block = this.#free.get(bytes)?.pop();
-    if (block) return block;
+  /** A block of that size where none is known to be free: one that nobody holds any more, or a new one. */
+  #find(bytes: number, due: number): Block {
     // V8 goes through its whole heap when it thinks fit, as when the pool has grown.
     if (this.#bytesSinceFullLook >= Math.max(due, this.#usedBytes / 4)) this.look();
-    block = this.#free.get(bytes)?.pop();
-    return block ?? this.#grow(bytes);
+    return this.#free.get(bytes)?.pop() ?? this.#grow(bytes);
   }
 
   #collect(): void {
@@ -138,6 +136,9 @@ export class StoragePool {
     const freed = this.#takeBack(false);
     // Where results stay alive the collector is left alone until there are as many again.
     this.#keptBytes = freed < this.#bytesSinceCollection / 2 ? this.#usedBytes : 0;
+    // A loop needs about what it has filled since the last collection again; more than that is of an earlier phase of the program.
+    if (this.#freeBytes > 2 * Math.max(freeBytesKept, this.#usedBytes, this.#bytesSinceCollection))
+      this.#release();
     this.#bytesSinceCollection = 0;
   }
 
