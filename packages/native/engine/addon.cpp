@@ -138,30 +138,21 @@ napi_value start(napi_env env, napi_value exports) {
     return nullptr;
   }
   if (!start_environment(env) || !start_reachability(env, exports)) return nullptr;
-  const struct {
-    const char* name;
-    napi_callback function;
-  } functions[] = {{"createProgram", create_program},
-                   {"run", run},
-                   {"runTimed", run_timed},
-                   {"runAsync", run_async},
-                   {"wait", wait},
-                   {"now", now},
-                   {"ops", ops},
-                   {"isa", isa},
-                   {"threads", threads},
-                   {"setThreads", set_threads},
-                   {"setDefaultThreads", set_default_threads},
-                   {"workingBytes", working_bytes},
-                   {"roofline", roofline}};
-  for (const auto& entry : functions) {
-    napi_value function;
-    if (!ok(env, napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function)) ||
-        !ok(env, napi_set_named_property(env, exports, entry.name, function))) {
-      return nullptr;
-    }
-  }
-  return exports;
+  const bool exported = export_functions(env, exports,
+                                       {{"createProgram", create_program},
+                                        {"run", run},
+                                        {"runTimed", run_timed},
+                                        {"runAsync", run_async},
+                                        {"wait", wait},
+                                        {"now", now},
+                                        {"ops", ops},
+                                        {"isa", isa},
+                                        {"threads", threads},
+                                        {"setThreads", set_threads},
+                                        {"setDefaultThreads", set_default_threads},
+                                        {"workingBytes", working_bytes},
+                                        {"roofline", roofline}});
+  return exported ? exports : nullptr;
 }
 
 }  // namespace

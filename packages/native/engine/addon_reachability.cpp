@@ -109,18 +109,7 @@ bool start_reachability(napi_env env, napi_value exports) {
     delete reachability;
     return false;
   }
-  const struct {
-    const char* name;
-    napi_callback function;
-  } functions[] = {{"watch", watch}, {"collected", collected}, {"place", place}};
-  for (const auto& entry : functions) {
-    napi_value function;
-    if (!ok(env, napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, reachability, &function)) ||
-        !ok(env, napi_set_named_property(env, exports, entry.name, function))) {
-      return false;
-    }
-  }
-  return true;
+  return export_functions(env, exports, {{"watch", watch}, {"collected", collected}, {"place", place}}, reachability);
 }
 
 }  // namespace nagare

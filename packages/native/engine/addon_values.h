@@ -23,4 +23,23 @@ struct View {
 // False for what is no typed array.
 bool read_view(napi_env env, napi_value value, View& view);
 
+// A function that JavaScript calls.
+struct AddonFunction {
+  const char* name;
+  napi_callback callback;
+};
+
+// Makes functions, which are given `data`, properties of `exports`. False, with an exception, where Node-API refuses.
+template <size_t N>
+bool export_functions(napi_env env, napi_value exports, const AddonFunction (&functions)[N], void* data = nullptr) {
+  for (const AddonFunction& function : functions) {
+    napi_value value;
+    if (!ok(env, napi_create_function(env, function.name, NAPI_AUTO_LENGTH, function.callback, data, &value)) ||
+        !ok(env, napi_set_named_property(env, exports, function.name, value))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace nagare

@@ -109,7 +109,6 @@ NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow,
   for (int64_t i = 0; i < rows; i++) copy_elements(buffer[i], y + i * toRow, columns);
 }
 
-constexpr int64_t kLine = 64;
 // Rows that are read apart from each other are asked for so many bytes ahead, where they are short: no processor guesses where the next is.
 constexpr int64_t kAheadBytes = 2048;
 

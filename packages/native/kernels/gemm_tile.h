@@ -193,17 +193,14 @@ template <typename T>
 NAGARE_NOINLINE void store_partial_row(const T* sum, T* row, const TileOutput<T>& out) {
   constexpr int lanes = kLanes<T>;
   for (int64_t n = 0; n < out.columns; n += lanes) {
-    const int64_t count = out.columns - n;
-    const bool whole = count >= lanes;
-    const auto read = [&](const T* p) __attribute__((always_inline)) { return whole ? load(p) : load_part<T, lanes>(p, count); };
+    const int64_t left = out.columns - n, count = left < lanes ? left : lanes;
     Vec<T> value = load(sum + n);
-    if (out.accumulate) value += read(row + n);
-    if (out.scale) value *= read(out.scale + n);
-    if (out.bias) value += read(out.bias + n);
-    if (out.residual) value += read(out.residual + (row + n - out.origin));
+    if (out.accumulate) value += load_some(row + n, count);
+    if (out.scale) value *= load_some(out.scale + n, count);
+    if (out.bias) value += load_some(out.bias + n, count);
+    if (out.residual) value += load_some(out.residual + (row + n - out.origin), count);
     if (out.activation != Activation::none) value = out.activation == Activation::relu ? relu<T>(value) : relu6<T>(value);
-    if (whole) store(row + n, value);
-    else store_part<T, lanes>(row + n, value, count);
+    store_some<T>(row + n, value, count);
   }
 }
 

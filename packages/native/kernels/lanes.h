@@ -204,6 +204,16 @@ NAGARE_INLINE void store_part(T* p, typename VectorOf<T, N>::type v, int64_t cou
   store<T, N>(elements, v);
   for (int64_t i = 0; i < count; i++) p[i] = elements[i];
 }
+// A row's vectors; the last may be a part of one, whose other lanes are 0.
+template <typename T>
+NAGARE_INLINE Vec<T> load_some(const T* p, int64_t count) {
+  return count == kLanes<T> ? load(p) : load_part<T, kLanes<T>>(p, count);
+}
+template <typename T>
+NAGARE_INLINE void store_some(T* p, Vec<T> v, int64_t count) {
+  if (count == kLanes<T>) store(p, v);
+  else store_part<T, kLanes<T>>(p, v, count);
+}
 // The first `count` lanes of v, others[i] in the rest.
 template <typename T>
 NAGARE_INLINE Vec<T> first_lanes(Vec<T> v, int64_t count, Vec<T> others) {

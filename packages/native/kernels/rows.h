@@ -25,17 +25,6 @@ void for_rows(int64_t rows, int64_t n, const Parallel& parallel, const Body& bod
   });
 }
 
-// A row's vectors; the last may be a part of one, whose other lanes are 0.
-template <typename T>
-NAGARE_INLINE Vec<T> load_some(const T* p, int64_t count) {
-  return count == kLanes<T> ? load(p) : load_part<T, kLanes<T>>(p, count);
-}
-template <typename T>
-NAGARE_INLINE void store_some(T* p, Vec<T> v, int64_t count) {
-  if (count == kLanes<T>) store(p, v);
-  else store_part<T, kLanes<T>>(p, v, count);
-}
-
 // body(i, count) for the vectors of a row.
 template <typename T, typename Body>
 NAGARE_INLINE void for_vectors(int64_t n, const Body& body) {

@@ -1,7 +1,7 @@
 // Conversions of the tile interpreter: between registers, and between memory and registers.
 #include "elementwise.h"
 #include "half.h"
-#include "lanes.h"
+#include "tile_loops.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -43,18 +43,19 @@ NAGARE_INLINE I32 saturate(F32 x, float low, float below, float high, int32_t hi
   const I32 converted = __builtin_convertvector(lesser(clamped, splat(below)), I32);
   return clamped >= high ? splat(highest) : converted;
 }
+template <I32 (*f)(F32)>
+struct Conversion {
+  template <typename>
+  using Result = int32_t;
+  static constexpr bool paired = false, cheap = false;
+  template <typename>
+  static NAGARE_INLINE I32 apply(F32 x) {
+    return f(x);
+  }
+};
 NAGARE_INLINE I32 vector_to_int32(F32 x) { return saturate(x, -0x1p31f, 0x1.fffffep30f, 0x1p31f, INT32_MAX); }
 NAGARE_INLINE I32 vector_to_int8(F32 x) { return saturate(x, -128, 127, 127, 127); }
 NAGARE_INLINE I32 vector_to_uint8(F32 x) { return saturate(x, 0, 255, 255, 255); }
-template <I32 (*f)(F32)>
-void map_vectors(void* d, const void* a, const void*, const void*, int64_t n) {
-  constexpr int lanes = kLanes<float>;
-  int32_t* y = static_cast<int32_t*>(d);
-  const float* x = static_cast<const float*>(a);
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(y + i, f(load(x + i)));
-  if (i < n) store_part<int32_t, lanes>(y + i, f(load_part<float, lanes>(x + i, n - i)), n - i);
-}
 
 template <typename From>
 NAGARE_INLINE int32_t to_bool(From x) {
@@ -92,13 +93,13 @@ TileFunction from_float(DType to) {
     case DType::bfloat16:
       return map_tile<float, Float, round_bfloat16<Float>>;
     case DType::int8:
-      if constexpr (single) return map_vectors<vector_to_int8>;
+      if constexpr (single) return unary_tile<Conversion<vector_to_int8>, float>;
       else return map_tile<int32_t, double, f64_to_int8>;
     case DType::uint8:
-      if constexpr (single) return map_vectors<vector_to_uint8>;
+      if constexpr (single) return unary_tile<Conversion<vector_to_uint8>, float>;
       else return map_tile<int32_t, double, f64_to_uint8>;
     case DType::int32:
-      if constexpr (single) return map_vectors<vector_to_int32>;
+      if constexpr (single) return unary_tile<Conversion<vector_to_int32>, float>;
       else return map_tile<int32_t, double, f64_to_int32>;
     case DType::int64:
       if constexpr (single) return map_tile<int64_t, float, f32_to_int64>;

@@ -50,7 +50,6 @@ class TileTraffic {
   }
 
  private:
-  static constexpr int64_t kLine = 64;
   static constexpr int kMaxFetches = 8, kMaxWrites = 4;
   struct Fetch {
     const char *at, *end;

@@ -52,17 +52,13 @@ function currentPool(): StoragePool | undefined {
   return pool;
 }
 
-function notePeak(arenaBytes: number): void {
-  peakBytes = Math.max(peakBytes, otherBytes + (pool?.peakBytes ?? 0) + arenaBytes);
-}
-
 /** The bytes in use now; remembers the most there have been. */
 function look(): { readonly liveBytes: number; readonly arenaBytes: number } {
   bytesSinceLook = 0;
   pool?.look();
   otherBytes = (memoryUsage?.().arrayBuffers ?? registeredBytes) - (pool?.totalBytes ?? 0);
   const arenaBytes = workingBytes();
-  notePeak(arenaBytes);
+  peakBytes = Math.max(peakBytes, otherBytes + (pool?.peakBytes ?? 0) + arenaBytes);
   return { liveBytes: otherBytes + (pool?.usedBytes ?? 0), arenaBytes };
 }
 
@@ -143,8 +139,7 @@ export function memory(): MemoryInfo {
  * step(x, y); ng.memory().peakBytes; // what this step needed
  */
 export function resetPeakMemory(): void {
+  const { liveBytes, arenaBytes } = look();
   pool?.resetPeak();
-  look();
-  peakBytes = 0;
-  look();
+  peakBytes = liveBytes + arenaBytes;
 }
