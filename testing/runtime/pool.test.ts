@@ -95,6 +95,18 @@ describe("the pool of results", () => {
     }
   });
 
+  test("small results lie side by side, from the beginning of a large page on", () => {
+    const pool = new StoragePool(new Told());
+    const first = pool.allocate("float32", 1024);
+    assert.equal((first.byteOffset + 16) % (2 * mebibyte), 0);
+    const second = pool.allocate("int8", 3000);
+    assert.equal(second.buffer, first.buffer);
+    assert.equal(second.byteOffset, first.byteOffset + 4096);
+    const large = pool.allocate("float32", 2 * mebibyte);
+    assert.notEqual(large.buffer, first.buffer);
+    assert.equal((large.byteOffset + 16) % (2 * mebibyte), 0);
+  });
+
   test("the collector is left alone while results stay alive", () => {
     const told = new Told();
     const pool = new StoragePool(told);

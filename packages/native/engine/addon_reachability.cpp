@@ -88,15 +88,19 @@ napi_value collected(napi_env env, napi_callback_info info) {
   return numbers;
 }
 
-// place(bytes): how far past a page they begin
+// place(bytes, alignment): how far past a multiple of the alignment they begin
 napi_value place(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument, result;
+  size_t count = 2;
+  napi_value arguments[2], result;
   View view;
-  if (!ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr))) return nullptr;
-  if (count < 1 || !read_view(env, argument, view)) return type_error(env, "place expects a typed array");
+  uint32_t alignment = 0;
+  if (!ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr))) return nullptr;
+  if (count < 2 || !read_view(env, arguments[0], view) || napi_get_value_uint32(env, arguments[1], &alignment) != napi_ok ||
+      alignment == 0) {
+    return type_error(env, "place expects a typed array and an alignment");
+  }
   prefer_large_pages(view.data, view.bytes);
-  ok(env, napi_create_int32(env, static_cast<int32_t>(reinterpret_cast<uintptr_t>(view.data) % 4096), &result));
+  ok(env, napi_create_uint32(env, static_cast<uint32_t>(reinterpret_cast<uintptr_t>(view.data) % alignment), &result));
   return result;
 }
 

@@ -5,7 +5,6 @@
 
 #include "aligned.h"
 #include "isa.h"
-#include "large_pages.h"
 
 namespace nagare {
 namespace {
@@ -16,7 +15,6 @@ void grow(char*& memory, size_t& bytes, size_t needed) {
   memory = nullptr;
   bytes = 0;
   memory = static_cast<char*>(allocate_aligned(needed));
-  prefer_large_pages(memory, needed);
   bytes = needed;
 }
 

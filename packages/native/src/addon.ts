@@ -47,7 +47,7 @@ export interface Addon {
   /** As in `Reachability`. */
   watch(array: TypedArray, number: number): void;
   collected(all: boolean): readonly number[];
-  place(array: Uint8Array): number;
+  place(array: Uint8Array, alignment: number): number;
   /** Measures the peaks, operations and bytes a second, with one thread and with all. */
   roofline(): Roofline;
 }

@@ -65,7 +65,9 @@ export function tensorOfTypedArray(value: unknown, where: string): Tensor | unde
     );
   }
   const array = value as TypedArray;
-  return new ConcreteTensor([array.length], dtype, new CpuStorage(array.slice()));
+  const copy = allocateUninitialized(dtype, array.length);
+  copyElements(array, 0, copy, 0, array.length);
+  return new ConcreteTensor([array.length], dtype, new CpuStorage(copy));
 }
 
 /** Whether children are found by key: what trees of examples are made of. */

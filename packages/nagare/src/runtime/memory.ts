@@ -6,6 +6,7 @@ import {
   type DType,
   type Pending,
   type TypedArray,
+  type TypedArrayOf,
   viewBuffer,
 } from "../core/index.ts";
 import { currentReachability, workingBytes } from "./devices.ts";
@@ -73,7 +74,7 @@ function enter(buffer: ArrayBuffer): ArrayBuffer {
 }
 
 /** A fresh array of `size` elements whose contents are not defined: what kernels write their results into. */
-export function allocateUninitialized(dtype: DType, size: number): TypedArray {
+export function allocateUninitialized<D extends DType>(dtype: D, size: number): TypedArrayOf[D] {
   const bytes = size * bytesPerElement(dtype);
   if (bytes <= smallBytes) {
     if (blockUsed + bytes > block.byteLength) {

@@ -3,15 +3,18 @@
  * memory that no cache has and that the system has to provide page by page, and makes the collector, which counts such bytes as its
  * own, go through its whole heap every few results. The pool's memory is a few buffers for it that stay.
  */
-import { bytesPerElement, type DType, type TypedArray, viewBuffer } from "../core/index.ts";
+import { bytesPerElement, type DType, type TypedArrayOf, viewBuffer } from "../core/index.ts";
 import type { Reachability } from "./reachability.ts";
 
 /** Blocks begin at a line of the cache, and at a whole vector of every instruction set. */
 const alignment = 64;
-/** Smaller blocks share a buffer of at least this size. */
-const slabBytes = 1 << 20;
-/** Of small blocks, no more than this many share one. */
-const maximalBlocks = 64;
+/**
+ * A page of this size, where the system has such, is had in a tenth of the time that its small pages would take one by one. So
+ * blocks lie side by side in slabs that begin and end with one. What no block has taken yet is address space, not memory.
+ */
+const largePage = 1 << 21;
+/** Blocks of up to a quarter of this size share a slab. */
+const slabBytes = 1 << 24;
 /**
  * The collector is called after as many new bytes as eight of the results asked for have, within these bounds: rarely enough to
  * take a small part of the time that writing them takes, often enough for small results to find memory that a cache has.
@@ -25,8 +28,12 @@ const freeBytesKept = 1 << 27;
 /** A buffer of the pool. */
 interface Slab {
   readonly buffer: ArrayBuffer;
-  readonly blocks: readonly Block[];
+  readonly blocks: Block[];
+  /** Blocks in which an array lives. */
   used: number;
+  /** Where the next block begins, and where none may end any more. */
+  next: number;
+  readonly end: number;
 }
 
 /** A piece of a slab: one array at a time lives in it. */
@@ -63,6 +70,8 @@ export class StoragePool {
   /** Numbers of blocks that went back to the system. */
   readonly #numbers: number[] = [];
   readonly #slabs = new Set<Slab>();
+  /** Where small blocks are made. */
+  #shared: Slab | undefined;
   #totalBytes = 0;
   #usedBytes = 0;
   #peakBytes = 0;
@@ -96,7 +105,7 @@ export class StoragePool {
   }
 
   /** An array of `size` elements whose contents are not defined. Its memory is another's once nothing refers to the array itself. */
-  allocate(dtype: DType, size: number): TypedArray {
+  allocate<D extends DType>(dtype: D, size: number): TypedArrayOf[D] {
     const bytes = size * bytesPerElement(dtype);
     const rounded = roundUp(bytes);
     const due = Math.min(
@@ -165,27 +174,36 @@ export class StoragePool {
     return list;
   }
 
-  /** Makes a slab of blocks of that size; all but the block that is returned are free. */
+  /** Makes a block of that size. */
   #grow(bytes: number): Block {
     if (this.#freeBytes > Math.max(freeBytesKept, this.#usedBytes)) this.#release();
-    const count = Math.min(maximalBlocks, Math.max(1, Math.floor(slabBytes / bytes)));
-    const buffer = uninitializedBuffer(count * bytes + alignment);
-    const past = this.#reachability.place(new Uint8Array(buffer)) % alignment;
-    const first = (alignment - past) % alignment;
-    const blocks: Block[] = [];
-    const slab: Slab = { buffer, blocks, used: 0 };
-    for (let i = 0; i < count; i++) {
-      const number = this.#numbers.pop() ?? this.#blocks.length;
-      const block: Block = { slab, offset: first + i * bytes, bytes, number, used: 0 };
-      this.#blocks[number] = block;
-      blocks.push(block);
-    }
+    const slab = this.#room(bytes);
+    const number = this.#numbers.pop() ?? this.#blocks.length;
+    const block: Block = { slab, offset: slab.next, bytes, number, used: 0 };
+    slab.next += bytes;
+    slab.blocks.push(block);
+    this.#blocks[number] = block;
+    this.#freeBytes += bytes;
+    return block;
+  }
+
+  /** A slab with room for that many bytes. */
+  #room(bytes: number): Slab {
+    if (bytes > slabBytes / 4) return this.#makeSlab(bytes);
+    if (!this.#shared || this.#shared.next + bytes > this.#shared.end)
+      this.#shared = this.#makeSlab(slabBytes);
+    return this.#shared;
+  }
+
+  #makeSlab(bytes: number): Slab {
+    const whole = Math.ceil(bytes / largePage) * largePage;
+    const buffer = uninitializedBuffer(whole + largePage);
+    const past = this.#reachability.place(new Uint8Array(buffer), largePage);
+    const next = (largePage - past) % largePage;
+    const slab: Slab = { buffer, blocks: [], used: 0, next, end: next + whole };
     this.#slabs.add(slab);
     this.#totalBytes += buffer.byteLength;
-    this.#freeBytes += count * bytes;
-    const [block, ...others] = blocks as [Block, ...Block[]];
-    this.#freeList(bytes).push(...others);
-    return block;
+    return slab;
   }
 
   /** Gives slabs in which nothing lives back to the system, those made first before others, until half of the free bytes are left. */
@@ -197,6 +215,7 @@ export class StoragePool {
       if (slab.used > 0) continue;
       released.add(slab);
       this.#slabs.delete(slab);
+      if (slab === this.#shared) this.#shared = undefined;
       this.#totalBytes -= slab.buffer.byteLength;
       for (const { bytes, number } of slab.blocks) {
         this.#freeBytes -= bytes;

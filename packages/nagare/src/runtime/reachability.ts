@@ -15,6 +15,6 @@ export interface Reachability {
   collected(all: boolean): readonly number[];
   /** Collects what was made lately and nothing refers to any more, in about a tenth of a millisecond. */
   collectYoung(): void;
-  /** How many bytes the array's first byte lies past a multiple of 4096; asks the system for large pages for all of it. */
-  place(array: Uint8Array): number;
+  /** How many bytes the array's first byte lies past a multiple of `alignment`; asks the system for large pages for all of it. */
+  place(array: Uint8Array, alignment: number): number;
 }
