@@ -1,6 +1,5 @@
 // The steps of the tile interpreter.
 #include <algorithm>
-#include <optional>
 
 #include "chain_reader.h"
 #include "steps.h"
@@ -13,9 +12,6 @@ class ElementwiseStep : public Step {
  public:
   ElementwiseStep(const ElementwiseChain& chain, const Kernels& kernels, std::vector<Operand> loads, std::vector<Operand> stores)
       : plan_(chain, kernels), loads_(std::move(loads)), stores_(std::move(stores)) {
-    if (leaves() && !plan_.program().beyondCaches && plan_.bytes() >= kLeavingStreamBytes) {
-      leaving_.emplace(chain, kernels, TileShape::wholeRows, kLeavingStreamBytes);
-    }
     inputs_.resize(loads_.size());
     for (const int64_t& bits : plan_.constants()) inputs_.push_back(&bits);
     outputs_.resize(stores_.size());
@@ -24,30 +20,15 @@ class ElementwiseStep : public Step {
   bool run(RunContext& c) const override {
     for (size_t i = 0; i < loads_.size(); i++) inputs_[i] = c.at<const char>(loads_[i]);
     for (size_t i = 0; i < stores_.size(); i++) outputs_[i] = c.at<char>(stores_[i]);
-    const TilePlan& plan = leaving_ && !overwrites() ? *leaving_ : plan_;
-    c.kernels.elementwise(plan.program(), inputs_.data(), outputs_.data(), c.parallel, c.scratch);
+    c.kernels.elementwise(plan_.program(), inputs_.data(), outputs_.data(), c.parallel, c.scratch);
     return true;
   }
   size_t scratch_bytes(const Kernels&, int threads) const override {
-    const int64_t own = plan_.program().scratchPerWorker, leaving = leaving_ ? leaving_->program().scratchPerWorker : 0;
-    return static_cast<size_t>(own > leaving ? own : leaving) * static_cast<size_t>(threads);
+    return static_cast<size_t>(plan_.program().scratchPerWorker) * static_cast<size_t>(threads);
   }
 
  private:
-  // Whether all results are in memory that a run is given.
-  bool leaves() const {
-    return std::all_of(stores_.begin(), stores_.end(), [](const Operand& store) { return store.base != 0; });
-  }
-  // Whether a run is given memory of an operand for a result, as an update of state is: then the caches have it.
-  bool overwrites() const {
-    return std::any_of(outputs_.begin(), outputs_.end(), [&](const void* output) {
-      return std::find(inputs_.begin(), inputs_.end(), output) != inputs_.end();
-    });
-  }
-
   TilePlan plan_;
-  // For runs whose results nothing has in the caches; its constants are those of plan_.
-  std::optional<TilePlan> leaving_;
   std::vector<Operand> loads_, stores_;
   // Addresses of this run; runs come one at a time.
   mutable std::vector<const void*> inputs_;

@@ -6,8 +6,8 @@
 namespace nagare {
 namespace {
 
-// Whether what a step writes leaves the program and is more than a cache keeps.
-bool streams(const Operand& to, int64_t bytes) { return to.base != 0 && bytes >= kLeavingStreamBytes; }
+// Whether what a step reads and writes leaves the program and is more than a cache keeps.
+bool streams(const Operand& to, int64_t bytes) { return to.base != 0 && bytes >= kStreamBytes; }
 
 class CopyStep : public Step {
  public:
@@ -110,7 +110,7 @@ struct Reach {
 void finish_walk(CopyParams& p, const Reach& written, int64_t count, const Operand& to) {
   if (count > written.last - written.first + 1) throw InvalidProgram("elements that are written twice");
   merge_dimensions(p);
-  p.streams = streams(to, count * p.elementBytes);
+  p.streams = streams(to, 2 * count * p.elementBytes);
 }
 
 }  // namespace

@@ -52,8 +52,8 @@ int64_t constant_bits(const ElementwiseChain::Constant& constant) {
 // Works out the parts of a TileProgram in the order of the methods.
 class Planner {
  public:
-  Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape, int64_t streamBytes)
-      : chain(given), shape_(shape), streamBytes_(streamBytes), kernels_(kernels), registers_(registerOffsets) {
+  Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape)
+      : chain(given), shape_(shape), kernels_(kernels), registers_(registerOffsets) {
     collapse(chain);
     choose_tiles();
     plan_loads();
@@ -75,7 +75,6 @@ class Planner {
   std::vector<TileInstruction> once_, row_, tiles_;
   std::vector<int64_t> constantBits;
   int32_t memorySlots = 0;
-  int64_t bytes = 0;  // read and written
   bool beyondCaches = false;
 
   int64_t register_bytes() const { return registers_.bytes(); }
@@ -98,14 +97,14 @@ class Planner {
 
   // Whether the memory that is walked is more than the caches hold.
   void choose_stores() {
-    int64_t elements = 1;
+    int64_t bytes = 0, elements = 1;  // bytes read and written
     for (int32_t axis = 0; axis < chain.rank; axis++) elements *= chain.dims[axis];
     for (size_t i = 0; i < chain.loads.size(); i++) {
       if (loads[i].access == Access::contiguous) bytes += dtype_bytes(loads[i].dtype);
     }
     for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
     bytes *= elements;
-    beyondCaches = shape_ == TileShape::wholeRows && bytes >= streamBytes_;
+    beyondCaches = shape_ == TileShape::wholeRows && bytes >= kStreamBytes;
   }
 
   void plan_loads() {
@@ -320,7 +319,6 @@ class Planner {
   }
 
   TileShape shape_;
-  int64_t streamBytes_;
   const Kernels& kernels_;
   Registers registers_;
   std::vector<PlannedValue> values_;
@@ -332,8 +330,8 @@ class Planner {
 
 }  // namespace
 
-TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape, int64_t streamBytes) {
-  Planner planner(chain, kernels, shape, streamBytes);
+TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape) {
+  Planner planner(chain, kernels, shape);
   registerOffsets_ = std::move(planner.registerOffsets);
   loads_ = std::move(planner.loads);
   stores_ = std::move(planner.stores);
@@ -360,7 +358,6 @@ TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileSh
   program_.store = stores_.data();
   program_.stores = static_cast<int32_t>(stores_.size());
   program_.beyondCaches = planner.beyondCaches;
-  bytes_ = planner.bytes;
   program_.once = once_.data();
   program_.onceCount = static_cast<int32_t>(once_.size());
   program_.row = row_.data();

@@ -16,18 +16,15 @@ enum class TileShape { wholeRows, withinRows };
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
 class TilePlan {
  public:
-  // Results of chains of whole rows that walk at least `streamBytes` go past the caches.
+  // Results of chains of whole rows that walk at least kStreamBytes go past the caches.
   // Throws InvalidProgram where operands and operations do not fit together.
-  TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape = TileShape::wholeRows, int64_t streamBytes = kStreamBytes);
+  TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape = TileShape::wholeRows);
 
   const TileProgram& program() const { return program_; }
   const std::vector<int64_t>& constants() const { return constantBits_; }
-  // What the chain reads and writes.
-  int64_t bytes() const { return bytes_; }
 
  private:
   TileProgram program_{};
-  int64_t bytes_ = 0;
   std::vector<int64_t> registerOffsets_;
   std::vector<TileLoad> loads_;
   std::vector<TileStore> stores_;

@@ -15,10 +15,7 @@ namespace nagare {
 constexpr int64_t kTileElements = 512;
 constexpr int kMaxRank = 8;
 // Operands and results of at least this many bytes push each other out of the last cache.
-constexpr int64_t kStreamBytes = int64_t(24) << 20;
-// The same where the results leave the program: their memory is fresh or was given up long ago, so that no cache has it, and what reads it
-// comes after other work.
-constexpr int64_t kLeavingStreamBytes = int64_t(3) << 20;
+constexpr int64_t kStreamBytes = int64_t(20) << 20;
 
 // name, operands. The names are those of the scalar vocabulary of the TypeScript side, which learns the codes from here.
 #define NAGARE_SCALAR_OPS(X)                                                                                          \

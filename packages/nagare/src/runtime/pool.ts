@@ -16,14 +16,14 @@ const largePage = 1 << 21;
 /** Blocks of up to a quarter of this size share a slab. */
 const slabBytes = 1 << 24;
 /**
- * The collector is called after as many new bytes as eight of the results asked for have, within these bounds: rarely enough to
+ * The collector is called after as many new bytes as four of the results asked for have, within these bounds: rarely enough to
  * take a small part of the time that writing them takes, often enough for small results to find memory that a cache has.
  */
 const leastBytesBetweenCollections = 1 << 24;
 const mostBytesBetweenCollections = 1 << 26;
-const resultsBetweenCollections = 8;
-/** Free memory beyond this, and beyond what is in use, goes back to the system when the pool grows, or is much more. */
-const freeBytesKept = 1 << 27;
+const resultsBetweenCollections = 4;
+/** Free memory beyond this, and beyond what is in use, goes back to the system. */
+const freeBytesKept = 1 << 28;
 
 /** A buffer of the pool. */
 interface Slab {
@@ -137,7 +137,15 @@ export class StoragePool {
   #find(bytes: number, due: number): Block {
     // V8 goes through its whole heap when it thinks fit, as when the pool has grown.
     if (this.#bytesSinceFullLook >= Math.max(due, this.#usedBytes / 4)) this.look();
-    return this.#free.get(bytes)?.pop() ?? this.#grow(bytes);
+    return this.#free.get(bytes)?.pop() ?? this.#larger(bytes)?.pop() ?? this.#grow(bytes);
+  }
+
+  /** Free blocks of the next size at which there are any, up to twice that of the bytes asked for. */
+  #larger(bytes: number): Block[] | undefined {
+    let least = 2 * bytes + 1;
+    for (const [size, list] of this.#free)
+      if (size > bytes && size < least && list.length > 0) least = size;
+    return this.#free.get(least);
   }
 
   #collect(): void {
@@ -146,7 +154,7 @@ export class StoragePool {
     // Where results stay alive the collector is left alone until there are as many again.
     this.#keptBytes = freed < this.#bytesSinceCollection / 2 ? this.#usedBytes : 0;
     // A loop needs about what it has filled since the last collection again; more than that is of an earlier phase of the program.
-    if (this.#freeBytes > 2 * Math.max(freeBytesKept, this.#usedBytes, this.#bytesSinceCollection))
+    if (this.#freeBytes > Math.max(freeBytesKept, this.#usedBytes, 2 * this.#bytesSinceCollection))
       this.#release();
     this.#bytesSinceCollection = 0;
   }
