@@ -7,9 +7,10 @@
 
 namespace nagare::NAGARE_ISA {
 
-// Up to here reading the large matrix in place is faster than packing it (measured on Zen 3): sums of its rows, and dot products with them.
-constexpr int kFewRowsSummed = 4;
-constexpr int kFewRowsDotted = 12;
+// Up to here reading the large matrix in place is faster than packing it (measured on Zen 3 and, where there are 32 registers, on Zen 5):
+// sums of its rows, and dot products with them.
+constexpr int kFewRowsSummed = kVectorRegisters == 32 ? 8 : 4;
+constexpr int kFewRowsDotted = kVectorRegisters == 32 ? 8 : 12;
 
 // c(i, j) = activation((accumulate ? c : 0) + Σ a[i·aRow + k] · b(k, j) + bias), i < rows, j < columns, k < depth.
 // b(k, j) is b[k·ldb + j], or b[j·ldb + k] when `transposed`. The result may lie transposed: c(i, j) is c[i·cRow + j·cColumn].
@@ -78,6 +79,14 @@ NAGARE_NOINLINE void add_rows(const FewRows<T>& p, int64_t k0, int64_t depth, in
   });
 }
 
+template <typename T, int R = kFewRowsSummed>
+NAGARE_INLINE void add_rows_of(const FewRows<T>& p, int64_t k0, int64_t depth, int64_t j0, int64_t j1, T* sums) {
+  if constexpr (R > 1) {
+    if (p.rows < R) return add_rows_of<T, R - 1>(p, k0, depth, j0, j1, sums);
+  }
+  add_rows<T, R>(p, k0, depth, j0, j1, sums);
+}
+
 // Columns [j0, j1) of a row-major b. Eight rows of b are read side by side, in long runs.
 template <typename T>
 void multiply_rows(const FewRows<T>& p, int64_t j0, int64_t j1) {
@@ -85,22 +94,19 @@ void multiply_rows(const FewRows<T>& p, int64_t j0, int64_t j1) {
   constexpr int64_t step = 8;
   for (int64_t k0 = 0; k0 < p.depth; k0 += step) {
     const int64_t depth = min64(step, p.depth - k0);
-    switch (p.rows) {
-      case 1: add_rows<T, 1>(p, k0, depth, j0, j1, sums); break;
-      case 2: add_rows<T, 2>(p, k0, depth, j0, j1, sums); break;
-      case 3: add_rows<T, 3>(p, k0, depth, j0, j1, sums); break;
-      default: add_rows<T, kFewRowsSummed>(p, k0, depth, j0, j1, sums); break;
-    }
+    add_rows_of<T>(p, k0, depth, j0, j1, sums);
   }
 }
 
-// Rows [i, i + R) × columns [j, j + C): dot products along the rows of a transposed b.
+// Rows [i0, i0 + R) × columns [j0, j0 + C): dot products along the rows of a transposed b. The columns `ahead` of these are asked for
+// meanwhile.
 template <typename T, int R, int C>
-NAGARE_INLINE void dot_tile(const FewRows<T>& p, int64_t i0, int64_t j0) {
+NAGARE_NOINLINE void dot_tile(const FewRows<T>& p, int64_t i0, int64_t j0, int64_t ahead) {
   constexpr int lanes = kLanes<T>;
   Vec<T> acc[R][C] = {};
   const T* a = p.a + i0 * p.aRow;
   const T* b = p.b + j0 * p.ldb;
+  const int64_t next = ahead * p.ldb;
   int64_t k = 0;
   for (; k + lanes <= p.depth; k += lanes) {
     Vec<T> row[R];
@@ -109,6 +115,7 @@ NAGARE_INLINE void dot_tile(const FewRows<T>& p, int64_t i0, int64_t j0) {
 #pragma GCC unroll 8
     for (int j = 0; j < C; j++) {
       const Vec<T> column = load(b + j * p.ldb + k);
+      if (kVectorBytes == 64) __builtin_prefetch(b + j * p.ldb + next + k);
 #pragma GCC unroll 8
       for (int i = 0; i < R; i++) acc[i][j] += row[i] * column;
     }
@@ -117,12 +124,7 @@ NAGARE_INLINE void dot_tile(const FewRows<T>& p, int64_t i0, int64_t j0) {
   for (int i = 0; i < R; i++) {
 #pragma GCC unroll 8
     for (int j = 0; j < C; j++) {
-      T part[lanes];
-      store(part, acc[i][j]);
-      // Halves are added to halves: log₂ steps, and the rounding of a tree.
-      for (int half = lanes / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; l++) part[l] += part[l + half];
-      T sum = part[0];
+      T sum = sum_lanes<T>(acc[i][j]);
       for (int64_t rest = k; rest < p.depth; rest++) sum += a[i * p.aRow + rest] * b[j * p.ldb + rest];
       T& out = p.c[(i0 + i) * p.cRow + (j0 + j) * p.cColumn];
       out = finish_element(p, i0 + i, j0 + j, p.accumulate ? out + sum : sum);
@@ -130,24 +132,37 @@ NAGARE_INLINE void dot_tile(const FewRows<T>& p, int64_t i0, int64_t j0) {
   }
 }
 
-template <typename T, int R>
-NAGARE_NOINLINE void dot_rows(const FewRows<T>& p, int64_t i, int64_t j0, int64_t j1) {
-  int64_t j = j0;
-  for (; j + 4 <= j1; j += 4) dot_tile<T, R, 4>(p, i, j);
-  for (; j < j1; j++) dot_tile<T, R, 1>(p, i, j);
+// The tile of `rows` rows (1 … R) and C columns.
+template <typename T, int R, int C>
+NAGARE_INLINE void dot_tile_of(const FewRows<T>& p, int rows, int64_t i, int64_t j, int64_t ahead) {
+  if constexpr (R > 1) {
+    if (rows < R) return dot_tile_of<T, R - 1, C>(p, rows, i, j, ahead);
+  }
+  dot_tile<T, R, C>(p, i, j, ahead);
+}
+
+// Columns [j, j + C): they stay in the cache while the rows of a pass over them, R at a time.
+template <typename T, int R, int C>
+void dot_columns(const FewRows<T>& p, int64_t j, int64_t ahead) {
+  for (int64_t i = 0; i < p.rows; ahead = 0) {
+    const int rows = next_tile_rows(p.rows - i, R);
+    dot_tile_of<T, R, C>(p, rows, i, j, ahead);
+    i += rows;
+  }
 }
 
 template <typename T>
 void multiply_columns(const FewRows<T>& p, int64_t j0, int64_t j1) {
   if (!p.transposed) return multiply_rows(p, j0, j1);
-  // Four rows of b stay in the cache while the rows of a pass over them, up to three at a time (12 sums in registers).
-  for (int64_t j = j0; j < j1; j += 4) {
-    const int64_t end = min64(j1, j + 4);
-    int64_t i = 0;
-    for (; i + 3 <= p.rows; i += 3) dot_rows<T, 3>(p, i, j, end);
-    if (i + 2 <= p.rows) dot_rows<T, 2>(p, i, j, end);
-    else if (i < p.rows) dot_rows<T, 1>(p, i, j, end);
+  // As many sums at a time as registers have room for.
+  int64_t j = j0;
+  if (kVectorRegisters == 32 && p.rows > 4) {
+    for (; j + 2 <= j1; j += 2) dot_columns<T, 8, 2>(p, j, j + 4 <= p.columns ? 2 : 0);
+  } else {
+    constexpr int rows = kVectorRegisters == 32 ? 4 : 3;
+    for (; j + 4 <= j1; j += 4) dot_columns<T, rows, 4>(p, j, j + 8 <= p.columns ? 4 : 0);
   }
+  for (; j < j1; j++) dot_columns<T, 4, 1>(p, j, 0);
 }
 
 // done(j0, j1, worker) is called when columns [j0, j1) are finished.

@@ -255,4 +255,26 @@ NAGARE_INLINE Vec<T> join(HalfVec<T> a, HalfVec<T> b) {
   else return __builtin_shufflevector(a, b, 0, 1, 2, 3);
 }
 
+// Lane i of the result is lane i ^ d of v.
+template <typename T, int d>
+NAGARE_INLINE Vec<T> exchange_lanes(Vec<T> v) {
+  if constexpr (kLanes<T> == 16) {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d, 8 ^ d, 9 ^ d, 10 ^ d, 11 ^ d, 12 ^ d,
+                                   13 ^ d, 14 ^ d, 15 ^ d);
+  } else if constexpr (kLanes<T> == 8) {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d);
+  } else if constexpr (kLanes<T> == 4) {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d);
+  } else {
+    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d);
+  }
+}
+
+// Halves of the lanes are added to halves: ((0 4)(2 6))((1 5)(3 7)) for eight.
+template <typename T, int distance = kLanes<T> / 2>
+NAGARE_INLINE T sum_lanes(Vec<T> v) {
+  if constexpr (distance == 0) return v[0];
+  else return sum_lanes<T, distance / 2>(v + exchange_lanes<T, distance>(v));
+}
+
 }  // namespace nagare::NAGARE_ISA

@@ -89,21 +89,6 @@ struct Source {
   }
 };
 
-// Lane i of the result is lane i ^ d of v.
-template <typename T, int d>
-NAGARE_INLINE Vec<T> exchange_lanes(Vec<T> v) {
-  if constexpr (kLanes<T> == 16) {
-    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d, 8 ^ d, 9 ^ d, 10 ^ d, 11 ^ d, 12 ^ d,
-                                   13 ^ d, 14 ^ d, 15 ^ d);
-  } else if constexpr (kLanes<T> == 8) {
-    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d, 4 ^ d, 5 ^ d, 6 ^ d, 7 ^ d);
-  } else if constexpr (kLanes<T> == 4) {
-    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d, 2 ^ d, 3 ^ d);
-  } else {
-    return __builtin_shufflevector(v, v, 0 ^ d, 1 ^ d);
-  }
-}
-
 // Halving the lanes: ((0 4)(2 6))((1 5)(3 7)) for eight.
 template <typename Op, typename T, int distance = kLanes<T> / 2>
 NAGARE_INLINE T fold_lanes(Vec<T> v) {
