@@ -1,7 +1,7 @@
 /** Products and convolutions larger than the blocks that the kernels cut them into. */
 import assert from "node:assert/strict";
+import * as ng from "nagare";
 import { type ConcreteTensor, concreteShape, type DType, isFloat, primitiveByName } from "nagare/backend";
-import "nagare";
 import { type EngineCase, labeled } from "./shapeCases.ts";
 import { decoded, randomTensor, seeded } from "./tensors.ts";
 
@@ -23,6 +23,8 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [525, 70, 1100],
   [24, 3109, 40],
   [20, 6500, 60],
+  [150, 310, 70],
+  [310, 150, 70],
 ];
 
 /** m, n, k of products whose factors are widened while they are packed: above and below their blocks. */
@@ -91,6 +93,27 @@ function inAllOrders(
 export function largeProducts(): EngineCase[] {
   const draw = drawing(9);
   return products.flatMap((sizes) => inAllOrders(sizes, draw));
+}
+
+/**
+ * A product whose results a chain of operations finishes where they are made, compiled, beside the same operations one by one: of few rows,
+ * shared by rows and by columns, and in slices of the depth.
+ */
+export function finishedProducts(): { readonly compiled: ng.Tensor; readonly expected: ng.Tensor }[] {
+  const draw = drawing(14);
+  const sizes = [
+    [3, 500, 70],
+    [140, 310, 60],
+    [310, 140, 60],
+    [70, 600, 530],
+    [20, 30, 9000],
+  ] as const;
+  return sizes.map(([m, n, k]) => {
+    const operands = [draw([m, k]), draw([k, n]), draw([m, n]), draw([n])] as const;
+    const finished = (x: ng.Tensor, y: ng.Tensor, factor: ng.Tensor, bias: ng.Tensor): ng.Tensor =>
+      x.matmul(y).mul(factor).add(bias);
+    return { compiled: ng.jit(finished)(...operands), expected: finished(...operands) };
+  });
 }
 
 /** Products of narrow factors with wider sums, in all orders. */

@@ -19,6 +19,7 @@ import {
   primitiveByName,
 } from "nagare/backend";
 import "nagare";
+import { finishedProducts } from "./largeCases.ts";
 import { compareTensors, type Random, randomTensor, seeded } from "./tensors.ts";
 
 const native = loadBackend("native");
@@ -325,6 +326,12 @@ describe("products of matrices", () => {
         check("matmul", operands, { transposeA, transposeB }, 2e-5);
       }
     });
+  }
+});
+
+test("products that a chain finishes are what the operations give one by one", () => {
+  for (const { compiled, expected } of finishedProducts()) {
+    compareTensors(compiled as ConcreteTensor, expected as ConcreteTensor, 1e-6, String(compiled.shape));
   }
 });
 

@@ -10,12 +10,14 @@ namespace nagare {
 
 void prefer_large_pages(void* memory, size_t bytes) {
 #if defined(__linux__)
-  constexpr uintptr_t page = 1 << 16;  // a multiple of every page size in use
   if (bytes < kLargePage) return;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) & ~(page - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(page - 1);
-  // A system without large pages refuses, which changes nothing.
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + kLargePage - 1) & ~(kLargePage - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) & ~(kLargePage - 1);
+  if (end <= begin) return;
+  // A system without large pages refuses, which changes nothing. Memory that was used before has small pages: it gives them up.
+  if (madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE) == 0) {
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
 #else
   (void)memory;
   (void)bytes;

@@ -18,7 +18,7 @@ inline void pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(static_cast<size_t>(threads)) {
   for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { serve(worker); });
 }
 
@@ -40,8 +40,13 @@ Parallel ThreadPool::parallel() {
 }
 
 void ThreadPool::run(int64_t tasks, void (*task)(void*, int64_t, int), void* context) {
-  job_ = {tasks, task, context};
-  next_.store(0, std::memory_order_relaxed);
+  job_ = {task, context};
+  const int64_t count = threads();
+  for (int64_t i = 0; i < count; i++) {
+    Share& share = shares_[static_cast<size_t>(i)];
+    share.next.store(tasks / count * i + tasks % count * i / count, std::memory_order_relaxed);
+    share.end = tasks / count * (i + 1) + tasks % count * (i + 1) / count;
+  }
   state_.fetch_add(1);
   if (sleeping_.load() > 0) {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -58,10 +63,13 @@ void ThreadPool::run(int64_t tasks, void (*task)(void*, int64_t, int), void* con
 
 void ThreadPool::work(int worker) {
   const Job job = job_;
-  for (;;) {
-    const int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
-    if (index >= job.tasks) return;
-    job.task(job.context, index, worker);
+  for (size_t i = 0; i < shares_.size(); i++) {
+    Share& share = shares_[(static_cast<size_t>(worker) + i) % shares_.size()];
+    for (;;) {
+      const int64_t index = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (index >= share.end) break;
+      job.task(job.context, index, worker);
+    }
   }
 }
 

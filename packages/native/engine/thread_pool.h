@@ -33,18 +33,23 @@ class ThreadPool {
   uint64_t await(uint64_t seen);
 
   struct Job {
-    int64_t tasks = 0;
     void (*task)(void*, int64_t, int) = nullptr;
     void* context = nullptr;
   };
+  // The tasks that a thread takes before it helps others: neighbours, and about the same ones of each job of that size, so that it finds
+  // what it left in its caches.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
   Job job_;
+  std::vector<Share> shares_;  // one for each thread
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
   // Odd while a job is open. A worker counts itself in before it looks at the state again, and the caller closes the job before it
   // waits for the count to fall to 0: so no worker touches a job that is over.
   alignas(64) std::atomic<uint64_t> state_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<int> active_{0};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> stopping_{false};

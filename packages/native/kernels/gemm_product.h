@@ -60,12 +60,12 @@ FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scrat
   return f;
 }
 
-// Rows of C, or columns, that are worth packing the other factor for once more: about 5 % of their product.
-constexpr int64_t kPartSize = 256;
+// Rows of C, or half as many columns, that are worth packing the other factor for once more: of many threads, and of few.
+constexpr int64_t kPartSize = 256, kPartSizeOfFew = 64;
 
 // The parts of a product whose B is packed, one for each thread. A thread packs what its part needs of both factors: what another one packs
-// would come from that one's cache, at a third of the rate of its own (measured on Zen 5), and all would wait for it. Rows are divided
-// rather than columns: tiles of eight rows come out even. One part is shared by all threads. So is every product where vectors are shorter
+// would come from that one's cache, at a third of the rate of its own (measured on Zen 5), and all would wait for it. The longer side is
+// divided: the factor along the other one is packed by all. One part is shared by all threads. So is every product where vectors are shorter
 // than 64 bytes, or elements longer than four: those are packed faster than they are multiplied.
 template <typename T>
 struct Parts {
@@ -74,12 +74,15 @@ struct Parts {
 
   Parts(const GemmParams& p, int threads) : rows(p.m), columns(p.n), down(1), across(1) {
     if (kVectorBytes < 64 || sizeof(T) > 4 || threads == 1 || p.packedB || reads_b_in_place<T>(p)) return;
-    if (p.m >= kPartSize * threads) {
+    const int64_t least = (threads <= 4 ? kPartSizeOfFew : kPartSize) * threads;
+    // Whole rows where something is to be done to them, which then takes one call.
+    const bool byColumns = p.n >= 2 * least && (p.m < least || (p.n > p.m && !p.finish));
+    if (byColumns) {
+      columns = round_up(divide_up(p.n, threads), kLanes<T>);
+      across = divide_up(p.n, columns);
+    } else if (p.m >= least) {
       rows = divide_up(divide_up(p.m, kPanelRows<T>), threads) * kPanelRows<T>;
       down = divide_up(p.m, rows);
-    } else if (p.n >= 2 * kPartSize * threads) {
-      columns = divide_up(divide_up(p.n, Panels<T>::width), threads) * Panels<T>::width;
-      across = divide_up(p.n, columns);
     }
   }
   int64_t count() const { return down * across; }
@@ -89,11 +92,12 @@ struct Parts {
 // is packed in advance depends on k and n alone.
 template <typename T>
 struct Blocking {
+  Parts<T> parts;
   int64_t depth, superDepth, superColumns;
   int64_t packedRows;      // elements of A that a thread packs at a time
   int64_t shared, worker;  // elements of scratch
 
-  Blocking(const GemmParams& p, int threads) {
+  Blocking(const GemmParams& p, int threads) : parts(p, threads) {
     const FewRowsForm few = few_rows_form<T>(p);
     if (few.applies) {
       packedRows = 0;
@@ -105,7 +109,6 @@ struct Blocking {
     depth = even_block(p.k, kDepth * max64(1, Panels<T>::width / padded_columns<T>(p.n)), 8);
     superColumns = even_block(p.n, kSuperColumns, Panels<T>::width);
     packedRows = reads_a_in_place<T>(p) ? 0 : round_up(min64(p.m, kRows<T>) * depth, 64);
-    const Parts<T> parts(p, threads);
     superDepth = min64(p.k, depth * max64(1, kSuperElements / parts.count() / (depth * superColumns)));
     const int64_t superBlock = round_up(superDepth * padded_columns<T>(min64(superColumns, parts.columns)), 64);
     const bool isOwn = parts.count() > 1;
@@ -182,7 +185,7 @@ void multiply_large(const Product<T>& product, const Blocking<T>& blocking, cons
     for (int64_t n0 = left; n0 < right; n0 += blocking.superColumns)
       multiply_region(part, blocking, threads, m0, m1, n0, min64(right, n0 + blocking.superColumns), packed, packedA);
   };
-  const Parts<T> parts(p, parallel.threads);
+  const Parts<T>& parts = blocking.parts;
   if (parts.count() == 1) return multiply(product, parallel, 0, p.m, 0, p.n, shared, workers);
   const Parallel alone = {parallel.run, parallel.pool, 1};
   parallel_for(parallel, parts.count(), [&](int64_t index, int worker) {
@@ -227,7 +230,8 @@ struct ProductPlan {
   Blocking<T> blocking;  // of a slice
   int64_t shared, worker;
 
-  ProductPlan(const GemmParams& p, int threads) : slices(p), blocking(slices.slice(p, 0), slices.count == 1 ? threads : 1) {
+  ProductPlan(const GemmParams& p, int threads)
+      : slices(p), blocking(slices.count == 1 ? p : slices.slice(p, 0), slices.count == 1 ? threads : 1) {
     const bool whole = slices.count == 1;
     shared = whole ? blocking.shared : round_up(slices.count * p.m * p.n, 64);
     worker = whole ? blocking.worker : blocking.shared + blocking.worker;

@@ -13,7 +13,7 @@ import { apply } from "../../generator/cases.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
 import { largeAttentions } from "../attentionCases.ts";
 import { compileCase, runExactly, sampleCases, trainConvolutions } from "../engineRuns.ts";
-import { largeConvolutions, largeNarrowProducts, largeProducts } from "../largeCases.ts";
+import { finishedProducts, largeConvolutions, largeNarrowProducts, largeProducts } from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
 import { type EngineCase, shapeCases } from "../shapeCases.ts";
 import { zeroSizeCases } from "../zeroSizeCases.ts";
@@ -59,6 +59,7 @@ async function checkMemory(): Promise<void> {
     if (op.scalar) for (const dtype of op.dtypes) checkSpecialValues(op, dtype);
   }
   samples.forEach(runCompiled);
+  finishedProducts();
   await trainConvolutions(3);
 }
 
@@ -77,6 +78,7 @@ async function checkThreads(): Promise<void> {
     runExactly(compileCase(backend, test), test, 0);
     await Promise.resolve();
   }
+  finishedProducts();
   const weights = await training;
   ng.setThreads(2);
   assert.equal(await trainConvolutions(3), weights);
