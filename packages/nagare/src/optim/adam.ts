@@ -70,8 +70,8 @@ export class Adam extends Optimizer {
     second.assign(v);
     // The corrections are scalars: folded into the rate and the root they cost nothing per element.
     const scale = div(rate, oneMinusPower(beta1, step));
-    const root = sqrt(oneMinusPower(beta2, step));
-    const change = div(mul(scale, m), add(div(sqrt(v), root), this.#epsilon));
+    const perRoot = div(1, sqrt(oneMinusPower(beta2, step)));
+    const change = div(mul(scale, m), add(mul(sqrt(v), perRoot), this.#epsilon));
     if (this.#weightDecay === 0) return sub(value, change);
     // Not value·(1 − η·λ): that factor is so close to 1 that float32 keeps few digits of the decay.
     return sub(value, add(change, mul(value, mul(rate, this.#weightDecay))));
