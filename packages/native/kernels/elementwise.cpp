@@ -138,10 +138,11 @@ struct Worker {
       }
       return;
     }
-    // The traffic so far is that of the last tile's results, to which comes that of the next tile's operands.
+    // The traffic so far is that of the last tile's results, to which comes that of the operands of the next tile but one: the last part
+    // of what the next one reads would still be on its way.
     for (int i = 0; i < p.loads; i++) {
       const TileLoad& load = p.load[i];
-      if (load.access == Access::contiguous) traffic.fetch(element(load, index + n), n * dtype_bytes(load.dtype));
+      if (load.access == Access::contiguous) traffic.fetch(element(load, index + 2 * n), n * dtype_bytes(load.dtype));
     }
     traffic.divide(p.tileCount);
     for (int i = 0; i < p.tileCount; i++) {

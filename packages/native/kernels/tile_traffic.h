@@ -1,5 +1,5 @@
 // Memory traffic of a tile program that runs beside its arithmetic. Left to itself, a tile would wait for its operands, compute while
-// memory rests, and then wait for its results to leave; so the operands of the next tile are fetched, and the results of the last one
+// memory rests, and then wait for its results to leave; so the operands of a later tile are fetched, and the results of the last one
 // written, a part of each between two instructions of this one.
 #pragma once
 
@@ -10,7 +10,7 @@ namespace nagare::NAGARE_ISA {
 
 class TileTraffic {
  public:
-  // Elements that the next tile reads.
+  // Elements that a later tile reads.
   NAGARE_INLINE void fetch(const char* from, int64_t bytes) {
     if (fetches_ < kMaxFetches) fetch_[fetches_++] = {from, from + bytes, 0};
   }

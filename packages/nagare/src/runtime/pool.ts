@@ -23,7 +23,7 @@ const leastBytesBetweenCollections = 1 << 24;
 const mostBytesBetweenCollections = 1 << 26;
 const resultsBetweenCollections = 4;
 /** Free memory beyond this, and beyond what is in use, goes back to the system. */
-const freeBytesKept = 1 << 28;
+const freeBytesKept = 1 << 29;
 
 /** A buffer of the pool. */
 interface Slab {
