@@ -127,6 +127,11 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x, y) => [x.transpose([0, 2, 1, 3]).matmul(y.transpose([0, 2, 3, 1]))],
     operations: [3, 1],
   },
+  reduce: {
+    avals: [float32(64, 32), float32(64, 32)],
+    f: (x, y) => [x.sub(y).square().mean()],
+    operations: [3, 2],
+  },
   group: { avals: [float32(4), float32(2, 3)], f: (x, y) => [x.mul(2), y.mul(2)], operations: [2, 1] },
   state: {
     avals: [float32(4)],

@@ -1,23 +1,9 @@
-// Steps of sums: reductions, convolutions, pooling.
+// Steps of sums: convolutions, pooling.
 #include "epilogue_operands.h"
 #include "steps.h"
 
 namespace nagare {
 namespace {
-
-class ReduceStep : public Step {
- public:
-  ReduceStep(const ReduceParams& params, Operand from, Operand to) : params_(params), from_(from), to_(to) {}
-  bool run(RunContext& c) const override {
-    c.kernels.reduce(params_, c.at<char>(from_), c.at<char>(to_), c.parallel, c.scratch);
-    return true;
-  }
-  size_t scratch_bytes(const Kernels& kernels, int threads) const override { return kernels.reduceScratchBytes(params_, threads); }
-
- private:
-  ReduceParams params_;
-  Operand from_, to_;
-};
 
 template <typename T>
 const ImageKernels<T>& image_kernels(const Kernels& kernels) {
@@ -166,24 +152,6 @@ std::unique_ptr<Step> decode_pooling(Reader& r, Pooling kind) {
 }
 
 }  // namespace
-
-// which reduction, dtype, outer, n, inner; from, to
-std::unique_ptr<Step> decode_reduce(Reader& r, const Kernels&) {
-  ReduceParams p{};
-  p.op = static_cast<ReduceOp>(r.index(6, "a reduction"));
-  p.dtype = r.dtype();
-  p.outer = r.size();
-  p.n = r.size();
-  p.inner = r.size();
-  const bool position = p.op == ReduceOp::argMax || p.op == ReduceOp::argMin;
-  const int64_t results = checked_product(p.outer, p.inner);
-  if (p.op != ReduceOp::sum && p.op != ReduceOp::prod && p.n == 0 && results > 0) throw InvalidProgram("the extreme of no elements");
-  if (position && p.n > INT32_MAX) throw InvalidProgram("positions beyond int32");
-  const Operand from = r.operand(p.dtype, checked_product(results, p.n), Use::read);
-  const Operand to = r.operand(position ? DType::int32 : p.dtype, results, Use::write);
-  if (results == 0) return nullptr;
-  return std::make_unique<ReduceStep>(p, from, to);
-}
 
 std::unique_ptr<Step> decode_conv2d(Reader& r, const Kernels&) { return decode_convolution(r, Convolution::forward); }
 std::unique_ptr<Step> decode_conv2d_input_grad(Reader& r, const Kernels&) { return decode_convolution(r, Convolution::inputGrad); }

@@ -102,9 +102,13 @@ class Planner {
     for (size_t i = 0; i < chain.loads.size(); i++) {
       if (loads[i].access == Access::contiguous) bytes += dtype_bytes(loads[i].dtype);
     }
-    for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
+    // Pieces stay in the cache.
+    if (shape_ != TileShape::pieces) {
+      for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
+    }
     bytes *= elements;
-    beyondCaches = shape_ == TileShape::wholeRows && bytes >= kStreamBytes;
+    beyondCaches = shape_ != TileShape::withinRows && bytes >= kStreamBytes;
+    streams_ = beyondCaches && shape_ == TileShape::wholeRows;
   }
 
   void plan_loads() {
@@ -232,7 +236,7 @@ class Planner {
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
   // input.
   int32_t direct_store(int32_t at, const PlannedInstruction& t) {
-    if (beyondCaches || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
+    if (streams_ || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
       if (chain.stores[s] == t.result) return static_cast<int32_t>(s);
     }
@@ -296,7 +300,7 @@ class Planner {
   // value is stored twice, its register can take turns with one other only.
   int32_t spare_of(int32_t number) {
     const PlannedValue& stored = value(number);
-    if (!beyondCaches || number < firstResult_ || dtype_bytes(stored.dtype) < 4) return -1;
+    if (!streams_ || number < firstResult_ || dtype_bytes(stored.dtype) < 4) return -1;
     for (const TileStore& store : stores) {
       if (store.from == stored.slot) return -1;
     }
@@ -319,6 +323,7 @@ class Planner {
   }
 
   TileShape shape_;
+  bool streams_ = false;  // results go past the caches
   const Kernels& kernels_;
   Registers registers_;
   std::vector<PlannedValue> values_;

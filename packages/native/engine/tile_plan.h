@@ -9,9 +9,9 @@
 
 namespace nagare {
 
-// Short rows are taken several to a tile where the whole space is walked; ranges of elements want tiles that lie within rows, and their
-// results are in the cache already, so that none goes past it.
-enum class TileShape { wholeRows, withinRows };
+// Short rows are taken several to a tile where the whole space is walked; ranges of elements want tiles that lie within rows. What a range
+// replaces is in the cache already, so that nothing goes past it; what pieces are made of may come from beyond.
+enum class TileShape { wholeRows, withinRows, pieces };
 
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
 class TilePlan {

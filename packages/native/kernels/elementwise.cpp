@@ -55,6 +55,9 @@ struct RowCounter {
   }
 };
 
+// Instead of a distance to what is asked for ahead: that of two tiles.
+constexpr int64_t kTwoTiles = -1;
+
 struct Worker {
   const TileProgram& p;
   const void* const* inputs;
@@ -62,6 +65,8 @@ struct Worker {
   void** slots;  // at the end of the worker's scratch
   bool streams;
   TileTraffic& traffic;
+  int64_t origin = 0;         // the element at which the outputs begin
+  int64_t ahead = kTwoTiles;  // elements from a tile to those that are asked for meanwhile
 
   NAGARE_INLINE const char* element(const TileLoad& load, int64_t index) const {
     return static_cast<const char*>(inputs[load.operand]) + index * dtype_bytes(load.dtype);
@@ -127,10 +132,10 @@ struct Worker {
     }
     for (int i = 0; i < p.stores; i++) {
       const TileStore& store = p.store[i];
-      slots[store.slot] = static_cast<char*>(outputs[store.operand]) + index * store.elementBytes;
+      slots[store.slot] = static_cast<char*>(outputs[store.operand]) + (index - origin) * store.elementBytes;
     }
     run(p.row, p.rowCount, 1);
-    if (!p.beyondCaches) {
+    if (!p.beyondCaches || ahead == 0) {
       run(p.tiles, p.tileCount, n);
       for (int i = 0; i < p.stores; i++) {
         const TileStore& store = p.store[i];
@@ -140,9 +145,10 @@ struct Worker {
     }
     // The traffic so far is that of the last tile's results, to which comes that of the operands of the next tile but one: the last part
     // of what the next one reads would still be on its way.
+    const int64_t fetched = index + (ahead == kTwoTiles ? 2 * n : ahead);
     for (int i = 0; i < p.loads; i++) {
       const TileLoad& load = p.load[i];
-      if (load.access == Access::contiguous) traffic.fetch(element(load, index + 2 * n), n * dtype_bytes(load.dtype));
+      if (load.access == Access::contiguous) traffic.fetch(element(load, fetched), n * dtype_bytes(load.dtype));
     }
     traffic.divide(p.tileCount);
     for (int i = 0; i < p.tileCount; i++) {
@@ -150,7 +156,9 @@ struct Worker {
       traffic.advance();
     }
     traffic.finish();
-    for (int i = 0; i < p.stores; i++) write(p.store[i], n);
+    for (int i = 0; i < p.stores; i++) {
+      if (!p.store[i].direct) write(p.store[i], n);
+    }
   }
 
   // Leaves a result of `n` elements to the traffic, in memory that the next tile does not touch, if it is streamed.
@@ -171,12 +179,33 @@ struct Worker {
   }
 };
 
+void** slots_of(const TileProgram& p, void* scratch, int worker) {
+  return reinterpret_cast<void**>(static_cast<char*>(scratch) + worker * p.scratchPerWorker);
+}
+
 // The worker's slots, with the registers in their places.
 void** prepare_slots(const TileProgram& p, void* scratch, int worker) {
-  char* memory = static_cast<char*>(scratch) + worker * p.scratchPerWorker;
-  void** slots = reinterpret_cast<void**>(memory);
+  void** slots = slots_of(p, scratch, worker);
+  char* memory = reinterpret_cast<char*>(slots);
   for (int i = 0; i < p.registers; i++) slots[i] = memory + p.registerOffsets[i];
   return slots;
+}
+
+// Elements [first, last), in tiles that lie within rows.
+void walk(const Worker& worker, int64_t first, int64_t last) {
+  const TileProgram& p = worker.p;
+  const int64_t length = p.dims[p.rank - 1];
+  RowCounter counter(p, first / length);
+  for (int64_t at = first % length; first < last;) {
+    const int64_t left = length - at < last - first ? length - at : last - first, count = left < p.tile ? left : p.tile;
+    worker.tile(counter, 1, at, count, first);
+    first += count;
+    at += count;
+    if (at == length) {
+      at = 0;
+      counter.next(p);
+    }
+  }
 }
 
 // Overwritten operands are in the cache already.
@@ -235,21 +264,21 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
 
 void elementwise_range(const TileProgram& p, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
                        void* scratch) {
-  const int64_t length = p.dims[p.rank - 1];
   TileTraffic traffic;
   const Worker own{p, inputs, outputs, prepare_slots(p, scratch, worker), false, traffic};
   own.begin();
-  RowCounter counter(p, first / length);
-  for (int64_t at = first % length; first < last;) {
-    const int64_t left = length - at < last - first ? length - at : last - first, count = left < p.tile ? left : p.tile;
-    own.tile(counter, 1, at, count, first);
-    first += count;
-    at += count;
-    if (at == length) {
-      at = 0;
-      counter.next(p);
-    }
-  }
+  walk(own, first, last);
+}
+
+void elementwise_ready(const TileProgram& p, const void* const* inputs, int worker, void* scratch) {
+  TileTraffic traffic;
+  Worker{p, inputs, nullptr, prepare_slots(p, scratch, worker), false, traffic}.begin();
+}
+
+void elementwise_fill(const TileProgram& p, const void* const* inputs, void* to, int64_t first, int64_t last, int64_t ahead,
+                      int worker, void* scratch) {
+  TileTraffic traffic;
+  walk(Worker{p, inputs, &to, slots_of(p, scratch, worker), false, traffic, first, ahead}, first, last);
 }
 
 void elementwise_group(const TileProgram& p, const TileMember* members, int64_t count, int64_t tiles, const Parallel& parallel,

@@ -109,7 +109,7 @@ struct TileProgram {
   int32_t loads, stores;
   const TileLoad* load;
   const TileStore* store;
-  // Operands are asked for ahead, and results go past the caches unless they overwrite operands; no store is direct then.
+  // Operands are asked for ahead, and the results of whole runs go past the caches unless they overwrite operands.
   bool beyondCaches;
   // Instructions over uniform values, over one element for each row, and over tiles.
   int32_t onceCount, rowCount, tileCount;
@@ -147,6 +147,13 @@ void elementwise(const TileProgram& program, const void* const* inputs, void* co
 // same layout.
 void elementwise_range(const TileProgram& program, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
                        void* scratch);
+
+// Elements [first, last) of the program's only result, to `to`, by a worker whose slots are ready; tiles must lie within rows. Slots stay
+// ready until the worker runs another program. Operands beyond the caches are asked for `ahead` elements before they are read, unless that
+// is 0.
+void elementwise_ready(const TileProgram& program, const void* const* inputs, int worker, void* scratch);
+void elementwise_fill(const TileProgram& program, const void* const* inputs, void* to, int64_t first, int64_t last, int64_t ahead,
+                      int worker, void* scratch);
 
 // The program of rank 1 for each member, whose elements take the place of the program's only dimension. `count` is at least 1, `tiles` the
 // number of tiles of all. No member writes what another reads.

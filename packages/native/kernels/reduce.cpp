@@ -7,6 +7,8 @@ namespace {
 
 // Elements of one piece of work: enough to hide its dispatch, few enough for both cores to share a middling tensor.
 constexpr int64_t kPiece = 1 << 15;
+// A chain of so many additions takes no longer than reading its elements from memory.
+constexpr int64_t kCheap = 4;
 // Narrow rows are folded several at a time, as if they were one wide row.
 constexpr int64_t kNarrow = 16;
 // Rows of so few elements are turned, so many at a time, and folded as columns: a row fills no vector, many rows do.
@@ -18,14 +20,22 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // How the axis is cut; a function of the shape alone.
 struct Split {
-  int64_t columnTiles;   // of kColumnTile columns
-  int64_t rows, chunks;  // rows of a chunk, chunks of the axis
+  int64_t columnTiles, columns;  // columns of a tile, at most kColumnTile
+  int64_t rows, chunks;          // rows of a chunk, chunks of the axis
 };
 
 Split split_of(const ReduceParams& p) {
-  Split s{1, p.n, 1};
-  if (p.inner > 1) s.columnTiles = ceil_div(p.inner, kColumnTile);
-  const int64_t rows = ceil_div(kPiece, least(p.inner, kColumnTile));
+  Split s{1, 1, p.n, 1};
+  if (p.inner > 1) {
+    // Of equal size, in whole vectors: a chain makes a few elements as slowly as many.
+    s.columns = ceil_div(ceil_div(p.inner, ceil_div(p.inner, kColumnTile)), 16) * 16;
+    s.columnTiles = ceil_div(p.inner, s.columns);
+  }
+  int64_t rows = ceil_div(kPiece, least(p.inner, kColumnTile));
+  // Rows of costly elements are cut finer. It does not show in the result: blocks meet as they do in one piece.
+  if (p.inner == 1) {
+    for (int64_t cost = p.cost; cost > kCheap && rows > 2 * kRowBlock; cost /= 2) rows /= 2;
+  }
   if (p.n > 2 * rows) {
     s.rows = rows;
     s.chunks = ceil_div(p.n, rows);
@@ -48,7 +58,7 @@ struct Sink {
 
 // columns[j · kTurnedRows + i] = element j of row i, for `rows` rows of n elements from `index` on.
 template <typename T>
-NAGARE_INLINE void turn_rows(const Source<T>& x, int64_t index, int64_t n, int64_t rows, T* columns) {
+NAGARE_INLINE void turn_rows(Source<T>& x, int64_t index, int64_t n, int64_t rows, T* columns) {
   T buffer[kShortRow * kTurnedRows];
   const T* from = x.read(index, rows * n, buffer);
   for (int64_t j = 0; j < n; j++) {
@@ -58,12 +68,13 @@ NAGARE_INLINE void turn_rows(const Source<T>& x, int64_t index, int64_t n, int64
 
 // body(first, rows, columns) for blocks of rows that are turned.
 template <typename T, typename Body>
-void each_turned(const ReduceParams& p, const Source<T>& x, const Parallel& parallel, const Body& body) {
+void each_turned(const ReduceParams& p, const ReduceInput& input, const Parallel& parallel, const Body& body) {
   const int64_t blocks = ceil_div(p.outer, kTurnedRows);
   const int64_t perTask = kPiece / ((p.n + 1) * kTurnedRows) + 1;
-  parallel_for(parallel, ceil_div(blocks, perTask), [&](int64_t task, int) {
+  parallel_for(parallel, ceil_div(blocks, perTask), [&](int64_t task, int worker) {
     T columns[kShortRow * kTurnedRows];
     const int64_t last = least(p.outer, (task + 1) * perTask * kTurnedRows);
+    Source<T> x(input, p.dtype, worker, last * p.n);
     for (int64_t first = task * perTask * kTurnedRows; first < last; first += kTurnedRows) {
       const int64_t rows = least(kTurnedRows, last - first);
       turn_rows(x, first * p.n, p.n, rows, columns);
@@ -73,8 +84,8 @@ void each_turned(const ReduceParams& p, const Source<T>& x, const Parallel& para
 }
 
 template <typename Op, typename T>
-void fold_short_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, const Parallel& parallel) {
-  each_turned(p, x, parallel, [&](int64_t first, int64_t rows, const T* columns) {
+void fold_short_rows(const ReduceParams& p, const ReduceInput& x, const Sink& y, const Parallel& parallel) {
+  each_turned<T>(p, x, parallel, [&](int64_t first, int64_t rows, const T* columns) {
     T sums[kTurnedRows];
     for (int64_t i = 0; i < rows; i++) sums[i] = Op::identity;
     int64_t j = 0;
@@ -87,13 +98,14 @@ void fold_short_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, c
 }
 
 template <typename Op, typename T>
-void fold_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, const Parallel& parallel, T* partial) {
-  if (p.n <= kShortRow) return fold_short_rows<Op, T>(p, x, y, parallel);
+void fold_rows(const ReduceParams& p, const ReduceInput& input, const Sink& y, const Parallel& parallel, T* partial) {
+  if (p.n <= kShortRow) return fold_short_rows<Op, T>(p, input, y, parallel);
   const Split s = split_of(p);
   if (s.chunks == 1) {
-    const int64_t perTask = kPiece / (p.n + 8) + 1;
-    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int) {
+    const int64_t perTask = kPiece / ((p.n + 8) * (1 + p.cost / kCheap)) + 1;
+    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
       const int64_t last = least(p.outer, (task + 1) * perTask);
+      Source<T> x(input, p.dtype, worker, last * p.n);
       for (int64_t row = task * perTask; row < last; row++) {
         const T value = fold_row<Op, T>(x, row * p.n, p.n);
         y.write(row, &value, 1);
@@ -101,9 +113,10 @@ void fold_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, const P
     });
     return;
   }
-  parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int) {
-    const int64_t row = task / s.chunks, first = task % s.chunks * s.rows;
-    partial[task] = fold_row<Op, T>(x, row * p.n + first, least(s.rows, p.n - first));
+  parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int worker) {
+    const int64_t row = task / s.chunks, first = task % s.chunks * s.rows, index = row * p.n + first, n = least(s.rows, p.n - first);
+    Source<T> x(input, p.dtype, worker, index + n);
+    partial[task] = fold_row<Op, T>(x, index, n);
   });
   for (int64_t row = 0; row < p.outer; row++) {
     PairwiseFold<Op, T> pairs;
@@ -114,7 +127,7 @@ void fold_rows(const ReduceParams& p, const Source<T>& x, const Sink& y, const P
 }
 
 template <typename Op, typename T>
-void fold_narrow(const Source<T>& x, int64_t index, int64_t rows, int64_t inner, T* sums) {
+void fold_narrow(Source<T>& x, int64_t index, int64_t rows, int64_t inner, T* sums) {
   T wide[kNarrow * kNarrow], rest[kNarrow];
   const int64_t groups = rows / kNarrow, grouped = groups * kNarrow;
   fold_columns<Op, T>(x, index, groups, inner * kNarrow, inner * kNarrow, wide);
@@ -126,17 +139,20 @@ void fold_narrow(const Source<T>& x, int64_t index, int64_t rows, int64_t inner,
 }
 
 template <typename Op, typename T>
-void fold_inner(const ReduceParams& p, const Source<T>& x, const Sink& y, const Parallel& parallel, T* partial) {
+void fold_inner(const ReduceParams& p, const ReduceInput& input, const Sink& y, const Parallel& parallel, T* partial) {
   const Split s = split_of(p);  // partial is [outer, chunks, inner] when the axis is cut
-  const int64_t unit = s.rows * least(p.inner, kColumnTile);
+  const int64_t unit = s.rows * s.columns * (1 + p.cost / kCheap);
   const int64_t units = p.outer * s.chunks * s.columnTiles;
   const int64_t perTask = kPiece / (unit + 64) + 1;
-  parallel_for(parallel, ceil_div(units, perTask), [&](int64_t task, int) {
+  parallel_for(parallel, ceil_div(units, perTask), [&](int64_t task, int worker) {
     T sums[kColumnTile];
     const int64_t last = least(units, (task + 1) * perTask);
+    // Slices lie one behind the other, and are read so where they are not cut into columns.
+    const int64_t beyond = last / s.columnTiles, end = (beyond / s.chunks * p.n + beyond % s.chunks * s.rows) * p.inner;
+    Source<T> x(input, p.dtype, worker, end);
     for (int64_t u = task * perTask; u < last; u++) {
       const int64_t tile = u % s.columnTiles, slice = u / s.columnTiles, chunk = slice % s.chunks, outer = slice / s.chunks;
-      const int64_t first = tile * kColumnTile, columns = least(kColumnTile, p.inner - first);
+      const int64_t first = tile * s.columns, columns = least(s.columns, p.inner - first);
       const int64_t row = chunk * s.rows, rows = least(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
       if (p.inner < kNarrow && rows >= 2 * kNarrow) fold_narrow<Op, T>(x, index, rows, p.inner, sums);
       else fold_columns<Op, T>(x, index, rows, p.inner, columns, sums);
@@ -161,7 +177,7 @@ void fold_inner(const ReduceParams& p, const Source<T>& x, const Sink& y, const 
 
 // The position of the extreme of a row: the extreme first, then where it stands.
 template <typename Op, typename T>
-int32_t position_in_row(const Source<T>& x, int64_t index, int64_t n) {
+int32_t position_in_row(Source<T>& x, int64_t index, int64_t n) {
   T buffer[kRowBlock];
   const T extreme = fold_row<Op, T>(x, index, n);
   const bool nan = extreme != extreme;
@@ -198,9 +214,9 @@ NAGARE_INLINE void advance_positions(const T* from, int64_t columns, int64_t row
 }
 
 template <typename Op, typename T>
-void positions(const ReduceParams& p, const Source<T>& x, int32_t* y, const Parallel& parallel) {
+void positions(const ReduceParams& p, const ReduceInput& input, int32_t* y, const Parallel& parallel) {
   if (p.inner == 1 && p.n <= kShortRow) {
-    each_turned(p, x, parallel, [&](int64_t first, int64_t rows, T* columns) {
+    each_turned<T>(p, input, parallel, [&](int64_t first, int64_t rows, T* columns) {
       for (int64_t i = 0; i < rows; i++) y[first + i] = 0;
       for (int64_t j = 1; j < p.n; j++) advance_positions<Op, T>(columns + j * kTurnedRows, rows, j, columns, y + first);
     });
@@ -208,30 +224,31 @@ void positions(const ReduceParams& p, const Source<T>& x, int32_t* y, const Para
   }
   if (p.inner == 1) {
     const int64_t perTask = kPiece / (p.n + 8) + 1;
-    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int) {
+    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
       const int64_t last = least(p.outer, (task + 1) * perTask);
+      Source<T> x(input, p.dtype, worker, last * p.n);
       for (int64_t row = task * perTask; row < last; row++) y[row] = position_in_row<Op, T>(x, row * p.n, p.n);
     });
     return;
   }
   const int64_t tiles = ceil_div(p.inner, kColumnTile);
-  parallel_for(parallel, p.outer * tiles, [&](int64_t task, int) {
+  parallel_for(parallel, p.outer * tiles, [&](int64_t task, int worker) {
+    Source<T> x(input, p.dtype, worker, p.outer * p.n * p.inner);
     const int64_t first = task % tiles * kColumnTile, columns = least(kColumnTile, p.inner - first);
     const int64_t index = task / tiles * p.n * p.inner + first;
     int32_t* to = y + task / tiles * p.inner + first;
     T best[kColumnTile], buffer[kColumnTile];
-    __builtin_memcpy(best, x.read(index, columns, buffer), static_cast<size_t>(columns) * sizeof(T));
+    __builtin_memcpy(best, x.read_apart(index, columns, buffer, p.inner), static_cast<size_t>(columns) * sizeof(T));
     for (int64_t c = 0; c < columns; c++) to[c] = 0;
     for (int64_t row = 1; row < p.n; row++) {
-      const T* from = x.read(index + row * p.inner, columns, buffer);
+      const T* from = x.read_apart(index + row * p.inner, columns, buffer, p.inner);
       advance_positions<Op, T>(from, columns, row, best, to);
     }
   });
 }
 
 template <typename T>
-void reduce_as(const ReduceParams& p, const void* data, void* result, const Parallel& parallel, void* scratch) {
-  const Source<T> x(data, p.dtype);
+void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const Parallel& parallel, void* scratch) {
   const Sink y(result, p.dtype);
   T* partial = static_cast<T*>(scratch);
   auto fold = [&](auto op) {
@@ -262,7 +279,7 @@ size_t reduce_scratch_bytes(const ReduceParams& p, int) {
   return s.chunks == 1 ? 0 : static_cast<size_t>(p.outer * s.chunks * p.inner) * 8;
 }
 
-void reduce(const ReduceParams& p, const void* x, void* y, const Parallel& parallel, void* scratch) {
+void reduce(const ReduceParams& p, const ReduceInput& x, void* y, const Parallel& parallel, void* scratch) {
   if (p.outer == 0 || p.inner == 0) return;
   switch (register_of(p.dtype)) {
     case Register::f32:

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "dtype.h"
+#include "elementwise.h"
 #include "parallel.h"
 
 namespace nagare {
@@ -16,6 +17,16 @@ struct ReduceParams {
   ReduceOp op;
   DType dtype;
   int64_t outer, n, inner;
+  int64_t cost = 0;  // of an element that a chain makes, in additions
+};
+
+// Elements in memory, or, where there is a program, those it makes: each just before it is folded, in tiles that lie within rows. Sums and
+// extremes take both, positions only elements in memory.
+struct ReduceInput {
+  const void* data;
+  const TileProgram* chain;
+  const void* const* operands;
+  void* chainScratch;
 };
 
 #ifdef NAGARE_ISA
@@ -25,7 +36,7 @@ namespace NAGARE_ISA {
 // An extreme is NaN when an element is, and its position the first NaN's; otherwise the first of equals wins.
 // Long sums are cut into pieces by the shape alone and added pairwise, so that the result does not depend on the threads and the
 // error grows with log n.
-void reduce(const ReduceParams& params, const void* x, void* y, const Parallel& parallel, void* scratch);
+void reduce(const ReduceParams& params, const ReduceInput& x, void* y, const Parallel& parallel, void* scratch);
 size_t reduce_scratch_bytes(const ReduceParams& params, int threads);
 
 }  // namespace NAGARE_ISA

@@ -71,22 +71,79 @@ struct Smallest {
   }
 };
 
-// A dense tensor of any dtype, read in the type T it is accumulated in: narrow dtypes pass through a buffer.
+// Elements of a row that are folded at once.
+constexpr int64_t kRowBlock = 2048;
+// Elements that a chain makes ahead where it is asked for few: its tiles want to be long.
+constexpr int64_t kAhead = 1024;
+
+// What one task reads of a dense tensor of any dtype, in the type T it is accumulated in: narrow dtypes pass through a buffer, and so does
+// what a chain makes.
 template <typename T>
-struct Source {
-  const char* data;
-  int bytes;
-  TileFunction widen;  // null when elements are stored as T
+class Source {
+ public:
+  // `end`: where what the task reads ends.
+  Source(const ReduceInput& x, DType dtype, int worker, int64_t end)
+      : x_(x), bytes_(dtype_bytes(dtype)), widen_(find_load(dtype)), worker_(worker), end_(end) {
+    if (!x.chain) return;
+    elementwise_ready(*x.chain, x.operands, worker, x.chainScratch);
+    // One operand in order is fetched by the hardware in time, of several it loses some.
+    int streams = 0;
+    for (int i = 0; i < x.chain->loads; i++) streams += x.chain->load[i].access == Access::contiguous;
+    if (streams > 1) distance_ = kRowBlock;
+  }
 
-  Source(const void* x, DType dtype) : data(static_cast<const char*>(x)), bytes(dtype_bytes(dtype)), widen(find_load(dtype)) {}
+  // The elements where they lie, or null where they have to be read.
+  NAGARE_INLINE const T* in_place(int64_t index) const {
+    return x_.chain || widen_ ? nullptr : static_cast<const T*>(x_.data) + index;
+  }
 
-  // `count` elements from `index` on; `buffer` has room for them.
-  NAGARE_INLINE const T* read(int64_t index, int64_t count, T* buffer) const {
-    const char* from = data + index * bytes;
-    if (!widen) return reinterpret_cast<const T*>(from);
-    widen(buffer, from, nullptr, nullptr, count);
+  // `count` elements from `index` on; `buffer` has room for them. What follows is read next.
+  NAGARE_INLINE const T* read(int64_t index, int64_t count, T* buffer) {
+    return x_.chain && count <= kAhead / 2 ? made_ahead(index, count) : read_apart(index, count, buffer, distance_);
+  }
+  // The same where what lies `distance` elements behind is read next, if it is to be asked for.
+  NAGARE_INLINE const T* read_apart(int64_t index, int64_t count, T* buffer, int64_t distance) const {
+    if (x_.chain) {
+      make(index, count, buffer, distance);
+      return buffer;
+    }
+    const char* from = static_cast<const char*>(x_.data) + index * bytes_;
+    if (!widen_) return reinterpret_cast<const T*>(from);
+    widen_(buffer, from, nullptr, nullptr, count);
     return buffer;
   }
+
+ private:
+  NAGARE_NOINLINE const T* made_ahead(int64_t index, int64_t count) {
+    if (index < first_ || index + count > last_) {
+      const int64_t kept = index >= first_ && index < last_ ? last_ - index : 0;
+      if (kept) __builtin_memmove(ahead_, ahead_ + (index - first_), static_cast<size_t>(kept) * sizeof(T));
+      first_ = index;
+      last_ = index + kAhead < end_ ? index + kAhead : end_;
+      make(index + kept, last_ - index - kept, ahead_ + kept, distance_);
+    }
+    return ahead_ + (index - first_);
+  }
+
+  NAGARE_NOINLINE void make(int64_t index, int64_t count, T* to, int64_t distance) const {
+    if (!widen_) return elementwise_fill(*x_.chain, x_.operands, to, index, index + count, distance, worker_, x_.chainScratch);
+    // Stored and read again as by two steps: what is folded was rounded to the dtype.
+    alignas(64) char narrow[kTileElements * 2];
+    for (int64_t i = 0; i < count; i += kTileElements) {
+      const int64_t length = count - i < kTileElements ? count - i : kTileElements;
+      elementwise_fill(*x_.chain, x_.operands, narrow, index + i, index + i + length, distance, worker_, x_.chainScratch);
+      widen_(to + i, narrow, nullptr, nullptr, length);
+    }
+  }
+
+  const ReduceInput& x_;
+  int bytes_;
+  TileFunction widen_;  // null when elements are stored as T
+  int worker_;
+  int64_t end_;
+  int64_t distance_ = 0;          // to what is asked for of operands beyond the caches; 0 for nothing
+  int64_t first_ = 0, last_ = 0;  // the elements made ahead
+  alignas(64) T ahead_[kAhead];
 };
 
 // Halving the lanes: ((0 4)(2 6))((1 5)(3 7)) for eight.
@@ -97,7 +154,6 @@ NAGARE_INLINE T fold_lanes(Vec<T> v) {
 }
 
 // At most kRowBlock elements: four vector accumulators, each of which sees at most kRowBlock / (4 · lanes) additions.
-constexpr int64_t kRowBlock = 2048;
 template <typename Op, typename T>
 NAGARE_NOINLINE T fold_block(const T* x, int64_t n) {
   constexpr int N = kLanes<T>;
@@ -140,7 +196,7 @@ struct PairwiseFold {
 };
 
 template <typename Op, typename T>
-T fold_row(const Source<T>& x, int64_t index, int64_t n) {
+T fold_row(Source<T>& x, int64_t index, int64_t n) {
   T buffer[kRowBlock];
   if (n <= kRowBlock) return fold_block<Op, T>(x.read(index, n, buffer), n);
   PairwiseFold<Op, T> pairs;
@@ -173,20 +229,24 @@ constexpr int64_t kColumnTile = 1024;
 
 // sums[c] = the fold over `rows` rows, `stride` apart, of columns [index, index + columns); columns ≤ kColumnTile.
 template <typename Op, typename T>
-void fold_columns(const Source<T>& x, int64_t index, int64_t rows, int64_t stride, int64_t columns, T* sums) {
+void fold_columns(Source<T>& x, int64_t index, int64_t rows, int64_t stride, int64_t columns, T* sums) {
   T buffer[8 * kColumnTile];
   for (int64_t c = 0; c < columns; c++) sums[c] = Op::identity;
   int64_t row = 0;
   for (; row + 8 <= rows; row += 8) {
-    const T* from = reinterpret_cast<const T*>(x.data) + index + row * stride;
-    if (x.widen) {
-      for (int i = 0; i < 8; i++) x.read(index + (row + i) * stride, columns, buffer + i * columns);
-      from = buffer;
+    const int64_t first = index + row * stride;
+    if (const T* from = x.in_place(first)) {
+      fold_eight_rows<Op, T>(from, stride, columns, sums);
+    } else if (columns == stride) {
+      fold_eight_rows<Op, T>(x.read(first, 8 * columns, buffer), columns, columns, sums);
+    } else {
+      for (int i = 0; i < 8; i++) x.read_apart(first + i * stride, columns, buffer + i * columns, stride);
+      fold_eight_rows<Op, T>(buffer, columns, columns, sums);
     }
-    fold_eight_rows<Op, T>(from, x.widen ? columns : stride, columns, sums);
   }
   for (; row < rows; row++) {
-    const T* from = x.read(index + row * stride, columns, buffer);
+    const int64_t first = index + row * stride;
+    const T* from = columns == stride ? x.read(first, columns, buffer) : x.read_apart(first, columns, buffer, stride);
     for (int64_t c = 0; c < columns; c++) sums[c] = Op::apply(sums[c], from[c]);
   }
 }

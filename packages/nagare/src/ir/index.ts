@@ -21,6 +21,7 @@ export * from "./passes/joinNarrowProducts.ts";
 export * from "./passes/joinPads.ts";
 export * from "./passes/planMemory.ts";
 export * from "./passes/recompute.ts";
+export * from "./passes/reduceChains.ts";
 export * from "./passes/releaseBarriers.ts";
 export * from "./passes/spreadOuterProducts.ts";
 export * from "./passes/sumProducts.ts";

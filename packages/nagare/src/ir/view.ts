@@ -1,6 +1,6 @@
 /** Views: how the elements of one value lie in the memory of another, dense one. */
 import { concreteShape, rowMajorStrides } from "../core/index.ts";
-import type { Node, Value } from "./graph.ts";
+import type { Graph, Node, Value } from "./graph.ts";
 
 /** Element [i₀, i₁, …] is element `offset` + Σ iₖ·strides[k] of a dense value. */
 export interface View {
@@ -24,13 +24,7 @@ const movements: { readonly [name: string]: Movement } = {
     const permuted = (values: readonly number[]) => permutation.map((axis) => values[axis] ?? 0);
     return { shape: permuted(shape), offset, strides: permuted(strides) };
   },
-  broadcastTo: (view, _, shape) => {
-    const added = shape.length - view.shape.length;
-    const strides = shape.map((_, axis) =>
-      axis < added || view.shape[axis - added] === 1 ? 0 : (view.strides[axis - added] ?? 0),
-    );
-    return { shape, offset: view.offset, strides };
-  },
+  broadcastTo: (view, _, shape) => ({ shape, offset: view.offset, strides: broadcastStrides(view, shape) }),
   slice: ({ offset, strides }, { params }, shape) => {
     const { starts, strides: steps } = params as { starts: readonly number[]; strides: readonly number[] };
     return {
@@ -63,6 +57,37 @@ export function viewThrough(node: Node, operand: View): View | undefined {
   // Nothing is read from an empty value, wherever it lies.
   if (shape.includes(0)) return { shape, offset: 0, strides: shape.map(() => 0) };
   return movements[node.op.name]?.(operand, node, shape);
+}
+
+/** What a node reads: an operand, and how the elements it uses lie in it. */
+export interface Reading {
+  readonly value: Value;
+  readonly view: View;
+}
+
+/** What the values of a node's body stand for that are operands, or movements of operands. */
+export function bodyReadings(node: Node, body: Graph): Map<Value, Reading> {
+  const readings = new Map<Value, Reading>();
+  body.inputs.forEach((input, i) => {
+    const value = node.inputs[i];
+    if (value) readings.set(input, { value, view: denseView(value) });
+  });
+  for (const part of body.nodes) {
+    const [input] = part.inputs;
+    const [output] = part.outputs;
+    const source = isMovement(part) && input ? readings.get(input) : undefined;
+    const view = source && viewThrough(part, source.view);
+    if (source && view && output) readings.set(output, { value: source.value, view });
+  }
+  return readings;
+}
+
+/** The strides with which a (broadcast) operand is read along the dimensions of a result. */
+export function broadcastStrides({ shape, strides }: View, result: readonly number[]): number[] {
+  const added = result.length - shape.length;
+  return result.map((_, axis) =>
+    axis < added || shape[axis - added] === 1 ? 0 : (strides[axis - added] ?? 0),
+  );
 }
 
 /** Axes as few as can be: those of size 1 left out, neighbours over which one stride goes on joined. */

@@ -19,6 +19,7 @@ import {
   joinNarrowProducts,
   joinPads,
   recompute,
+  reduceChains,
   releaseBarriers,
   spreadOuterProducts,
   sumProducts,
@@ -69,6 +70,7 @@ export const passes: readonly Pass[] = [
   { name: "recompute", apply: (graph) => recompute(graph, chainLimits) },
   { name: "finish", apply: finishProducts },
   { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
+  { name: "reduce", apply: (graph) => reduceChains(graph, { minimalRun: 256 }) },
   { name: "group", apply: groupUpdates },
 ];
 

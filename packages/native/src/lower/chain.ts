@@ -1,15 +1,18 @@
 /** What an elementwise node computes, as a chain of operations of the tile interpreter. */
 import {
+  bodyReadings,
   type DType,
   denseView,
   type Graph,
+  isElementwise,
   type Node,
+  type Reading,
   required,
   type ScalarBuilder,
   type ScalarRule,
   type Value,
 } from "nagare/backend";
-import { bodyReadings, type LoweringContext, type Reading, scalarElement } from "./lowering.ts";
+import { type LoweringContext, scalarElement } from "./lowering.ts";
 
 /** A value of a chain under construction. */
 export interface ChainValue {
@@ -131,6 +134,14 @@ export function chainAfter(
   const current = applyParts(chain, body, parts, readings, reader(chain, context));
   const results = parts.flatMap(({ outputs }) => outputs);
   return { chain, outputs: results.slice(-1).map(current) };
+}
+
+/** The chain of the elementwise parts of a fused node that make the value `result` of its body, which its reduction reads. */
+export function chainBefore(node: Node, body: Graph, result: Value, context: LoweringContext): NodeChain {
+  const chain = new Chain(context.givesBool);
+  const parts = body.nodes.filter(isElementwise);
+  const current = applyParts(chain, body, parts, bodyReadings(node, body), reader(chain, context));
+  return { chain, outputs: [current(result)] };
 }
 
 /** How a chain takes what it reads: single constants as constants, everything else from memory. */

@@ -1,23 +1,16 @@
 /** Elementwise operations, single, fused or grouped, as instructions of the tile interpreter. */
 import {
+  broadcastStrides,
   bytesPerElement,
   concreteSize,
   membersOf,
   type Node,
+  type Reading,
   sameShape,
   type Value,
-  type View,
 } from "nagare/backend";
 import { type Chain, chainOf, type NodeChain } from "./chain.ts";
-import { type LoweringContext, product, type Reading, sizes } from "./lowering.ts";
-
-/** The strides with which a (broadcast) operand is read along the dimensions of the result. */
-function broadcastStrides({ shape, strides }: View, result: readonly number[]): number[] {
-  const added = result.length - shape.length;
-  return result.map((_, axis) =>
-    axis < added || shape[axis - added] === 1 ? 0 : (strides[axis - added] ?? 0),
-  );
-}
+import { type LoweringContext, product, sizes } from "./lowering.ts";
 
 /** A load's dtype, place and strides over the elements of `shape`. */
 function writeLoad({ value, view }: Reading, shape: readonly number[], context: LoweringContext): void {
@@ -37,11 +30,7 @@ export function lowerElementwise(node: Node, context: LoweringContext): void {
   const { chain, outputs } = chainOf(node, context);
   const { writer, place } = context;
   writer.instruction("elementwise", () => {
-    writer.int(shape.length);
-    writer.wides(shape);
-    writer.int(chain.loads.length);
-    for (const load of chain.loads) writeLoad(load, shape, context);
-    writeComputation(chain, context);
+    writeChain(chain, shape, context);
     writer.int(outputs.length);
     outputs.forEach((output, i) => {
       writer.int(chain.numberOf(output));
@@ -49,6 +38,26 @@ export function lowerElementwise(node: Node, context: LoweringContext): void {
       if (target) writer.place(place(target));
     });
   });
+}
+
+/** What a chain reads, over the elements of `shape`, and computes. */
+function writeChain(chain: Chain, shape: readonly number[], context: LoweringContext): void {
+  const { writer } = context;
+  writer.int(shape.length);
+  writer.wides(shape);
+  writer.int(chain.loads.length);
+  for (const load of chain.loads) writeLoad(load, shape, context);
+  writeComputation(chain, context);
+}
+
+/** Writes the chain that makes the elements of a reduction's operand, of `shape`, as part of its instruction. */
+export function writeMaking(
+  { chain, outputs }: NodeChain,
+  shape: readonly number[],
+  context: LoweringContext,
+): void {
+  writeChain(chain, shape, context);
+  for (const output of outputs) context.writer.int(chain.numberOf(output));
 }
 
 /** Writes the chain that takes a product's sums, over the elements of `shape`, and replaces them, as part of its instruction. */

@@ -2,20 +2,20 @@
 import {
   type Aval,
   bfloat16ToNumber,
+  bodyReadings,
   type ConcreteTensor,
   concreteShape,
   denseView,
   float16ToNumber,
-  type Graph,
   isElementwise,
   isMovement,
   type Node,
   type Params,
   productParts,
+  type Reading,
   required,
   type Value,
   type View,
-  viewThrough,
 } from "nagare/backend";
 import type { InstructionWriter, Place } from "../instructions.ts";
 import type { Preparation } from "../preparedConstants.ts";
@@ -78,29 +78,6 @@ export function scalarElement(tensor: ConcreteTensor): number | bigint {
   const element = tensor.storage.readSync()[0] ?? 0;
   if (tensor.dtype === "float16") return float16ToNumber(Number(element));
   return tensor.dtype === "bfloat16" ? bfloat16ToNumber(Number(element)) : element;
-}
-
-/** What a node reads: an operand, and how the elements it uses lie in it. */
-export interface Reading {
-  readonly value: Value;
-  readonly view: View;
-}
-
-/** What the values of a node's body stand for that are operands, or movements of operands. */
-export function bodyReadings(node: Node, body: Graph): Map<Value, Reading> {
-  const readings = new Map<Value, Reading>();
-  body.inputs.forEach((input, i) => {
-    const value = operandOf(node, i);
-    readings.set(input, { value, view: denseView(value) });
-  });
-  for (const part of body.nodes) {
-    const [input] = part.inputs;
-    const [output] = part.outputs;
-    const source = isMovement(part) && input ? readings.get(input) : undefined;
-    const view = source && viewThrough(part, source.view);
-    if (source && view && output) readings.set(output, { value: source.value, view });
-  }
-  return readings;
 }
 
 /** The part of a fused node that is neither elementwise nor a movement, if there is one. */

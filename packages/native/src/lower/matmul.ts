@@ -1,16 +1,16 @@
 /** Matrix products: the strides of both factors and of the result, and the loops around them. */
-import { bytesPerElement, type MatrixStorage, matrixStorage, type Node, type View } from "nagare/backend";
+import {
+  bytesPerElement,
+  type MatrixStorage,
+  matrixStorage,
+  type Node,
+  type Reading,
+  type View,
+} from "nagare/backend";
 import type { Place } from "../instructions.ts";
 import { chainAfter } from "./chain.ts";
 import { writeFinish } from "./elementwise.ts";
-import {
-  type LoweringContext,
-  type Product,
-  productOf,
-  type Reading,
-  sizes,
-  writeEpilogue,
-} from "./lowering.ts";
+import { type LoweringContext, type Product, productOf, sizes, writeEpilogue } from "./lowering.ts";
 
 function storageOf(view: View): MatrixStorage {
   const storage = matrixStorage(view);

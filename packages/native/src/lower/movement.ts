@@ -1,5 +1,6 @@
 /** Operations that move elements, or make them out of nothing. */
 import {
+  bodyReadings,
   bytesPerElement,
   concreteShape,
   type Dim,
@@ -11,15 +12,7 @@ import {
   viewThrough,
 } from "nagare/backend";
 import type { Place } from "../instructions.ts";
-import {
-  bodyReadings,
-  type Lowering,
-  type LoweringContext,
-  operandOf,
-  product,
-  resultOf,
-  sizes,
-} from "./lowering.ts";
+import { type Lowering, type LoweringContext, operandOf, product, resultOf, sizes } from "./lowering.ts";
 
 /** A walk through two tensors at once: where it starts, in elements, and how each axis steps in either. */
 interface Walk {

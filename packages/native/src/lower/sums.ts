@@ -1,7 +1,10 @@
 /** Operations that sum: reductions, convolutions, pooling, gathering by index. */
 import type { Node } from "nagare/backend";
+import { chainBefore } from "./chain.ts";
+import { writeMaking } from "./elementwise.ts";
 import {
   type FusedLowering,
+  headOf,
   type Lowering,
   type LoweringContext,
   operandOf,
@@ -13,23 +16,27 @@ import {
 } from "./lowering.ts";
 import { lowerMatmul } from "./matmul.ts";
 
-/** Adjacent axes reduce as one: legalize.ts has split all others. */
-function lowerReduction(node: Node, { writer, reductions, place }: LoweringContext): void {
-  const [x, y] = [operandOf(node, 0), resultOf(node)];
+/** Adjacent axes reduce as one: legalize.ts has split all others. A fused reduction's operand is made by its chain. */
+function lowerReduction(node: Node, context: LoweringContext): void {
+  const { writer, reductions, place } = context;
+  const { op, params, inputs } = headOf(node) ?? node;
+  const [[x = operandOf(node, 0)], y] = [inputs, resultOf(node)];
   const shape = sizes(x);
-  const axes = (node.params.axes ?? [node.params.axis]) as readonly number[];
+  const axes = (params.axes ?? [params.axis]) as readonly number[];
   const first = axes[0] ?? shape.length;
   const last = axes.at(-1) ?? first - 1;
   writer.instruction("reduce", () => {
-    writer.int(reductions.get(node.op.name) ?? -1);
+    writer.int(reductions.get(op.name) ?? -1);
     writer.dtype(x.dtype);
     writer.wides([
       product(shape.slice(0, first)),
       product(shape.slice(first, last + 1)),
       product(shape.slice(last + 1)),
     ]);
-    writer.place(place(x));
     writer.place(place(y));
+    writer.flag(node.body !== undefined);
+    if (node.body) writeMaking(chainBefore(node, node.body, x, context), shape, context);
+    else writer.place(place(x));
   });
 }
 

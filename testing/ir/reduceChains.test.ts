@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as ng from "nagare";
+import {
+  type DType,
+  fuseElementwise,
+  type Graph,
+  printGraph,
+  reduceChains,
+  type Tensor,
+  verifyGraph,
+} from "nagare/backend";
+import { testedBackends } from "../generator/backends.ts";
+import { compiledWithout, text, trace } from "./rewrites.ts";
+
+const matrix = { shape: [4, 3], dtype: "float32" } as const;
+
+function reduced(graph: Graph): Graph {
+  const fused = fuseElementwise(graph, { maximalNodes: 64, maximalInputs: 24 });
+  const result = reduceChains(fused, { minimalRun: 256 });
+  verifyGraph(result, "after the pass");
+  return result;
+}
+
+const names = (graph: Graph): string[] =>
+  reduced(graph).nodes.map(({ body, op }) => body?.nodes.map(({ op }) => op.name).join("+") ?? op.name);
+
+const dtypes: readonly DType[] = [
+  ...(["float32", "float64", "float16", "bfloat16"] as const),
+  ...(["int32", "int64", "int8", "uint8"] as const),
+];
+
+/**
+ * Shapes with an axis to reduce, or null for all: rows and columns of every kind that the kernel knows, with what is left over
+ * of vectors, tiles, blocks, pieces ahead and chunks, and some without elements.
+ */
+const cases: readonly (readonly [shape: readonly number[], axis: number | null])[] = [
+  ...[1, 7, 100, 2048, 2049, 5000, 40000, 65537, 300001].map((n) => [[n], null] as const),
+  ...[5, 32, 33, 64].map((n) => [[200, n], 1] as const),
+  ...[511, 513, 1025, 5000].map((n) => [[20, n], 1] as const),
+  ...[3, 15, 16, 64].map((columns) => [[3000, columns], 0] as const),
+  ...[1023, 1024, 1025, 3000].map((columns) => [[60, columns], 0] as const),
+  ...[[3, 70001] as const, [2, 200000] as const].map((shape) => [shape, 1] as const),
+  [[40000, 7], 0],
+  [[9, 100], 0],
+  [[100, 3, 16], 1],
+  [[64, 100, 64], 1],
+  [[3, 5000, 11], 1],
+  [[2, 300, 1025], 1],
+  [[0, 4], 0],
+  [[4, 0], 1],
+];
+
+type Reduction = (x: Tensor, y: Tensor, row: Tensor, axes: { readonly axis?: number }) => Tensor;
+const reductions: readonly (readonly [name: string, f: Reduction, empty?: "needs elements"])[] = [
+  ["a sum of squares", (x, _, __, axes) => ng.sum(ng.mul(x, x), axes)],
+  ["a mean of a difference times a row", (x, y, row, axes) => ng.mean(ng.mul(ng.sub(x, y), row), axes)],
+  ["a product", (x, y, _, axes) => ng.prod(ng.minimum(ng.mul(x, y), y), axes)],
+  ["a sum in another dtype", (x, y, _, axes) => ng.sum(ng.add(x, y).astype("float32"), axes)],
+  ["a count", (x, y, _, axes) => ng.sum(ng.less(x, y), axes)],
+  ["whether any holds", (x, y, _, axes) => ng.any(ng.less(x, y), axes)],
+  ["a maximum", (x, y, _, axes) => ng.max(ng.add(x, y), axes), "needs elements"],
+  ["a minimum", (x, y, _, axes) => ng.min(ng.mul(x, y), axes), "needs elements"],
+];
+
+const draw = (key: number, shape: readonly number[], dtype: DType): Tensor =>
+  ng.random.normal(ng.random.key(key), shape).mul(4).astype(dtype);
+
+describe("reduce", () => {
+  test("a reduction and the chain that it alone reads become one node", () => {
+    const graph = trace([matrix, matrix], (x, y) =>
+      ng.sum(ng.square(ng.sub(x as Tensor, y as Tensor)), { axis: 0 }),
+    );
+    assert.equal(
+      printGraph(reduced(graph)),
+      text(`
+        graph(%0: float32[4, 3], %1: float32[4, 3]) -> (%2)
+          %2: float32[3] = fusion(%0, %1)
+            graph(%3: float32[4, 3], %4: float32[4, 3]) -> (%7)
+              %5: float32[4, 3] = sub(%3, %4)
+              %6: float32[4, 3] = square(%5)
+              %7: float32[3] = reduceSum(%6, { axes: [0] })
+      `),
+    );
+  });
+
+  test("a single operation is a chain", () => {
+    assert.deepEqual(names(trace([matrix], (x) => ng.max(ng.neg(x as Tensor), {}))), ["neg+reduceMax"]);
+  });
+
+  test("what something else reads, positions, and axes that are no neighbours stay as they are", () => {
+    const graphs = [
+      trace([matrix], (x) => {
+        const square = ng.square(x as Tensor);
+        return [ng.sum(square), square];
+      }),
+      trace([matrix], (x) => {
+        const square = ng.square(x as Tensor);
+        return [ng.sum(square), ng.max(square, {})];
+      }),
+      trace([matrix], (x) => ng.argMax(ng.neg(x as Tensor), { axis: 0 })),
+      trace([{ shape: [2, 3, 4], dtype: "float32" }], (x) => ng.sum(ng.neg(x as Tensor), { axis: [0, 2] })),
+    ];
+    for (const graph of graphs) assert.deepEqual(reduced(graph).nodes.length, graph.nodes.length);
+  });
+
+  test("operands that lie apart are read in long runs, or by a chain of their own", () => {
+    const rows = (length: number) =>
+      trace(
+        [
+          { shape: [4, length], dtype: "float32" },
+          { shape: [4, 1], dtype: "float32" },
+        ],
+        (x, column) => ng.sum(ng.mul(x as Tensor, column as Tensor), {}),
+      );
+    assert.deepEqual(names(rows(100)), ["mul", "reduceSum"]);
+    assert.deepEqual(names(rows(256)), ["mul+reduceSum"]);
+  });
+
+  for (const backend of testedBackends) {
+    for (const [name, f, empty] of reductions) {
+      test(`${name}: every bit as apart from the chain, ${backend}`, () => {
+        ng.setBackend(backend);
+        for (const dtype of dtypes) {
+          for (const [shape, axis] of cases) {
+            const elements = shape.reduce((a, b) => a * b, 1);
+            if ((elements === 0 && empty) || (backend === "reference" && elements > 2000)) continue;
+            const g = (x: Tensor, y: Tensor, row: Tensor) => f(x, y, row, axis === null ? {} : { axis });
+            const inputs = [
+              draw(1, shape, dtype),
+              draw(2, shape, dtype),
+              draw(3, shape.slice(-1), dtype),
+            ] as const;
+            const together = ng.jit(g)(...inputs);
+            const apart = ng.jit(g, { withoutPasses: ["reduce"] })(...inputs);
+            assert.deepEqual(together.dataSync(), apart.dataSync(), `${dtype} [${shape}] over ${axis}`);
+          }
+        }
+      });
+    }
+  }
+
+  test("on the native backend the chain and its reduction are one instruction without memory between", (t) => {
+    const avals = [{ shape: [1024, 64], dtype: "float32" }] as const;
+    const graph = trace(avals, (x) => ng.sum(ng.tanh(x as Tensor), { axis: 0 }));
+    const compiled = compiledWithout(graph, "reduce");
+    if (!compiled) return t.skip("the native engine is not built");
+    assert.deepEqual([compiled.without.instructions.length, compiled.with.instructions.length], [2, 1]);
+    assert.deepEqual([compiled.without.arenaBytes, compiled.with.arenaBytes], [262144, 0]);
+  });
+});
