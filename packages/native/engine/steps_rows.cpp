@@ -16,58 +16,72 @@ Rows read_rows(Reader& r) {
   return {dtype, rows, n, checked_product(rows, n)};
 }
 
-// One operand of rows, one result of rows.
+// Softmax, or its logarithm.
 template <typename T>
-class OneOperandStep : public Step {
+class SoftmaxStep : public Step {
  public:
-  using Kernel = void (*RowKernels<T>::*)(const T*, T*, int64_t, int64_t, const Parallel&);
-  OneOperandStep(Kernel kernel, const Rows& rows, Operand x, Operand y) : kernel_(kernel), rows_(rows), x_(x), y_(y) {}
+  using Kernel = void (*RowKernels<T>::*)(const SoftmaxParams&, const T*, T*, const Parallel&);
+  SoftmaxStep(Kernel kernel, const SoftmaxParams& params, Operand x, Operand y) : kernel_(kernel), params_(params), x_(x), y_(y) {}
   bool run(RunContext& c) const override {
-    (row_kernels<T>(c.kernels).*kernel_)(c.at<const T>(x_), c.at<T>(y_), rows_.rows, rows_.n, c.parallel);
+    (row_kernels<T>(c.kernels).*kernel_)(params_, c.at<const T>(x_), c.at<T>(y_), c.parallel);
     return true;
   }
 
  private:
   Kernel kernel_;
-  Rows rows_;
+  SoftmaxParams params_;
   Operand x_, y_;
 };
 
-// Two operands of rows, one result of rows.
+// The derivative of either.
 template <typename T>
-class TwoOperandStep : public Step {
+class SoftmaxGradientStep : public Step {
  public:
-  using Kernel = void (*RowKernels<T>::*)(const T*, const T*, T*, int64_t, int64_t, const Parallel&);
-  TwoOperandStep(Kernel kernel, const Rows& rows, Operand a, Operand b, Operand y) : kernel_(kernel), rows_(rows), a_(a), b_(b), y_(y) {}
+  using Kernel = void (*RowKernels<T>::*)(const SoftmaxParams&, const T*, const T*, T*, const Parallel&);
+  SoftmaxGradientStep(Kernel kernel, const SoftmaxParams& params, Operand y, Operand dy, Operand dx)
+      : kernel_(kernel), params_(params), y_(y), dy_(dy), dx_(dx) {}
   bool run(RunContext& c) const override {
-    (row_kernels<T>(c.kernels).*kernel_)(c.at<const T>(a_), c.at<const T>(b_), c.at<T>(y_), rows_.rows, rows_.n, c.parallel);
+    (row_kernels<T>(c.kernels).*kernel_)(params_, c.at<const T>(y_), c.at<const T>(dy_), c.at<T>(dx_), c.parallel);
     return true;
   }
 
  private:
   Kernel kernel_;
-  Rows rows_;
-  Operand a_, b_, y_;
+  SoftmaxParams params_;
+  Operand y_, dy_, dx_;
 };
 
-// dtype, rows, elements of each; x, y
-std::unique_ptr<Step> decode_one_operand(Reader& r, OneOperandStep<float>::Kernel single, OneOperandStep<double>::Kernel wide) {
-  const Rows rows = read_rows(r);
+struct SoftmaxRows {
+  DType dtype;
+  SoftmaxParams params;
+  int64_t count;
+};
+// dtype; elements before, along and behind the axis
+SoftmaxRows read_softmax_rows(Reader& r) {
+  const DType dtype = r.dtype();
+  const int64_t outer = r.size(), n = r.size(), inner = r.size();
+  if (inner != 1 && n > kMaxColumnLength) throw InvalidProgram("columns of more elements than are kept together");
+  return {dtype, {outer, n, inner}, checked_product(checked_product(outer, n), inner)};
+}
+
+// What read_softmax_rows reads; x, y
+std::unique_ptr<Step> decode_one_operand(Reader& r, SoftmaxStep<float>::Kernel single, SoftmaxStep<double>::Kernel wide) {
+  const SoftmaxRows rows = read_softmax_rows(r);
   const Operand x = r.operand(rows.dtype, rows.count, Use::read), y = r.operand(rows.dtype, rows.count, Use::overwrite);
   if (rows.count == 0) return nullptr;
-  if (rows.dtype == DType::float32) return std::make_unique<OneOperandStep<float>>(single, rows, x, y);
-  if (rows.dtype == DType::float64) return std::make_unique<OneOperandStep<double>>(wide, rows, x, y);
+  if (rows.dtype == DType::float32) return std::make_unique<SoftmaxStep<float>>(single, rows.params, x, y);
+  if (rows.dtype == DType::float64) return std::make_unique<SoftmaxStep<double>>(wide, rows.params, x, y);
   throw InvalidProgram("rows are of float32 or float64");
 }
 
-// dtype, rows, elements of each; a, b, y
-std::unique_ptr<Step> decode_two_operands(Reader& r, TwoOperandStep<float>::Kernel single, TwoOperandStep<double>::Kernel wide) {
-  const Rows rows = read_rows(r);
-  const Operand a = r.operand(rows.dtype, rows.count, Use::read), b = r.operand(rows.dtype, rows.count, Use::read);
-  const Operand y = r.operand(rows.dtype, rows.count, Use::overwrite);
+// What read_softmax_rows reads; y, dy, dx
+std::unique_ptr<Step> decode_two_operands(Reader& r, SoftmaxGradientStep<float>::Kernel single, SoftmaxGradientStep<double>::Kernel wide) {
+  const SoftmaxRows rows = read_softmax_rows(r);
+  const Operand y = r.operand(rows.dtype, rows.count, Use::read), dy = r.operand(rows.dtype, rows.count, Use::read);
+  const Operand dx = r.operand(rows.dtype, rows.count, Use::overwrite);
   if (rows.count == 0) return nullptr;
-  if (rows.dtype == DType::float32) return std::make_unique<TwoOperandStep<float>>(single, rows, a, b, y);
-  if (rows.dtype == DType::float64) return std::make_unique<TwoOperandStep<double>>(wide, rows, a, b, y);
+  if (rows.dtype == DType::float32) return std::make_unique<SoftmaxGradientStep<float>>(single, rows.params, y, dy, dx);
+  if (rows.dtype == DType::float64) return std::make_unique<SoftmaxGradientStep<double>>(wide, rows.params, y, dy, dx);
   throw InvalidProgram("rows are of float32 or float64");
 }
 

@@ -55,10 +55,10 @@ struct ImageKernels {
 // Kernels over rows of T.
 template <typename T>
 struct RowKernels {
-  void (*softmax)(const T* x, T* y, int64_t rows, int64_t n, const Parallel&);
-  void (*softmaxGradient)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel&);
-  void (*logSoftmax)(const T* x, T* y, int64_t rows, int64_t n, const Parallel&);
-  void (*logSoftmaxGradient)(const T* y, const T* dy, T* dx, int64_t rows, int64_t n, const Parallel&);
+  void (*softmax)(const SoftmaxParams&, const T* x, T* y, const Parallel&);
+  void (*softmaxGradient)(const SoftmaxParams&, const T* y, const T* dy, T* dx, const Parallel&);
+  void (*logSoftmax)(const SoftmaxParams&, const T* x, T* y, const Parallel&);
+  void (*logSoftmaxGradient)(const SoftmaxParams&, const T* y, const T* dy, T* dx, const Parallel&);
   void (*crossEntropy)(const CrossEntropyParams&, const T* logits, const void* labels, T* losses, T* normalizers, const Parallel&);
   void (*crossEntropyGradient)(const CrossEntropyParams&, const T* logits, const void* labels, const T* normalizers, const T* dlosses,
                                T* dlogits, const Parallel&);

@@ -101,8 +101,14 @@ NAGARE_INLINE Vec<T> largest_of_columns(const T* columns, int64_t n) {
 }
 template <typename T, typename Value>
 NAGARE_INLINE Vec<T> sum_of_columns(int64_t n, const Value& value) {
+  // In pieces, so that the error of a long sum does not grow with its length.
+  constexpr int64_t piece = 64;
   Vec<T> sum{};
-  for (int64_t i = 0; i < n; i++) sum += value(i * kLanes<T>);
+  for (int64_t first = 0; first < n; first += piece) {
+    Vec<T> part{};
+    for (int64_t i = first; i < min64(n, first + piece); i++) part += value(i * kLanes<T>);
+    sum += part;
+  }
   return sum;
 }
 // columns[i] = value(i) for n of them.

@@ -9,14 +9,10 @@ export interface SoftmaxOptions {
   readonly axis?: number;
 }
 
-/** x − max(x) along the axis: no exponential overflows. The shift cancels, so that no derivative passes through it. */
-function shifted(x: Tensor, axis: number): Tensor {
-  const largest = o.reshape(o.reduceMax(x, { axes: [axis] }), { shape: x.shape.with(axis, 1) });
-  return o.sub(x, o.stopGradient(largest, {}));
-}
-
-function sumAlong(x: Tensor, axis: number): Tensor {
-  return o.reshape(o.reduceSum(x, { axes: [axis] }), { shape: x.shape.with(axis, 1) });
+/** The axis as the primitives count it: from behind, the last one as the default. */
+function along(axis: number, { rank }: Tensor, name: string): { readonly axis?: number } {
+  const at = normalizeAxis(axis, rank, name) - rank;
+  return at === -1 ? {} : { axis: at };
 }
 
 /**
@@ -26,12 +22,8 @@ function sumAlong(x: Tensor, axis: number): Tensor {
  */
 export function softmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
   const operand = asTensor(x, "softmax");
-  const at = normalizeAxis(axis, operand.rank, "softmax");
-  return widened(operand, (wide) => {
-    if (at === wide.rank - 1) return only(o.softmax([wide], {}), "softmax");
-    const exponentials = o.exp(shifted(wide, at));
-    return o.div(exponentials, sumAlong(exponentials, at));
-  });
+  const params = along(axis, operand, "softmax");
+  return widened(operand, (wide) => only(o.softmax([wide], params), "softmax"));
 }
 
 /**
@@ -41,12 +33,8 @@ export function softmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tens
  */
 export function logSoftmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
   const operand = asTensor(x, "logSoftmax");
-  const at = normalizeAxis(axis, operand.rank, "logSoftmax");
-  return widened(operand, (wide) => {
-    if (at === wide.rank - 1) return only(o.logSoftmax([wide], {}), "logSoftmax");
-    const below = shifted(wide, at);
-    return o.sub(below, o.log(sumAlong(o.exp(below), at)));
-  });
+  const params = along(axis, operand, "logSoftmax");
+  return widened(operand, (wide) => only(o.logSoftmax([wide], params), "logSoftmax"));
 }
 
 /** Options of `gelu`. */

@@ -1,5 +1,5 @@
-/** Fused operations on rows: the last axis. */
-import type { Aval, Node } from "nagare/backend";
+/** Fused operations on rows, the last axis, and softmax along any axis. */
+import { type Aval, isConcrete, type Node, type Params } from "nagare/backend";
 import {
   type FusedLowering,
   type Lowering,
@@ -23,6 +23,36 @@ function writeRows(node: Node, { writer, place }: LoweringContext, like: number,
 
 const lowerRows: Lowering = (node, context) => writeRows(node, context, 0, () => undefined);
 
+/** Softmax along an axis: dtype, elements before, along and behind it, operands and results in order. */
+const lowerSoftmax: Lowering = (node, { writer, place }) => {
+  const x = operandOf(node, 0);
+  const shape = sizes(x);
+  const at = shape.length + axisOf(node.params);
+  writer.instruction(node.op.name, () => {
+    writer.dtype(x.dtype);
+    writer.wides([product(shape.slice(0, at)), shape[at] ?? 1, product(shape.slice(at + 1))]);
+    for (const value of [...node.inputs, ...node.outputs]) writer.place(place(value));
+  });
+};
+
+function axisOf(params: Params): number {
+  return Number(params.axis ?? -1);
+}
+
+/**
+ * Columns are worked on as vectors of neighbours, all elements of which are kept together: with fewer columns most lanes would
+ * be idle, and more elements are not taken.
+ */
+const [minimalColumns, maximalLength] = [8, 512];
+
+function areSoftmaxed([x]: readonly Aval[], params: Params): boolean {
+  const axis = axisOf(params);
+  if (!x || !areFloats([x])) return false;
+  if (axis === -1) return true;
+  if (!isConcrete(x.shape)) return false;
+  return (x.shape.at(axis) ?? 0) <= maximalLength && product(x.shape.slice(axis + 1)) >= minimalColumns;
+}
+
 const lowerCrossEntropy: Lowering = (node, context) =>
   writeRows(node, context, 0, () => context.writer.flag(operandOf(node, 1).dtype === "int64"));
 
@@ -44,10 +74,10 @@ function areFullChannels(operands: readonly Aval[]): boolean {
 }
 
 export const rows: { readonly [name: string]: FusedLowering } = {
-  softmax: { takes: areFloats, lower: lowerRows },
-  softmaxGrad: { takes: areFloats, lower: lowerRows },
-  logSoftmax: { takes: areFloats, lower: lowerRows },
-  logSoftmaxGrad: { takes: areFloats, lower: lowerRows },
+  softmax: { takes: areSoftmaxed, lower: lowerSoftmax },
+  softmaxGrad: { takes: areSoftmaxed, lower: lowerSoftmax },
+  logSoftmax: { takes: areSoftmaxed, lower: lowerSoftmax },
+  logSoftmaxGrad: { takes: areSoftmaxed, lower: lowerSoftmax },
   softmaxCrossEntropy: { takes: areFloats, lower: lowerCrossEntropy },
   softmaxCrossEntropyGrad: { takes: areFloats, lower: lowerCrossEntropy },
   layerNorm: { takes: areFullRows, lower: lowerWithEpsilon },
