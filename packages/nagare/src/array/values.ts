@@ -1,5 +1,6 @@
 /** Tensors out of JavaScript values. */
 import {
+  allocateElements,
   ConcreteTensor,
   CpuStorage,
   checkDType,
@@ -14,7 +15,6 @@ import {
   ValueError,
 } from "../core/index.ts";
 import { writeElement } from "../ops/index.ts";
-import { allocateUninitialized } from "../runtime/index.ts";
 import { type DTypeOption, type Element, inferDType, misfit } from "./element.ts";
 
 /** A typed array whose elements `tensor` reads. */
@@ -119,12 +119,12 @@ function elementsOf(
   if (isNumericArray(values)) {
     const native = nativeDType(values);
     if (native !== undefined && (dtype === undefined || dtype === native)) {
-      const array = allocateUninitialized(native, values.length);
+      const array = allocateElements(native, values.length);
       (array as Float32Array).set(values as Float32Array);
       return { array, dtype: native };
     }
     if ((dtype === "float32" || dtype === "float64") && !(values instanceof BigInt64Array)) {
-      const array = allocateUninitialized(dtype, values.length);
+      const array = allocateElements(dtype, values.length);
       array.set(values);
       return { array, dtype };
     }
@@ -151,7 +151,7 @@ function elementsOf(
     elements.push(element);
   });
   const chosen = dtype ?? inferDType(elements[0]);
-  const array = allocateUninitialized(chosen, elements.length);
+  const array = allocateElements(chosen, elements.length);
   elements.forEach((element, i) => {
     writeElement(array, chosen, i, typeof element === "boolean" ? Number(element) : element);
   });

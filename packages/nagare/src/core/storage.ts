@@ -1,5 +1,5 @@
 /** Where a tensor's elements live. */
-import type { TypedArray } from "./dtype.ts";
+import { allocate, type DType, type TypedArray, type TypedArrayOf } from "./dtype.ts";
 import { ValueError } from "./errors.ts";
 
 /** The elements of one tensor on one device. Immutable once a handle to it exists. */
@@ -94,4 +94,18 @@ export class DonatedStorage implements Storage {
       `expected a tensor that still has its elements; received one that was donated to ${this.#to}. Use what ${this.#to} returned, or call it without donate for this argument.`,
     );
   }
+}
+
+type Allocator = <D extends DType>(dtype: D, size: number) => TypedArrayOf[D];
+
+let allocator: Allocator = allocate;
+
+/** Says where the elements of new tensors live: the runtime keeps memory for them. */
+export function setAllocator(allocate: Allocator): void {
+  allocator = allocate;
+}
+
+/** An array for the elements of a new tensor, which are all written before anybody reads them. */
+export function allocateElements<D extends DType>(dtype: D, size: number): TypedArrayOf[D] {
+  return allocator(dtype, size);
 }

@@ -5,6 +5,7 @@ import {
   CpuStorage,
   type DType,
   type Pending,
+  setAllocator,
   type TypedArray,
   type TypedArrayOf,
   viewBuffer,
@@ -89,6 +90,8 @@ export function allocateUninitialized<D extends DType>(dtype: D, size: number): 
     currentPool()?.allocate(dtype, size) ?? viewBuffer(dtype, enter(uninitializedBuffer(bytes)), 0, size)
   );
 }
+
+setAllocator(allocateUninitialized);
 
 /** Fresh storage of `size` elements, whose contents are not defined. */
 export function allocateStorage(dtype: DType, size: number, pending?: Pending): CpuStorage {

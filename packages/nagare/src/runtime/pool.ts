@@ -143,8 +143,7 @@ export class StoragePool {
   /** Free blocks of the next size at which there are any, up to twice that of the bytes asked for. */
   #larger(bytes: number): Block[] | undefined {
     let least = 2 * bytes + 1;
-    for (const [size, list] of this.#free)
-      if (size > bytes && size < least && list.length > 0) least = size;
+    for (const [size, list] of this.#free) if (size > bytes && size < least && list.length > 0) least = size;
     return this.#free.get(least);
   }
 
