@@ -11,6 +11,8 @@ namespace {
 
 // Rows at least this long are cut into tiles; shorter ones are taken several to a tile.
 constexpr int64_t kLongRow = 256;
+// Operations that are polynomials of several terms: exponential, error function, sine and their kin.
+constexpr int64_t kCostly = 8;
 // Work of one task, in elements times cost: some tens of microseconds.
 constexpr int64_t kTaskWork = 1 << 16;
 
@@ -107,7 +109,10 @@ class Planner {
       for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
     }
     bytes *= elements;
-    beyondCaches = shape_ != TileShape::withinRows && bytes >= kStreamBytes;
+    // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up.
+    bool computes = false;
+    for (const auto& each : chain.instructions) computes |= shape_ == TileShape::wholeRows && cost_of(each.op) >= kCostly;
+    beyondCaches = shape_ != TileShape::withinRows && bytes >= kStreamBytes && !computes;
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
   }
 
