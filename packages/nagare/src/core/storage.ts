@@ -101,8 +101,8 @@ type Allocator = <D extends DType>(dtype: D, size: number) => TypedArrayOf[D];
 let allocator: Allocator = allocate;
 
 /** Says where the elements of new tensors live: the runtime keeps memory for them. */
-export function setAllocator(allocate: Allocator): void {
-  allocator = allocate;
+export function setAllocator(chosen: Allocator): void {
+  allocator = chosen;
 }
 
 /** An array for the elements of a new tensor, which are all written before anybody reads them. */

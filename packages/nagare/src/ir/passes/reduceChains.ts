@@ -1,6 +1,6 @@
 /** Reductions of what elementwise chains make: no element of it reaches memory. */
 import { isConcrete } from "../../core/index.ts";
-import { type Graph, type Node, type Value, withParts } from "../graph.ts";
+import { type Graph, type Node, producers, useCounts, withParts } from "../graph.ts";
 import { bodyReadings, broadcastStrides, denseView, isMovement } from "../view.ts";
 import { isElementwise } from "./fuse.ts";
 import { joinNodes } from "./fusion.ts";
@@ -62,15 +62,13 @@ function makesInRuns(node: Node | undefined, { minimalRun }: ReduceLimits): node
  * folded as soon as it is made. Runs after movements went into the chains, when it is known how those read their operands.
  */
 export function reduceChains(graph: Graph, limits: ReduceLimits): Graph {
-  const readers = new Map<Value, number>();
-  for (const value of [...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs])
-    readers.set(value, (readers.get(value) ?? 0) + 1);
-  const producer = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node])));
+  const uses = useCounts(graph);
+  const producer = producers(graph);
   const gone = new Set<Node>();
   const joined = new Map<Node, Node>();
   for (const node of graph.nodes) {
     const [x] = node.inputs;
-    if (!x || !reducesNeighbours(node) || readers.get(x) !== 1) continue;
+    if (!x || !reducesNeighbours(node) || uses.get(x) !== 1) continue;
     const chain = producer.get(x);
     if (!makesInRuns(chain, limits)) continue;
     gone.add(chain);
