@@ -25,6 +25,11 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [20, 6500, 60],
   [150, 310, 70],
   [310, 150, 70],
+  // Rows of B that are whole lines: its panels are packed by the first tile that meets them; A packed, and where it lies.
+  [150, 176, 1100],
+  [40, 320, 600],
+  [330, 144, 530],
+  [21, 96, 1030],
 ];
 
 /** m, n, k of products whose factors are widened while they are packed: above and below their blocks. */

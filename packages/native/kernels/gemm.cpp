@@ -1,6 +1,6 @@
 // Packed, cache-blocked matrix multiplication (Goto & van de Geijn 2008; the blocking of BLIS, Van Zee & van de Geijn 2015).
 //
-//   for each super-block of B (some depth blocks, in L3)               packed once, by all threads
+//   for each super-block of B (some depth blocks, in L3)               packed once, by all threads; or each panel with its first tile
 //     for each block of rows of A                                        the parallel loop
 //       for each depth block (kDepth)                                    rows × kDepth of A packed, in L2
 //         for each panel of B (kDepth × the columns of a tile)           through L1

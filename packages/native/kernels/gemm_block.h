@@ -2,6 +2,7 @@
 #pragma once
 
 #include "blocking.h"
+#include "gemm_first_tile.h"
 #include "gemm_pack.h"
 #include "gemm_tile.h"
 
@@ -193,12 +194,13 @@ NAGARE_INLINE void prefetch_results(T* const* rows, int count, int64_t ahead, in
 }
 
 // Rows [m0, m1) × panels [panel0, panel1) of C += the depth block at k, given the packed super-block of B and, unless A is read in place,
-// the packed rows of that depth.
+// the packed rows of that depth. `packing` is where these panels of B are to be left packed, or null where they are so already.
 template <typename T>
 inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block, int64_t k, int64_t m0, int64_t m1, int64_t panel0,
-                           int64_t panel1, const T* packedB, const T* packedA) {
+                           int64_t panel1, const T* packedB, const T* packedA, T* packing) {
   const GemmParams& p = *product.params;
   const bool inPlaceA = reads_a_in_place<T>(p), inPlaceB = reads_b_in_place<T>(p), near = keeps_b_near<T>(p);
+  const bool tilePacks = !p.transposeB && packs_with_first_tile(product.b, p.ldb);
   const int64_t depth = block.depth_at(k);
   const bool last = k + depth == p.k;
   TileOutput<T> out;
@@ -218,7 +220,10 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
       const int64_t panelStride = inPlaceB ? p.ldb : width;
       // Rows that are not packed are as many as keep the multiply-add units busy.
       const int mostRows = inPlaceA && !near && vectors <= kTileVectors ? kTileRows : kPanelRows<T>;
-      const bool fetches = j + 1 < panel1 && !inPlaceB && !near;
+      const bool packsNow = packing && rows0 == m0;
+      const bool byTile = packsNow && tilePacks && out.columns == width && m1 - m0 >= 2 * mostRows;
+      if (packsNow && !byTile) pack_b(product, block, k, k + depth, j, j + 1, packing);
+      const bool fetches = j + 1 < panel1 && !inPlaceB && !near && !packing;
       const int64_t nextBytes = fetches ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;
       NextPanel next(panel + width * depth, nextBytes, divide_up(rows1 - rows0, kPanelRows<T>));
       for (int64_t m = rows0; m < rows1;) {
@@ -228,13 +233,22 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
         out.rows = targets;
         prefetch_results(targets, rows, n + tilesAhead * rows * p.ldc, width);
         const LinesAhead ahead = next.share(depth);
+        const auto multiply = [&](const auto& from) {
+          if constexpr (kPacksWithFirstTile) {
+            if (byTile && m == m0) {
+              first_tile<T, kPanelRows<T>>(vectors, from, product.b + k * p.ldb + n, p.ldb, packing + block.offset(k, j), depth, out);
+              return;
+            }
+          }
+          tile_function_for<T>(from, rows, vectors)(from, panel, panelStride, depth, out);
+        };
         if (inPlaceA && !p.transposeA) {
           const T* sources[kTileRows];
           for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
-          tile_function<T, UnitRows<T>>(rows, vectors)({sources, m + 2 * rows <= p.m ? rows * p.lda : 0}, panel, panelStride, depth, out);
+          multiply(UnitRows<T>{sources, m + 2 * rows <= p.m ? rows * p.lda : 0});
         } else {
           const T* const base = inPlaceA ? product.a + k * p.lda + m : packedA + (m - m0) * depth;
-          tile_function<T, PackedRows<T>>(rows, vectors)({base, inPlaceA ? p.lda : rows, ahead}, panel, panelStride, depth, out);
+          multiply(PackedRows<T>{base, inPlaceA ? p.lda : rows, ahead});
         }
         m += rows;
       }

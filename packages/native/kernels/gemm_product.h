@@ -146,6 +146,14 @@ NAGARE_INLINE void for_super_blocks(const GemmParams& p, const Blocking<T>& bloc
 // Tasks of a thread. Every task reads all of packed B, at twice the rate where vectors are twice as long.
 constexpr int64_t kTasksPerThread = kVectorBytes == 64 ? 2 : 8;
 
+// One thread alone packs each panel of B beside its first use, which finds it in L2. Where B is larger, its panels would come from memory,
+// which wants to be read along the rows.
+constexpr int64_t kPackedByPanelBytes = int64_t(4) << 20;
+template <typename T>
+inline bool packs_by_panel(const GemmParams& p) {
+  return kPacksWithFirstTile && p.k * p.n * static_cast<int64_t>(sizeof(T)) <= kPackedByPanelBytes;
+}
+
 // Rows [m0, m1) × columns [n0, n1) of C, which are at most a super-block's.
 template <typename T>
 void multiply_region(const Product<T>& product, const Blocking<T>& blocking, const Parallel& parallel, int64_t m0, int64_t m1, int64_t n0,
@@ -161,7 +169,9 @@ void multiply_region(const Product<T>& product, const Blocking<T>& blocking, con
   const int64_t panelsPerTask = divide_up(panels, columnTasks);
   const int64_t rowCount = divide_up(m1 - m0, rowsPerTask), columnCount = divide_up(panels, panelsPerTask);
   for_super_blocks(p, blocking, n0, n1, [&](const SuperBlock<T>& block, int64_t before) {
-    if (!p.packedB && !reads_b_in_place<T>(p)) pack_super_block(product, block, parallel, packed);
+    const bool packs = !p.packedB && !reads_b_in_place<T>(p);
+    const bool byPanel = packs && parallel.threads == 1 && packs_by_panel<T>(p);
+    if (packs && !byPanel) pack_super_block(product, block, parallel, packed);
     const T* const packedB = p.packedB ? product.b + before : packed;
     parallel_for(parallel, rowCount * columnCount, [&](int64_t index, int worker) {
       const int64_t first = m0 + index / columnCount * rowsPerTask, end = min64(m1, first + rowsPerTask);
@@ -169,7 +179,7 @@ void multiply_region(const Product<T>& product, const Blocking<T>& blocking, con
       T* const packedA = workers + worker * blocking.worker;
       for (int64_t k = block.k0; k < block.k1; k += blocking.depth) {
         if (!reads_a_in_place<T>(p)) pack_a(product, k, block.depth_at(k), first, end, packedA);
-        multiply_block(product, block, k, first, end, panel0, panel1, packedB, packedA);
+        multiply_block(product, block, k, first, end, panel0, panel1, packedB, packedA, byPanel && first == m0 ? packed : nullptr);
       }
       if (block.k1 < p.k) return;
       finish_region(product, worker, first, end, n0 + block.panels.first(panel0), n0 + block.panels.first(panel1));

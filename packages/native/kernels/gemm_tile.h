@@ -313,6 +313,11 @@ inline TileFunction<T, Rows> tile_function(int rows, int vectors) {
   return tile_function_of_width<T, Rows, 2>(rows);
 }
 
+template <typename T, typename Rows>
+inline TileFunction<T, Rows> tile_function_for(const Rows&, int rows, int vectors) {
+  return tile_function<T, Rows>(rows, vectors);
+}
+
 // Rows of the next tile when `left` rows remain and a tile has at most `most`. The last two tiles share what is left evenly:
 // 8 = 4 + 4 keeps the multiply-add units busy, 8 = 6 + 2 does not.
 NAGARE_INLINE int next_tile_rows(int64_t left, int most = kTileRows) {
