@@ -30,6 +30,9 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [40, 320, 600],
   [330, 144, 530],
   [21, 96, 1030],
+  // As few rows, and columns, as each of two threads takes for its own.
+  [33, 50, 700],
+  [24, 64, 700],
 ];
 
 /** m, n, k of products whose factors are widened while they are packed: above and below their blocks. */

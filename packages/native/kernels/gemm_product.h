@@ -61,7 +61,7 @@ FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scrat
 }
 
 // Rows of C, or half as many columns, that are worth packing the other factor for once more: of many threads, and of few.
-constexpr int64_t kPartSize = 256, kPartSizeOfFew = 64;
+constexpr int64_t kPartSize = 256, kPartSizeOfFew = 16;
 
 // The parts of a product whose B is packed, one for each thread. A thread packs what its part needs of both factors: what another one packs
 // would come from that one's cache, at a third of the rate of its own (measured on Zen 5), and all would wait for it. The longer side is
