@@ -52,6 +52,12 @@ int64_t cost_of(ScalarOp op) {
   }
 }
 
+int64_t cost_of(const ElementwiseChain& chain) {
+  int64_t cost = 0;
+  for (const auto& instruction : chain.instructions) cost += cost_of(instruction.op);
+  return cost;
+}
+
 void collapse(ElementwiseChain& chain) {
   int32_t rank = 0;
   for (int32_t axis = 0; axis < chain.rank; axis++) {

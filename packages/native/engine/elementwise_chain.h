@@ -39,6 +39,8 @@ bool gives_bool(ScalarOp op);
 bool may_overflow(ScalarOp op);
 // About how long it takes, beside an addition.
 int64_t cost_of(ScalarOp op);
+// What the arithmetic of an element takes.
+int64_t cost_of(const ElementwiseChain& chain);
 
 // Merges neighbouring dimensions over which every operand steps evenly (results are dense and always do).
 void collapse(ElementwiseChain& chain);

@@ -52,7 +52,7 @@ class FinishingChain {
       : plan_(chain, kernels, TileShape::withinRows), loads_(std::move(loads)), range_(kernels.elementwiseRange) {
     inputs_.resize(loads_.size());
     for (const int64_t& bits : plan_.constants()) inputs_.push_back(&bits);
-    for (const auto& instruction : chain.instructions) finish_.cost += 2 * cost_of(instruction.op);
+    finish_.cost += 2 * cost_of(chain);
     finish_.context = this;
     finish_.run = [](const void* context, int worker, int64_t first, int64_t last) {
       const FinishingChain& own = *static_cast<const FinishingChain*>(context);

@@ -27,7 +27,7 @@ class ReduceChainStep : public Step {
       : params_(params), plan_(chain, kernels, TileShape::pieces), loads_(std::move(loads)), to_(to) {
     inputs_.resize(loads_.size());
     for (const int64_t& bits : plan_.constants()) inputs_.push_back(&bits);
-    for (const auto& instruction : chain.instructions) params_.cost += cost_of(instruction.op);
+    params_.cost += cost_of(chain);
   }
   bool run(RunContext& c) const override {
     for (size_t i = 0; i < loads_.size(); i++) inputs_[i] = c.at<const char>(loads_[i]);

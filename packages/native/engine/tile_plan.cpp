@@ -11,8 +11,6 @@ namespace {
 
 // Rows at least this long are cut into tiles; shorter ones are taken several to a tile.
 constexpr int64_t kLongRow = 256;
-// Operations that are polynomials of several terms: exponential, error function, sine and their kin.
-constexpr int64_t kCostly = 8;
 // Work of one task, in elements times cost: some tens of microseconds.
 constexpr int64_t kTaskWork = 1 << 16;
 
@@ -99,7 +97,7 @@ class Planner {
 
   // Whether the memory that is walked is more than the caches hold.
   void choose_stores() {
-    int64_t bytes = 0, elements = 1;  // bytes read and written
+    int64_t bytes = 0, elements = 1;  // bytes read and written for an element
     for (int32_t axis = 0; axis < chain.rank; axis++) elements *= chain.dims[axis];
     for (size_t i = 0; i < chain.loads.size(); i++) {
       if (loads[i].access == Access::contiguous) bytes += dtype_bytes(loads[i].dtype);
@@ -108,11 +106,10 @@ class Planner {
     if (shape_ != TileShape::pieces) {
       for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
     }
-    bytes *= elements;
-    // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up.
-    bool computes = false;
-    for (const auto& each : chain.instructions) computes |= shape_ == TileShape::wholeRows && cost_of(each.op) >= kCostly;
-    beyondCaches = shape_ != TileShape::withinRows && bytes >= kStreamBytes && !computes;
+    // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up. An addition
+    // takes about as long as a byte.
+    const bool computes = shape_ == TileShape::wholeRows && cost_of(chain) >= bytes;
+    beyondCaches = shape_ != TileShape::withinRows && bytes * elements >= kStreamBytes && !computes;
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
   }
 
