@@ -86,6 +86,14 @@ describe("views", () => {
     );
   });
 
+  test("whole rows of an operand are one run, however short", () => {
+    const whole = trace([float32(8, 1)], (x) => mul((x as Tensor).slice([2, 6]), 2));
+    const strided = trace([float32(8, 1)], (x) => mul((x as Tensor).slice([0, 8, 2]), 2));
+    const runs = (graph: Graph) => absorbViews(graph, { minimalRun: 16 }).nodes.map(({ op }) => op.name);
+    assert.deepEqual(runs(whole), ["fusion"]);
+    assert.deepEqual(runs(strided), ["slice", "mul"]);
+  });
+
   test("what some reader needs side by side, and what is a result, is moved once for all", () => {
     const swap = { permutation: [1, 0] };
     const graphs = [

@@ -54,6 +54,12 @@ const cases: readonly [string, readonly (readonly number[])[], (...xs: ng.Tensor
     (ct = x, filter = x) => o.conv2dInputGrad(ct, filter, { ...window, inputShape: [2, 6, 6, 4] }),
     { flops: 2 * (2 * 6 * 6 * 8) * (3 * 3 * 2), bytes: 4 * (576 + 144 + 288) },
   ],
+  [
+    "random numbers, which are drawn in the chain that makes them",
+    [[2]],
+    (key = x) => ng.random.uniform(key.astype("int32"), [3, 4]),
+    { flops: 12 * (20 + 1 + 1), bytes: 4 * (2 + 12) },
+  ],
   ["a sum", [[3, 4]], (a = x) => a.sum({ axis: 1 }), { flops: 12, bytes: 4 * (12 + 3) }],
   [
     "a fused chain with a broadcast operand",

@@ -127,6 +127,11 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x, y) => [x.transpose([0, 2, 1, 3]).matmul(y.transpose([0, 2, 3, 1]))],
     operations: [3, 1],
   },
+  draw: {
+    avals: [{ shape: [2], dtype: "int32" }],
+    f: (key) => [ng.random.normal(key, [100])],
+    bytes: [2008, 408],
+  },
   reduce: {
     avals: [float32(64, 32), float32(64, 32)],
     f: (x, y) => [x.sub(y).square().mean()],

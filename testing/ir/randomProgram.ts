@@ -1,8 +1,10 @@
 /** Random programs: functions of tensors put together from primitives, with what passes look for strewn in. */
 import fc from "fast-check";
+import { random } from "nagare";
 import {
   abs,
   add,
+  bitwiseXor,
   broadcastShapes,
   broadcastTo,
   concat,
@@ -17,6 +19,7 @@ import {
   mul,
   neg,
   pad,
+  randomBits,
   reduceMax,
   reduceSum,
   relu,
@@ -94,6 +97,14 @@ const unarySteps: readonly ((x: Tensor, draw: Draw) => Tensor)[] = [
     }),
 ];
 
+/** Steps that draw random numbers for a tensor. */
+const drawingSteps: readonly ((x: Tensor, key: Tensor) => Tensor)[] = [
+  (x, key) => random.uniform(key, x.shape, { low: -1 }),
+  (x, key) => add(x, random.normal(key, x.shape)),
+  (x, key) => select(random.bernoulli(key, 0.5, x.shape), mul(x, 2), 0),
+  (x, key) => mul(convert(less(randomBits(key, { shape: x.shape }), 1000), { dtype: "float32" }), x),
+];
+
 /** Steps that need two tensors of shapes that broadcast. */
 const binarySteps: readonly ((x: Tensor, y: Tensor) => Tensor)[] = [
   (x, y) => add(x, y),
@@ -112,15 +123,16 @@ function broadcastable(a: Shape, b: Shape): boolean {
 }
 
 /** One step on values made earlier: recent ones more often, so that chains form. */
-function takeStep(values: readonly Tensor[], draw: Draw): Tensor | undefined {
+function takeStep(values: readonly Tensor[], key: Tensor, draw: Draw): Tensor | undefined {
   const pick = (): Tensor | undefined =>
     values[Math.max(0, values.length - 1 - draw(draw(2) === 0 ? 3 : values.length))];
   const x = pick();
   if (!x) return undefined;
-  const kind = draw(10);
+  const kind = draw(11);
   if (kind < 5) return unarySteps[draw(unarySteps.length)]?.(x, draw);
   if (kind === 5) return add(x, tensorOf([0.5], [], "float32"));
   if (kind === 6 && x.rank >= 2) return tame(matmul(x, transpose(x, swapLast(x)), flags));
+  if (kind === 7) return drawingSteps[draw(drawingSteps.length)]?.(x, bitwiseXor(key, draw(3)));
   const partner = values.filter((value) => broadcastable(value.shape, x.shape));
   const y = partner[draw(partner.length)];
   return y && binarySteps[draw(binarySteps.length)]?.(x, y);
@@ -131,13 +143,22 @@ function swapLast(x: Tensor): { permutation: readonly number[] } {
   return { permutation: [...axes.slice(0, -2), x.rank - 1, x.rank - 2] };
 }
 
+/** A key that is no constant, and the same however the program is compiled. */
+function keyOf([x]: readonly Tensor[]): Tensor {
+  const largest = x && reduceMax(x, { axes: x.shape.map((_, i) => i) });
+  return convert(broadcastTo(largest ?? full({ shape: [], dtype: "float32", value: 0 }), { shape: [2] }), {
+    dtype: "int32",
+  });
+}
+
 /** The same draws each time the function runs, so that it is the same function. */
 function interpret(inputs: readonly Tensor[], numbers: readonly number[], steps: number): Tensor[] {
   let at = 0;
   const draw: Draw = (below) => (numbers[at++ % numbers.length] ?? 0) % Math.max(1, below);
   const values: Tensor[] = [...inputs, tensorOf([1.5], [], "float32")];
+  const key = keyOf(inputs);
   for (let i = 0; i < steps; i++) {
-    const value = takeStep(values, draw);
+    const value = takeStep(values, key, draw);
     if (value && concreteSize(value.shape) <= 64 && value.rank <= 4) values.push(value);
   }
   return [...Array.from({ length: 3 }, () => values[draw(values.length)]), values.at(-1)].filter(

@@ -1,6 +1,12 @@
 #include "chain_reader.h"
 
 namespace nagare {
+namespace {
+
+// Of one key: its counter has 32 bits, and each of its values four words.
+constexpr int64_t kMaxWords = int64_t(1) << 34;
+
+}  // namespace
 
 int64_t read_space(Reader& r, ElementwiseChain& chain) {
   chain.rank = r.index(kMaxRank + 1, "a rank");
@@ -12,7 +18,26 @@ int64_t read_space(Reader& r, ElementwiseChain& chain) {
   return count;
 }
 
+ElementwiseChain::Load dense_load(DType dtype, const ElementwiseChain& chain) {
+  ElementwiseChain::Load load{};
+  load.dtype = dtype;
+  int64_t stride = 1;
+  for (int32_t axis = chain.rank - 1; axis >= 0; axis--) {
+    load.strides[axis] = stride;
+    stride *= chain.dims[axis];
+  }
+  return load;
+}
+
 Operand read_load(Reader& r, ElementwiseChain& chain, int64_t count) {
+  if (r.flag()) {
+    ElementwiseChain::Load draw = dense_load(DType::int32, chain);
+    draw.drawn = true;
+    draw.first = r.size();
+    if (draw.first > kMaxWords - count) throw InvalidProgram("more random words than a key has");
+    chain.loads.push_back(draw);
+    return r.operand(DType::int32, 2, Use::read);
+  }
   ElementwiseChain::Load load{};
   load.dtype = r.dtype();
   // Operands come before their strides; their extent is known only after them.

@@ -11,7 +11,11 @@ constexpr int32_t kMaxValues = 1 << 16;
 // Rank and sizes. Returns the number of elements.
 int64_t read_space(Reader& r, ElementwiseChain& chain);
 
-// dtype, operand and a stride (in elements) for each dimension of a load over `count` elements, which enters the chain.
+// A load of elements in the order of the index space.
+ElementwiseChain::Load dense_load(DType dtype, const ElementwiseChain& chain);
+
+// A load over `count` elements, which enters the chain: whether it is drawn. If so, the first word; the key. If not, dtype, operand and a
+// stride (in elements) for each dimension.
 Operand read_load(Reader& r, ElementwiseChain& chain, int64_t count);
 
 // The number of constants, then dtype and bits of each; the number of instructions, then operation, dtype of the result and three values

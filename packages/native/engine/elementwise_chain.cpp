@@ -54,6 +54,7 @@ int64_t cost_of(ScalarOp op) {
 
 int64_t cost_of(const ElementwiseChain& chain) {
   int64_t cost = 0;
+  for (const auto& load : chain.loads) cost += load.drawn ? kDrawCost : 0;
   for (const auto& instruction : chain.instructions) cost += cost_of(instruction.op);
   return cost;
 }
@@ -78,6 +79,7 @@ void collapse(ElementwiseChain& chain) {
 }
 
 Access access_of(const ElementwiseChain& chain, const ElementwiseChain::Load& load, bool wholeRows) {
+  if (load.drawn) return Access::drawn;
   const int32_t inner = chain.rank - 1;
   bool contiguous = true, outerFixed = true;
   int64_t dense = 1;

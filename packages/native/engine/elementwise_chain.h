@@ -13,6 +13,9 @@ struct ElementwiseChain {
   struct Load {
     DType dtype;
     int64_t strides[kMaxRank];
+    // Not elements of the operand but random words of it, which is a key, from this one on in the order of the index space.
+    bool drawn;
+    int64_t first;
   };
   struct Constant {
     DType dtype;
@@ -39,6 +42,7 @@ bool gives_bool(ScalarOp op);
 bool may_overflow(ScalarOp op);
 // About how long it takes, beside an addition.
 int64_t cost_of(ScalarOp op);
+constexpr int64_t kDrawCost = 6;
 // What the arithmetic of an element takes.
 int64_t cost_of(const ElementwiseChain& chain);
 

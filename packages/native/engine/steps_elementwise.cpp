@@ -83,8 +83,7 @@ class GroupStep : public Step {
 
 }  // namespace
 
-// rank and sizes; the number of loads, then dtype, operand and a stride (in elements) for each dimension of each; what is computed;
-// the number of stores, then value and operand of each.
+// rank and sizes; the number of loads, then each; what is computed; the number of stores, then value and operand of each.
 std::unique_ptr<Step> decode_elementwise(Reader& r, const Kernels& kernels) {
   ElementwiseChain chain{};
   const int64_t count = read_space(r, chain);
@@ -107,8 +106,10 @@ std::unique_ptr<Step> decode_elementwise_group(Reader& r, const Kernels& kernels
   // Members have sizes of their own: a chain as long as a tile is planned.
   chain.dims[0] = kTileElements;
   for (int32_t n = r.index(kMaxValues, "a number of loads"); n > 0; n--) {
-    const DType dtype = r.dtype();
-    chain.loads.push_back({dtype, {r.flag() ? 1 : 0}});
+    ElementwiseChain::Load load{};
+    load.dtype = r.dtype();
+    load.strides[0] = r.flag() ? 1 : 0;
+    chain.loads.push_back(load);
   }
   read_computation(r, chain);
   std::vector<DType> stored;

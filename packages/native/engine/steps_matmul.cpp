@@ -139,7 +139,7 @@ int64_t reach(int64_t rows, int64_t columns, int64_t distance, int64_t batch, in
   return checked_product(rows - 1, distance) + columns + checked_product(batch - 1, stride) + checked_product(outerBatch - 1, outerStride);
 }
 
-// rank and sizes; the number of loads, then for each whether it is the sums, or else dtype, operand and strides; what is computed; the
+// rank and sizes; the number of loads, then for each whether it is the sums, or else the load; what is computed; the
 // value that replaces the sums.
 std::unique_ptr<FinishingChain> read_finishing_chain(Reader& r, const Kernels& kernels, DType dtype, int64_t elements) {
   ElementwiseChain chain{};
@@ -148,13 +148,7 @@ std::unique_ptr<FinishingChain> read_finishing_chain(Reader& r, const Kernels& k
   std::vector<Operand> loads;
   for (int32_t n = r.index(kMaxValues, "a number of loads"); n > 0; n--) {
     if (r.flag()) {
-      ElementwiseChain::Load sums{dtype, {}};
-      int64_t stride = 1;
-      for (int32_t axis = chain.rank - 1; axis >= 0; axis--) {
-        sums.strides[axis] = stride;
-        stride *= chain.dims[axis];
-      }
-      chain.loads.push_back(sums);
+      chain.loads.push_back(dense_load(dtype, chain));
       loads.push_back(kNone);
     } else {
       loads.push_back(read_load(r, chain, count));

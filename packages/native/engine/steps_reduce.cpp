@@ -53,7 +53,7 @@ class ReduceChainStep : public Step {
 }  // namespace
 
 // which reduction, dtype, outer, n, inner; to; whether a chain makes the elements. If not, from. If so, rank and sizes; the number of
-// loads, then dtype, operand and strides of each; what is computed; the value that is reduced.
+// loads, then each; what is computed; the value that is reduced.
 std::unique_ptr<Step> decode_reduce(Reader& r, const Kernels& kernels) {
   ReduceParams p{};
   p.op = static_cast<ReduceOp>(r.index(6, "a reduction"));

@@ -124,8 +124,10 @@ class Planner {
       const Level level = planned.access == Access::uniform ? once : planned.access == Access::perRow ? eachRow : eachTile;
       const bool gathers = planned.access == Access::gathered || planned.access == Access::repeated;
       if (gathers) cost += 4;
+      if (load.drawn) cost += kDrawCost;
+      planned.first = load.first;
       planned.slot = -1;
-      if (planned.convert || gathers) {
+      if (planned.convert || gathers || load.drawn) {
         // Narrow elements are gathered behind their register.
         const int64_t bytes = kTileElements * element_bytes(load.dtype) * (gathers && planned.convert ? 2 : 1);
         planned.slot = registers_.add(level < eachTile ? 64 : bytes);

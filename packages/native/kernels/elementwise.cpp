@@ -1,5 +1,6 @@
 #include "elementwise.h"
 
+#include "random.h"
 #include "tile_traffic.h"
 
 namespace nagare::NAGARE_ISA {
@@ -124,6 +125,9 @@ struct Worker {
           break;
         case Access::gathered:
           gather(load, counter, rows, first, length);
+          break;
+        case Access::drawn:
+          random_words(static_cast<const int32_t*>(inputs[load.operand]), load.first + index, n, static_cast<int32_t*>(slots[load.slot]));
           break;
         case Access::uniform:
         case Access::repeated:

@@ -75,6 +75,7 @@ enum class Access : int32_t {
   uniform,     // one element for the whole run
   repeated,    // the same for every tile (tiles are whole rows): gathered once for each task
   gathered,    // any strides: copied row by row into a register
+  drawn,       // random words of a key, which is the operand, in the order of the index space: made in a register
 };
 
 struct TileLoad {
@@ -83,6 +84,7 @@ struct TileLoad {
   int32_t slot;               // of a register, or of memory when elements are used where they lie
   int32_t operand;            // index into the inputs
   int64_t strides[kMaxRank];  // in elements, for each dimension of the index space
+  int64_t first;              // when drawn: which of the key's words is the first
   TileFunction convert;       // from memory to register; null when stored as a register
 };
 

@@ -12,7 +12,11 @@ const addend = ng.arange(8, { dtype: "float32" });
 /** y = x + a constant of 8 numbers, and four of 8 numbers by their indices. */
 const [sum] = await recordPrograms(() => ng.jit((x: ng.Tensor) => x.add(addend))(ones));
 const [rows] = await recordPrograms(() => builder.gather(ones, indices, { axis: 0, batchAxes: 0 }));
-assert.ok(sum && rows);
+/** y = 8 random numbers. */
+const [numbers] = await recordPrograms(() =>
+  ng.jit((key: ng.Tensor) => ng.random.uniform(key, [8]))(ng.random.key(1)),
+);
+assert.ok(sum && rows && numbers);
 
 /** The functions, without what the type checker would say about the calls below. */
 const engine = addon as unknown as Record<keyof typeof addon, (...values: unknown[]) => unknown>;
@@ -96,6 +100,17 @@ refuses(/overlaps another operand/, () => {
   code[code.length - 3] = code[code.length - 6] ?? 0;
   create({ code }, rows);
 });
+// The upper half of where a draw begins in the words of its key follows the rank, the size, and that of one load, which is drawn.
+for (const upper of [-1, 4, 1 << 20, 1 << 30]) {
+  refuses(/more random words than a key has|a size of/, () => {
+    const code = numbers.code.slice();
+    code[8] = upper;
+    create({ code }, numbers);
+  });
+}
+refuses(/memory 0 has 4 bytes; the program uses 8/, () =>
+  engine.run(create({}, numbers), new Int32Array(1), new Float32Array(8)),
+);
 assert.ok(create({ code: new Int32Array(0), constants: [] }), "a program that does nothing");
 
 // run and runAsync

@@ -76,6 +76,19 @@ export function useCounts(graph: Graph): Map<Value, number> {
   return counts;
 }
 
+/** The nodes that read each value, in order, each once. */
+export function readersByValue(graph: Graph): Map<Value, Node[]> {
+  const readers = new Map<Value, Node[]>();
+  for (const node of graph.nodes) {
+    for (const input of new Set(node.inputs)) {
+      const known = readers.get(input);
+      if (known) known.push(node);
+      else readers.set(input, [node]);
+    }
+  }
+  return readers;
+}
+
 /** Collects nodes in order; what tracing and passes write graphs with. */
 export class GraphBuilder {
   readonly inputs: Value[] = [];

@@ -5,6 +5,7 @@ export * from "./passes/absorbViews.ts";
 export * from "./passes/bindDims.ts";
 export * from "./passes/contractBatches.ts";
 export * from "./passes/decompose.ts";
+export * from "./passes/drawInChains.ts";
 export * from "./passes/eliminateCommonSubexpressions.ts";
 export * from "./passes/eliminateDeadCode.ts";
 export * from "./passes/eliminateDeadState.ts";

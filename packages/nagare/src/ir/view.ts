@@ -59,13 +59,20 @@ export function viewThrough(node: Node, operand: View): View | undefined {
   return movements[node.op.name]?.(operand, node, shape);
 }
 
+/** Whether an operation makes random bits from one key, so that any of them follow from their places alone. */
+export function isDraw({ op, inputs }: Node): boolean {
+  return op.name === "randomBits" && inputs[0]?.shape.length === 1;
+}
+
 /** What a node reads: an operand, and how the elements it uses lie in it. */
 export interface Reading {
   readonly value: Value;
   readonly view: View;
+  /** The elements are not the operand's own, but the random bits that it is the key of. */
+  readonly drawn?: boolean;
 }
 
-/** What the values of a node's body stand for that are operands, or movements of operands. */
+/** What the values of a node's body stand for that are operands, random bits of operands, or movements of either. */
 export function bodyReadings(node: Node, body: Graph): Map<Value, Reading> {
   const readings = new Map<Value, Reading>();
   body.inputs.forEach((input, i) => {
@@ -75,9 +82,11 @@ export function bodyReadings(node: Node, body: Graph): Map<Value, Reading> {
   for (const part of body.nodes) {
     const [input] = part.inputs;
     const [output] = part.outputs;
-    const source = isMovement(part) && input ? readings.get(input) : undefined;
-    const view = source && viewThrough(part, source.view);
-    if (source && view && output) readings.set(output, { value: source.value, view });
+    const source = input && readings.get(input);
+    if (!source || !output) continue;
+    if (isDraw(part)) readings.set(output, { value: source.value, view: denseView(output), drawn: true });
+    const view = isMovement(part) ? viewThrough(part, source.view) : undefined;
+    if (view) readings.set(output, { ...source, view });
   }
   return readings;
 }
@@ -88,6 +97,12 @@ export function broadcastStrides({ shape, strides }: View, result: readonly numb
   return result.map((_, axis) =>
     axis < added || shape[axis - added] === 1 ? 0 : (strides[axis - added] ?? 0),
   );
+}
+
+/** Whether these strides step over the elements of a shape in their order. */
+export function areDense(strides: readonly number[], shape: readonly number[]): boolean {
+  const dense = rowMajorStrides(shape);
+  return shape.every((size, axis) => size === 1 || strides[axis] === dense[axis]);
 }
 
 /** Axes as few as can be: those of size 1 left out, neighbours over which one stride goes on joined. */

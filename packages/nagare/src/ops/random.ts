@@ -23,6 +23,8 @@ export const randomBits: Op1<{ shape: Shape }> = op1("randomBits", {
     return { shape: [...key.shape.slice(0, -1), ...shape], dtype: "int32" };
   },
   jvp: null,
+  // Ten rounds make four words, of four products of 32 bits (two upper and two lower halves) and four sums modulo 2.
+  cost: (_, __, bits) => ({ flops: 20 * concreteSize(bits.shape) }),
   batch: (o, [key], _, params) => o.randomBits(key, params),
   reference: ([key], _, output) => {
     const keys = key.data.length / 2;

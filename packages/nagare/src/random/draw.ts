@@ -58,31 +58,43 @@ function checkFloat(dtype: DType, where: string): void {
 /** How many bits a number in [0, 1) of each dtype has, so that none rounds up to 1. */
 const fractionBits: { readonly [D in DType]?: number } = { float32: 24, float16: 11, bfloat16: 8 };
 
-/** Multiples of 2⁻²⁴ in [0, 1) (2⁻¹¹ and 2⁻⁸ for float16 and bfloat16, 2⁻⁵³ from two words for float64). */
-function unit(key: Tensor, shape: Shape, dtype: DType): Tensor {
+/**
+ * `count` tensors of multiples of 2⁻²⁴ in [0, 1) (2⁻¹¹ and 2⁻⁸ for float16 and bfloat16, 2⁻⁵³ from two words for float64). The words of all
+ * are drawn at once and taken apart before anything is made of them, so that compiled code draws each where it is needed.
+ */
+function units(key: Tensor, shape: Shape, dtype: DType, count: number): Tensor[] {
   const width = fractionBits[dtype];
   if (width !== undefined) {
-    const drawn = o.convert(o.shiftRightLogical(bits(key, shape), 32 - width), { dtype });
-    return o.mul(drawn, 2 ** -width);
+    return words(key, shape, count).map((word) =>
+      o.mul(o.convert(o.shiftRightLogical(word, 32 - width), { dtype }), 2 ** -width),
+    );
   }
-  const [upper, lower] = halves(bits(key, [2, ...shape]));
-  const high = o.convert(o.shiftRightLogical(upper, 5), { dtype });
-  const low = o.convert(o.shiftRightLogical(lower, 6), { dtype });
-  return o.mul(o.add(o.mul(high, 2 ** 26), low), 2 ** -53);
+  const parts = words(key, shape, 2 * count);
+  return parts.slice(0, count).map((upper, i) => {
+    const high = o.convert(o.shiftRightLogical(upper, 5), { dtype });
+    const low = o.convert(o.shiftRightLogical(parts[count + i] ?? upper, 6), { dtype });
+    return o.mul(o.add(o.mul(high, 2 ** 26), low), 2 ** -53);
+  });
 }
 
-/** The two parts of a tensor along its first axis, of size 2. */
-function halves(x: Tensor): [Tensor, Tensor] {
-  const [, ...rest] = x.shape;
-  const part = (i: number): Tensor => {
-    const taken = o.slice(x, {
-      starts: x.shape.map((_, k) => (k === 0 ? i : 0)),
-      limits: [i + 1, ...rest],
-      strides: x.shape.map(() => 1),
+/** One such tensor. */
+function unit(key: Tensor, shape: Shape, dtype: DType): Tensor {
+  const [only] = units(key, shape, dtype, 1) as [Tensor];
+  return only;
+}
+
+/** `count` tensors of random bits, one behind the other among those of the key. */
+function words(key: Tensor, shape: Shape, count: number): Tensor[] {
+  if (count === 1) return [bits(key, shape)];
+  const all = bits(key, [count, ...shape]);
+  return Array.from({ length: count }, (_, i) => {
+    const part = o.slice(all, {
+      starts: all.shape.map((_, axis) => (axis === 0 ? i : 0)),
+      limits: [i + 1, ...shape],
+      strides: all.shape.map(() => 1),
     });
-    return o.reshape(taken, { shape: rest });
-  };
-  return [part(0), part(1)];
+    return o.reshape(part, { shape });
+  });
 }
 
 /**
@@ -122,7 +134,7 @@ export function normal(
   checkFloat(dtype, "random.normal");
   if (!(std >= 0)) throw new ValueError(`random.normal: expected a std from 0 up; received ${std}.`);
   const drawn = dtype === "float64" ? "float64" : "float32";
-  const [u, v] = halves(unit(key, [2, ...shape], drawn));
+  const [u, v] = units(key, shape, drawn, 2) as [Tensor, Tensor];
   // 1 − u lies in (0, 1], where the logarithm is finite.
   const radius = o.sqrt(o.mul(o.log(o.sub(1, u)), -2));
   const z = o.mul(radius, o.cos(o.mul(v, 2 * Math.PI)));

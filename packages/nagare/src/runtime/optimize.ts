@@ -4,6 +4,7 @@ import {
   absorbViews,
   contractBatches,
   decomposeFused,
+  drawInChains,
   eliminateCommonSubexpressions,
   eliminateDeadCode,
   type FuseLimits,
@@ -70,6 +71,7 @@ export const passes: readonly Pass[] = [
   { name: "recompute", apply: (graph) => recompute(graph, chainLimits) },
   { name: "finish", apply: finishProducts },
   { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
+  { name: "draw", apply: drawInChains },
   { name: "reduce", apply: (graph) => reduceChains(graph, { minimalRun: 256 }) },
   { name: "group", apply: groupUpdates },
 ];

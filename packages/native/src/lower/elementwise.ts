@@ -12,9 +12,21 @@ import {
 import { type Chain, chainOf, type NodeChain } from "./chain.ts";
 import { type LoweringContext, product, sizes } from "./lowering.ts";
 
-/** A load's dtype, place and strides over the elements of `shape`. */
-function writeLoad({ value, view }: Reading, shape: readonly number[], context: LoweringContext): void {
-  const { writer, place } = context;
+/**
+ * A load over the elements of `shape`: whether it is drawn; then the first of the key's words and the key, or dtype, place and
+ * strides.
+ */
+function writeLoad(
+  { value, view, drawn }: Reading,
+  shape: readonly number[],
+  { writer, place }: LoweringContext,
+): void {
+  writer.flag(drawn === true);
+  if (drawn) {
+    writer.wide(view.offset);
+    writer.place(place(value));
+    return;
+  }
   const { base, offset } = place(value);
   writer.dtype(value.dtype);
   writer.place({ base, offset: offset + view.offset * bytesPerElement(value.dtype) });

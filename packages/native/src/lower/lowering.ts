@@ -7,6 +7,7 @@ import {
   concreteShape,
   denseView,
   float16ToNumber,
+  isDraw,
   isElementwise,
   isMovement,
   type Node,
@@ -80,14 +81,16 @@ export function scalarElement(tensor: ConcreteTensor): number | bigint {
   return tensor.dtype === "bfloat16" ? bfloat16ToNumber(Number(element)) : element;
 }
 
-/** The part of a fused node that is neither elementwise nor a movement, if there is one. */
+/** The part of a fused node that is not for an elementwise chain: no operation of one, no movement, no bits that one draws. */
 export function headOf(node: Node): Node | undefined {
-  return node.body?.nodes.find((part) => !isElementwise(part) && !isMovement(part));
+  return node.body?.nodes.find((part) => !isElementwise(part) && !isMovement(part) && !isDraw(part));
 }
 
 /** Whether a node computes each element of its result from elements at the same place, and may be written over them. */
 export function readsInPlace(node: Node): boolean {
-  return isElementwise(node) || (node.body?.nodes.every(isElementwise) ?? false);
+  return (
+    isElementwise(node) || (node.body?.nodes.every((part) => isElementwise(part) || isDraw(part)) ?? false)
+  );
 }
 
 /** Whether a node changes some elements of its first operand, and may do so in place. */

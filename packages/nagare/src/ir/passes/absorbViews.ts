@@ -1,7 +1,7 @@
 /** Movements read, or written, where they lie: transpositions, slices and repetitions that cost no pass over memory. */
 import { isConcrete, type Shape } from "../../core/index.ts";
-import { type Graph, type Node, type Value, withParts } from "../graph.ts";
-import { denseView, isMovement, loopsOf, matrixStorage, type View, viewThrough } from "../view.ts";
+import { type Graph, type Node, readersByValue, type Value, withParts } from "../graph.ts";
+import { areDense, denseView, isMovement, loopsOf, matrixStorage, type View, viewThrough } from "../view.ts";
 import { eliminateDeadCode } from "./eliminateDeadCode.ts";
 import { productParts } from "./epilogue.ts";
 import { isElementwise } from "./fuse.ts";
@@ -27,8 +27,9 @@ function isMatrixView(view: View): boolean {
   );
 }
 
-/** Whether an elementwise kernel reads this in runs. */
+/** Whether an elementwise kernel reads this in runs; a part of a value that is dense itself is one run. */
 function isRowView({ shape, strides }: View, { minimalRun }: ViewLimits): boolean {
+  if (areDense(strides, shape)) return true;
   const last = shape.findLastIndex((size) => size !== 1);
   const [size = 1, stride = 0] = [shape[last], strides[last]];
   return last < 0 || stride === 0 || (stride === 1 && size >= minimalRun);
@@ -76,18 +77,6 @@ export function absorbViews(graph: Graph, limits: ViewLimits): Graph {
   if (!graph.inputs.every(({ shape }) => isConcrete(shape))) return graph;
   const used = eliminateDeadCode(graph);
   return eliminateDeadCode(absorbReads(absorbTransposedResults(used), limits));
-}
-
-function readersByValue(graph: Graph): Map<Value, Node[]> {
-  const readers = new Map<Value, Node[]>();
-  for (const node of graph.nodes) {
-    for (const input of new Set(node.inputs)) {
-      const known = readers.get(input);
-      if (known) known.push(node);
-      else readers.set(input, [node]);
-    }
-  }
-  return readers;
 }
 
 function absorbReads(graph: Graph, limits: ViewLimits): Graph {

@@ -1,6 +1,6 @@
 /** Elementwise operations on the results of a matrix product, carried out while those are in the cache. */
 import { sameShape } from "../../core/index.ts";
-import { type Graph, type Node, type Value, withParts } from "../graph.ts";
+import { type Graph, type Node, readersByValue, type Value, withParts } from "../graph.ts";
 import { isElementwise } from "./fuse.ts";
 import { joinNodes } from "./fusion.ts";
 
@@ -38,10 +38,7 @@ export function finishProducts(graph: Graph): Graph {
 /** Each product with one reader; the same graph where there is none. */
 function finishOnce(graph: Graph): Graph {
   const results = new Set(graph.outputs);
-  const readers = new Map<Value, Set<Node>>();
-  for (const node of graph.nodes) {
-    for (const input of node.inputs) readers.set(input, (readers.get(input) ?? new Set()).add(node));
-  }
+  const readers = readersByValue(graph);
   const finished = new Map<Node, Node>();
   for (const node of graph.nodes) {
     const [sum] = node.outputs;

@@ -1,7 +1,7 @@
 /** Reductions of what elementwise chains make: no element of it reaches memory. */
 import { isConcrete } from "../../core/index.ts";
 import { type Graph, type Node, producers, useCounts, withParts } from "../graph.ts";
-import { bodyReadings, broadcastStrides, denseView, isMovement } from "../view.ts";
+import { bodyReadings, broadcastStrides, denseView, isDraw, isMovement } from "../view.ts";
 import { isElementwise } from "./fuse.ts";
 import { joinNodes } from "./fusion.ts";
 
@@ -51,8 +51,8 @@ function makesInRuns(node: Node | undefined, { minimalRun }: ReduceLimits): node
   const [result, ...others] = node?.outputs ?? [];
   if (!node || !result || others.length > 0 || !isConcrete(result.shape)) return false;
   const parts = node.body?.nodes ?? [node];
-  if (!parts.every((part) => isElementwise(part) || isMovement(part)) || !parts.some(isElementwise))
-    return false;
+  const isChain = parts.every((part) => isElementwise(part) || isMovement(part) || isDraw(part));
+  if (!isChain || !parts.some(isElementwise)) return false;
   const run = runOf(result.shape, stridesRead(node, result.shape));
   return run >= minimalRun || run === result.shape.reduce((a, b) => a * b, 1);
 }
