@@ -36,6 +36,9 @@ const cases: readonly (readonly [Sizes, packed: boolean, causal: boolean, mask?:
   [size(2, 51, 131, 2, 5, 6), false, false, [2, 3]],
   [size(2, 49, 49, 1, 12, 12), true, false, [0, 2]],
   [size(1, 7, 257, 9, 3, 40), false, false, [1, 3]],
+  // Columns that tiles share evenly, and cut.
+  [size(1, 100, 200, 1, 64, 64), false, true],
+  [size(1, 60, 177, 2, 48, 112), false, false, [0, 2, 3]],
 ];
 
 /** Attention and its gradients; masks of bools and of floats. Of the bools every fifth is false. */
@@ -56,7 +59,14 @@ export function largeAttentions(): EngineCase[] {
       labeled(primitiveByName("attentionGrad"), [...operands, ...results], params),
     ];
   };
-  return cases.flatMap(([sizes, packed, causal, axes]) => {
+  // Of the keys of one block of several, one is no number: queries that see it have no average, the others have one.
+  const [queries, unknown, values] = [draw([1, 300, 2, 16]), draw([1, 300, 2, 16]), draw([1, 300, 2, 16])];
+  unknown.storage.readSync()[150 * 32 + 3] = Number.NaN;
+  const ofNaN = labeled(primitiveByName("attention"), [queries, unknown, values], {
+    causal: true,
+    scale: 0.4,
+  });
+  const ofSizes = cases.flatMap(([sizes, packed, causal, axes]) => {
     const { batch, queries, keys, heads, depth, valueDepth } = sizes;
     const sequences = packed
       ? [draw([batch, queries, 3, heads, depth])]
@@ -73,4 +83,5 @@ export function largeAttentions(): EngineCase[] {
     });
     return [draw(shape), bools].flatMap((mask) => both([...sequences, mask], sizes, causal));
   });
+  return [...ofSizes, ofNaN];
 }

@@ -21,6 +21,7 @@ struct Scratch {
     queries = values + block * block_stride(p.valueDepth);
     scores = queries + kQueryBlock * block_stride(p.depth);
     total = scores + kQueryBlock * kScoreStride;
+    static_assert(kQueryBlock % kVector == 0, "what is kept for each query of a block is whole vectors");
     static_assert(kFewQueries * (kScoreStride + kKeyBlock) <= kQueryBlock * kScoreStride, "few queries' scores, twice, fit");
   }
 };
@@ -41,18 +42,26 @@ NAGARE_INLINE float exponentials(float* scores, int64_t count, float largest) {
     store(scores + i, last);
     sums[0] += last;
   }
-  return fold_lanes<Sum>(sums[0] + sums[1]);
+  return sum_lanes<float>(sums[0] + sums[1]);
 }
 
+// The largest lane, in all of them.
+template <int distance = kVector / 2>
+NAGARE_INLINE F32 largest_lane(F32 v) {
+  if constexpr (distance == 0) return v;
+  else return largest_lane<distance / 2>(greater(v, exchange_lanes<float, distance>(v)));
+}
+
+// The largest of `count` scores, whole vectors; any of them where some are NaN.
 NAGARE_INLINE float row_maximum(const float* scores, int64_t count) {
   F32 a = load(scores), b = a;
   int64_t i = kVector;
   for (; i + 2 * kVector <= count; i += 2 * kVector) {
-    a = Largest::apply(a, load(scores + i));
-    b = Largest::apply(b, load(scores + i + kVector));
+    a = greater(a, load(scores + i));
+    b = greater(b, load(scores + i + kVector));
   }
-  if (i < count) a = Largest::apply(a, load(scores + i));
-  return fold_lanes<Largest>(Largest::apply(a, b));
+  if (i < count) a = greater(a, load(scores + i));
+  return largest_lane(greater(a, b))[0];
 }
 
 NAGARE_INLINE void add_logarithms(const float* x, float* to, int64_t count) {
@@ -60,8 +69,6 @@ NAGARE_INLINE void add_logarithms(const float* x, float* to, int64_t count) {
   for (; i + kVector <= count; i += kVector) store(to + i, load(to + i) + log(load(x + i)));
   for (; i < count; i++) to[i] += log(splat<float>(x[i]))[0];
 }
-
-NAGARE_INLINE float exp_scalar(float x) { return exp(splat<float>(x))[0]; }
 
 NAGARE_INLINE void prefetch_rows(const float* from, int64_t stride, int64_t rows, int64_t depth) {
   for (int64_t r = 0; r < rows; r++)
@@ -144,39 +151,44 @@ class Head {
         prefetch_rows(k + (m + ahead) * p_.k.rowStride, p_.k.rowStride, min64(count, keys - m - ahead), p_.depth);
       }
       prefetch_rows(v + m * p_.v.rowStride, p_.v.rowStride, count, p_.valueDepth);
-      multiply_rows(UnitRows<float>{rows}, count, scratch_ + parts_.keys, kTileColumns<float>, p_.depth, out, m, 0);
+      multiply_rows(UnitRows<float>{rows}, count, scratch_ + parts_.keys, tile_width(p_.queries), p_.depth, out, m, 0, kFewQueries);
       m += count;
     }
     for (int64_t i = 0; i < p_.queries; i++)
       for (int64_t j = 0; j < keys; j++) scores[i * kScoreStride + j] = turned[j * kFewQueries + i];
   }
 
-  // Adds a block of keys, whose scores are there, to the averages.
+  // Adds a block of keys, whose scores are there, to the averages. In steps over all queries: what one query's step waits for, the next
+  // one's does not.
   void add_block(int64_t query, int64_t rows, int64_t key, int64_t keys, const Values& values, float* y, int64_t yStride, float* largest,
                  float* sums) const {
     float* const scores = scratch_ + parts_.scores;
+    int64_t ends[kQueryBlock];
+    float before[kQueryBlock] = {}, shifts[kQueryBlock] = {}, decays[kQueryBlock];
     for (int64_t m = 0; m < rows;) {
       const int count = next_tile_rows(rows - m);
       // The tile's last query sees the most; the rows of the others are filled up to there.
       const int64_t end = round_up(visible_keys(p_, query + m + count - 1, key, keys), kVector);
-      for (int r = 0; r < count && end > 0; r++, m++) {
+      for (int r = 0; r < count; r++, m++) {
+        ends[m] = end;
+        if (end == 0) continue;
         float* const row = scores + m * kScoreStride;
         const int64_t at = query + m, visible = visible_keys(p_, at, key, keys);
         mask_.apply(row, at, key, visible);
         hide_scores(row, visible, end);
-        const float before = key == 0 ? kMinusInfinity : largest[at], now = Largest::apply(row_maximum(row, end), before);
-        const float shift = now == kMinusInfinity ? 0 : now;
-        const float sum = exponentials(row, end, shift);
-        if (key == 0) {
-          sums[at] = sum;
-        } else {
-          const float decay = exp_scalar(before - shift);
-          sums[at] = sums[at] * decay + sum;
-          if (decay != 1) scale_row(y + m * yStride, p_.valueDepth, decay);
-        }
+        before[m] = key == 0 ? kMinusInfinity : largest[at];
+        const float here = row_maximum(row, end), now = here > before[m] ? here : before[m];
         largest[at] = now;
+        shifts[m] = now == kMinusInfinity ? 0 : now;
       }
-      if (end == 0) m += count;
+    }
+    for (int64_t m = 0; m < rows; m += kVector) store(decays + m, exp_nonpositive(load(before + m) - load(shifts + m)));
+    for (int64_t m = 0; m < rows; m++) {
+      if (ends[m] == 0) continue;
+      const float sum = exponentials(scores + m * kScoreStride, ends[m], shifts[m]);
+      float& total = sums[query + m];
+      total = key == 0 ? sum : total * decays[m] + sum;
+      if (key > 0 && decays[m] != 1) scale_row(y + m * yStride, p_.valueDepth, decays[m]);
     }
     average_block(p_, scores, values.rows, values.stride, query, key, keys, {y, yStride, rows, p_.valueDepth, key > 0});
   }

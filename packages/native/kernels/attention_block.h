@@ -17,28 +17,6 @@ constexpr int64_t kScoreStride = kKeyBlock + 16;
 
 constexpr float kMinusInfinity = -__builtin_inff();
 
-// All lanes in one, in pairs; the larger of two numbers, or the NaN.
-struct Sum {
-  static NAGARE_INLINE float apply(float a, float b) { return a + b; }
-};
-struct Largest {
-  template <typename V>
-  static NAGARE_INLINE V apply(V a, V b) {
-    return ((a > b) | (a != a)) ? a : b;
-  }
-};
-template <typename Combination>
-NAGARE_INLINE float fold_lanes(F32 v) {
-  float lanes[kLanes<float>];
-  store(lanes, v);
-#pragma GCC unroll 4
-  for (int half = kLanes<float> / 2; half > 0; half /= 2) {
-#pragma GCC unroll 8
-    for (int i = 0; i < half; i++) lanes[i] = Combination::apply(lanes[i], lanes[i + half]);
-  }
-  return lanes[0];
-}
-
 // Columns of a row-major block: whole tiles, at an odd number of cache lines.
 constexpr int64_t block_stride(int64_t depth) {
   const int64_t lines = round_up(depth, kTileColumns<float>) / 16 + 1;
@@ -62,9 +40,14 @@ inline void copy_block(const float* from, int64_t stride, int64_t rows, int64_t 
   }
 }
 
-// Packs rows so that they are the columns of a factor: panel after panel of tile width, depth · width elements each.
+// Columns of each tile that `columns` of them are divided into evenly: 64 = 32 + 32 keeps the multiply-add units busy, 48 + 16 does not.
+NAGARE_INLINE int64_t tile_width(int64_t columns) {
+  return round_up(even_block(columns, kTileColumns<float>, kLanes<float>), kLanes<float>);
+}
+
+// Packs rows so that they are the columns of a factor: panel after panel of tile_width(rows), depth · width elements each.
 inline void pack_columns(const float* from, int64_t stride, int64_t rows, int64_t depth, float* to) {
-  constexpr int64_t width = kTileColumns<float>;
+  const int64_t width = tile_width(rows);
   for (int64_t j = 0; j < rows; j += width) pack_across(from + j * stride, stride, min64(width, rows - j), depth, to + j * depth, width);
 }
 
@@ -76,16 +59,16 @@ struct BlockOutput {
   bool accumulate;
 };
 
-// Rows of `out` from `first` on: the product of `rows` (Rows, as multiply_tile knows them) and the panel b.
+// Rows of `out` from `first` on: the product of `rows` (Rows, as multiply_tile knows them) and the panel b, at most `width` columns.
 template <typename Rows>
 NAGARE_INLINE void multiply_rows(const Rows& rows, int count, const float* b, int64_t bStride, int64_t depth, const BlockOutput& out,
-                                 int64_t first, int64_t column) {
+                                 int64_t first, int64_t column, int64_t width) {
   float* targets[kTileRows];
   for (int i = 0; i < count; i++) targets[i] = out.data + (first + i) * out.stride;
   TileOutput<float> tile{};
   tile.rows = targets;
   tile.first = column;
-  tile.columns = min64(kTileColumns<float>, out.columns - column);
+  tile.columns = min64(width, out.columns - column);
   tile.accumulate = out.accumulate;
   tile_function<float, Rows>(count, tile_vectors<float>(tile.columns))(rows, b, bStride, depth, tile);
 }
@@ -99,15 +82,15 @@ NAGARE_INLINE int64_t visible_keys(const AttentionParams& p, int64_t query, int6
 // Products of the queries of a block with packed keys, tile by tile; what no query of a tile may see is left out.
 inline void score_block(const AttentionParams& p, const float* queries, int64_t queryStride, int64_t depth, const float* packedKeys,
                         int64_t firstQuery, int64_t queryCount, int64_t firstKey, int64_t keyCount, float* scores) {
-  constexpr int64_t width = kTileColumns<float>;
-  const BlockOutput out{scores, kScoreStride, queryCount, round_up(keyCount, width), false};
+  const int64_t width = tile_width(keyCount);
+  const BlockOutput out{scores, kScoreStride, queryCount, round_up(keyCount, kLanes<float>), false};
   for (int64_t j = 0; j < keyCount; j += width) {
     for (int64_t m = 0; m < queryCount;) {
       const int count = next_tile_rows(queryCount - m);
       if (j < visible_keys(p, firstQuery + m + count - 1, firstKey, keyCount)) {
         const float* rows[kTileRows];
         for (int i = 0; i < count; i++) rows[i] = queries + (m + i) * queryStride;
-        multiply_rows(UnitRows<float>{rows}, count, packedKeys + j * depth, width, depth, out, m, j);
+        multiply_rows(UnitRows<float>{rows}, count, packedKeys + j * depth, width, depth, out, m, j, width);
       }
       m += count;
     }
@@ -117,14 +100,15 @@ inline void score_block(const AttentionParams& p, const float* queries, int64_t 
 // Sums over keys: out += weights (rows of scores) · block (rows of keys). What a tile's last query may not see is left out: there weights are 0.
 inline void average_block(const AttentionParams& p, const float* weights, const float* block, int64_t blockStride, int64_t firstQuery,
                           int64_t firstKey, int64_t keyCount, const BlockOutput& out) {
-  for (int64_t column = 0; column < out.columns; column += kTileColumns<float>) {
+  const int64_t width = tile_width(out.columns);
+  for (int64_t column = 0; column < out.columns; column += width) {
     for (int64_t m = 0; m < out.rows;) {
       const int count = next_tile_rows(out.rows - m);
       const int64_t depth = visible_keys(p, firstQuery + m + count - 1, firstKey, keyCount);
       if (depth > 0 || !out.accumulate) {
         const float* rows[kTileRows];
         for (int i = 0; i < count; i++) rows[i] = weights + (m + i) * kScoreStride;
-        multiply_rows(UnitRows<float>{rows}, count, block + column, blockStride, depth, out, m, column);
+        multiply_rows(UnitRows<float>{rows}, count, block + column, blockStride, depth, out, m, column, width);
       }
       m += count;
     }

@@ -31,7 +31,7 @@ NAGARE_INLINE float dot(const float* a, const float* b, int64_t count) {
   F32 sum = {};
   int64_t i = 0;
   for (; i + kVector <= count; i += kVector) sum += load(a + i) * load(b + i);
-  float total = fold_lanes<Sum>(sum);
+  float total = sum_lanes<float>(sum);
   for (; i < count; i++) total += a[i] * b[i];
   return total;
 }
@@ -39,13 +39,15 @@ NAGARE_INLINE float dot(const float* a, const float* b, int64_t count) {
 // Sums over queries: out += scoresᵀ (columns of scores) · block (rows of queries). What a tile's first key is not seen by is left out.
 inline void transposed_block(const AttentionParams& p, const float* scores, const float* block, int64_t blockStride, int64_t firstQuery,
                              int64_t queryCount, int64_t firstKey, const BlockOutput& out) {
-  for (int64_t column = 0; column < out.columns; column += kTileColumns<float>) {
+  const int64_t width = tile_width(out.columns);
+  for (int64_t column = 0; column < out.columns; column += width) {
     for (int64_t m = 0; m < out.rows;) {
       const int count = next_tile_rows(out.rows - m);
       const int64_t unseen = p.causal ? min64(queryCount, max64(0, firstKey + m - firstQuery)) : 0;
       if (unseen < queryCount || !out.accumulate) {
         const PackedRows<float> rows{scores + unseen * kScoreStride + m, kScoreStride};
-        multiply_rows(rows, count, block + unseen * blockStride + column, blockStride, queryCount - unseen, out, m, column);
+        multiply_rows(rows, count, block + unseen * blockStride + column, blockStride, queryCount - unseen, out, m, column,
+                      width);
       }
       m += count;
     }
