@@ -77,6 +77,11 @@ const convolutions: readonly (readonly [
   [[1, 14, 14, 96], [3, 3, 96, 104], 1, 1],
   [[1, 6, 8, 700], [1, 1, 700, 75], 1, 1],
   [[3, 7, 7, 130], [3, 3, 65, 132], 2, 2],
+  // Groups of a few channels that fill vectors, and that do not.
+  [[2, 17, 18, 48], [3, 3, 2, 48], 2, 24],
+  [[1, 12, 13, 64], [5, 3, 8, 64], 1, 8],
+  [[1, 9, 7, 16], [1, 1, 2, 16], 1, 8],
+  [[1, 9, 7, 20], [3, 3, 4, 20], 1, 5],
 ];
 
 function drawing(seed: number): (shape: readonly number[]) => ConcreteTensor {

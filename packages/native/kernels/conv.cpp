@@ -123,7 +123,7 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T
   if (p.batch * p.outH * p.outW * p.outC == 0) return;
   if (is_product(p, kFewPixels)) return multiply_pointwise(p, x, w, epilogue, y, parallel, scratch);
   const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
-  if (is_depthwise(p)) correlate_depthwise(task, parallel, scratch);
+  if (is_depthwise(p) || has_small_groups<T>(p)) correlate_depthwise(task, parallel, scratch);
   else correlate(task, parallel, scratch);
 }
 
@@ -131,6 +131,7 @@ template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return 0;
   if (is_depthwise(p)) return correlate_depthwise_scratch_bytes<T>(forward_patches(p), p.groups, p.outC / p.groups, threads);
+  if (has_small_groups<T>(p)) return 0;
   if (is_product(p, kFewPixels)) return pointwise_scratch<T>(p, threads);
   return CorrelationPlan<T>(forward_patches(p), p.groups, p.outC / p.groups, false, threads).scratch(threads);
 }

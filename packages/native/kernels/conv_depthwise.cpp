@@ -7,8 +7,42 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// P neighbouring output pixels × V vectors of L channels; all of them see the same taps.
-template <typename T, int P, int V, int L>
+template <int... I>
+struct Places {};
+template <int G, int M, int... I>
+NAGARE_INLINE F32 of_group(F32 v, Places<I...>) {
+  return shuffle<(I / G * G + M)...>(v, v);
+}
+// Channel M of its group of G neighbours, in the place of each.
+template <int G, int M>
+NAGARE_INLINE F32 of_group(F32 v) {
+  if constexpr (G == 1) return v;
+  else if constexpr (kLanes<float> == 16) return of_group<G, M>(v, Places<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>{});
+  else if constexpr (kLanes<float> == 8) return of_group<G, M>(v, Places<0, 1, 2, 3, 4, 5, 6, 7>{});
+  else return of_group<G, M>(v, Places<0, 1, 2, 3>{});
+}
+template <int G, int M, typename V>
+NAGARE_INLINE V of_group(V v) {
+  static_assert(G == 1, "other vectors have groups of one channel");
+  return v;
+}
+
+// What one tap adds to the sums: channels M … G − 1 of its groups, whose filters lie `ld` apart.
+template <typename T, int L, int G, int M = 0, int P, int V, typename Vector>
+NAGARE_INLINE void add_tap(const T* w, int64_t ld, const Vector (&cells)[P][V], Vector (&acc)[P][V]) {
+  Vector weight[V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; v++) weight[v] = load<T, L>(w + v * L);
+#pragma GCC unroll 4
+  for (int i = 0; i < P; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) acc[i][v] += weight[v] * of_group<G, M>(cells[i][v]);
+  }
+  if constexpr (M + 1 < G) add_tap<T, L, G, M + 1>(w + ld, ld, cells, acc);
+}
+
+// P neighbouring output pixels × V vectors of L channels in groups of G; all of them see the same taps.
+template <typename T, int P, int V, int L, int G>
 NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source, T* result, int64_t c, IndexRange rows,
                                     IndexRange columns) {
   typedef typename VectorOf<T, L>::type Vector;
@@ -30,14 +64,13 @@ NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source,
     for (int64_t tx = columns.begin; tx < columns.end; tx++) {
       const T* w = task.filters.first + ty * task.filters.tapRow + tx * task.filters.tapColumn + c;
       const T* x = source + ty * ay.tapStep * sourceRow + tx * ax.tapStep * channels + c;
-      Vector weight[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) weight[v] = load<T, L>(w + v * L);
+      Vector cells[P][V];
 #pragma GCC unroll 4
       for (int i = 0; i < P; i++) {
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) acc[i][v] += weight[v] * load<T, L>(x + i * ax.step * channels + v * L);
+        for (int v = 0; v < V; v++) cells[i][v] = load<T, L>(x + i * ax.step * channels + v * L);
       }
+      add_tap<T, L, G>(w, task.filters.ld, cells, acc);
     }
   }
 #pragma GCC unroll 4
@@ -50,14 +83,15 @@ NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const T* source,
   }
 }
 
-template <typename T, int P>
+template <typename T, int P, int G>
 NAGARE_NOINLINE void correlate_channels(const Correlation<T>& task, const T* source, T* result, IndexRange rows, IndexRange columns) {
   for_lanes<T, P == 1 ? 4 : 2>(task.groups, [&](auto block, int64_t c) {
-    correlate_pixels<T, P, block.vectors, block.lanes>(task, source, result, c, rows, columns);
+    // Small groups fill vectors.
+    if constexpr (G == 1 || block.lanes > 1) correlate_pixels<T, P, block.vectors, block.lanes, G>(task, source, result, c, rows, columns);
   });
 }
 
-template <typename T>
+template <typename T, int G = 1>
 void correlate_row(const Correlation<T>& task, int64_t image, int64_t y) {
   const PatchAxis &ay = task.patches.y, &ax = task.patches.x;
   const int64_t channels = task.groups;
@@ -70,23 +104,23 @@ void correlate_row(const Correlation<T>& task, int64_t image, int64_t y) {
   for (int64_t x = 0; x < ax.outputs;) {
     const T* source = row + (ax.origin + x * ax.step) * channels;
     if (x >= inner && x + 4 <= innerEnd) {
-      correlate_channels<T, 4>(task, source, result + x * task.result.column, rows, {0, ax.taps});
+      correlate_channels<T, 4, G>(task, source, result + x * task.result.column, rows, {0, ax.taps});
       x += 4;
     } else {
-      correlate_channels<T, 1>(task, source, result + x * task.result.column, rows, ax.taps_at(x));
+      correlate_channels<T, 1, G>(task, source, result + x * task.result.column, rows, ax.taps_at(x));
       x++;
     }
   }
 }
 
-template <typename T>
+template <typename T, int G = 1>
 void correlate_rows(const Correlation<T>& task, const Parallel& parallel) {
   const int64_t rows = task.patches.batch * task.patches.y.outputs;
-  const int64_t rowCost = max64(1, task.patches.x.outputs * task.groups * task.patches.y.taps * task.patches.x.taps);
+  const int64_t rowCost = max64(1, task.patches.x.outputs * task.groups * task.patches.y.taps * task.patches.x.taps * G);
   const int64_t rowsPerTask = max64(1, (int64_t(1) << 18) / rowCost);
   parallel_for(parallel, divide_up(rows, rowsPerTask), [&](int64_t index, int) {
     for (int64_t r = index * rowsPerTask; r < min64(rows, (index + 1) * rowsPerTask); r++) {
-      correlate_row(task, r / task.patches.y.outputs, r % task.patches.y.outputs);
+      correlate_row<T, G>(task, r / task.patches.y.outputs, r % task.patches.y.outputs);
     }
   });
 }
@@ -144,8 +178,20 @@ void correlate_summed(const Correlation<T>& task, int64_t multiplier, const Para
   });
 }
 
+// Small groups: `groups` counts channels.
+void correlate_small_groups(Correlation<float> task, const Parallel& parallel) {
+  const int64_t own = task.outputs;
+  task.groups *= own;
+  if (own == 2) return correlate_rows<float, 2>(task, parallel);
+  if (own == 4) return correlate_rows<float, 4>(task, parallel);
+  if constexpr (kLanes<float> >= 8) correlate_rows<float, 8>(task, parallel);
+}
+
 template <typename T>
 void correlate(const Correlation<T>& task, const Parallel& parallel, T* scratch) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (task.patches.channels > 1 && task.outputs > 1) return correlate_small_groups(task, parallel);
+  }
   if (task.outputs > 1) return correlate_repeated(task, parallel, scratch);
   if (task.filterGroupStride > 1) return correlate_summed(task, task.filterGroupStride, parallel, scratch);
   correlate_rows(task, parallel);

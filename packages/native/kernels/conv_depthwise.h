@@ -1,6 +1,8 @@
 // Depthwise convolution: each input channel is a group of its own, with one filter or a few. There is no sum over channels and so no
 // matrix product; vectors run over output channels and memory traffic is the limit. Where there are several filters for each channel,
 // rows of the image are copied with every channel repeated, or rows of its gradient summed.
+//
+// Forward, groups of a few channels are computed in the same way: a vector of the source stands for each channel of its groups in turn.
 #pragma once
 
 #include "conv_correlation.h"
@@ -14,7 +16,15 @@ inline bool is_depthwise(const Conv2dParams& p) {
   return p.groups > 1 && p.groups == p.inC && p.outC > 0 && p.outC <= kMostMultiplied * p.groups;
 }
 
-// A correlation whose groups have single channels, either in the source or in the result. T: float, double.
+// Groups of 2, 4 or 8 channels, as many in the result, that fill vectors: narrower than the tiles of a product.
+template <typename T>
+inline bool has_small_groups(const Conv2dParams& p) {
+  const int64_t own = p.inC / p.groups;
+  const bool small = own == 2 || own == 4 || own == 8;
+  return sizeof(T) == sizeof(float) && small && own <= kLanes<T> && p.outC == p.inC && p.outC % kLanes<T> == 0;
+}
+
+// A correlation whose groups have single channels, either in the source or in the result, or are small and it goes forward. T: float, double.
 template <typename T>
 void correlate_depthwise(const Correlation<T>& task, const Parallel& parallel, void* scratch);
 
