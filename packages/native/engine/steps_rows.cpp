@@ -65,7 +65,7 @@ SoftmaxRows read_softmax_rows(Reader& r) {
 }
 
 // What read_softmax_rows reads; x, y
-std::unique_ptr<Step> decode_one_operand(Reader& r, SoftmaxStep<float>::Kernel single, SoftmaxStep<double>::Kernel wide) {
+std::unique_ptr<Step> decode_softmax_of(Reader& r, SoftmaxStep<float>::Kernel single, SoftmaxStep<double>::Kernel wide) {
   const SoftmaxRows rows = read_softmax_rows(r);
   const Operand x = r.operand(rows.dtype, rows.count, Use::read), y = r.operand(rows.dtype, rows.count, Use::overwrite);
   if (rows.count == 0) return nullptr;
@@ -75,7 +75,7 @@ std::unique_ptr<Step> decode_one_operand(Reader& r, SoftmaxStep<float>::Kernel s
 }
 
 // What read_softmax_rows reads; y, dy, dx
-std::unique_ptr<Step> decode_two_operands(Reader& r, SoftmaxGradientStep<float>::Kernel single, SoftmaxGradientStep<double>::Kernel wide) {
+std::unique_ptr<Step> decode_softmax_gradient_of(Reader& r, SoftmaxGradientStep<float>::Kernel single, SoftmaxGradientStep<double>::Kernel wide) {
   const SoftmaxRows rows = read_softmax_rows(r);
   const Operand y = r.operand(rows.dtype, rows.count, Use::read), dy = r.operand(rows.dtype, rows.count, Use::read);
   const Operand dx = r.operand(rows.dtype, rows.count, Use::overwrite);
@@ -160,16 +160,16 @@ class LayerNormGradientStep : public Step {
 }  // namespace
 
 std::unique_ptr<Step> decode_softmax(Reader& r, const Kernels&) {
-  return decode_one_operand(r, &RowKernels<float>::softmax, &RowKernels<double>::softmax);
+  return decode_softmax_of(r, &RowKernels<float>::softmax, &RowKernels<double>::softmax);
 }
 std::unique_ptr<Step> decode_softmax_grad(Reader& r, const Kernels&) {
-  return decode_two_operands(r, &RowKernels<float>::softmaxGradient, &RowKernels<double>::softmaxGradient);
+  return decode_softmax_gradient_of(r, &RowKernels<float>::softmaxGradient, &RowKernels<double>::softmaxGradient);
 }
 std::unique_ptr<Step> decode_log_softmax(Reader& r, const Kernels&) {
-  return decode_one_operand(r, &RowKernels<float>::logSoftmax, &RowKernels<double>::logSoftmax);
+  return decode_softmax_of(r, &RowKernels<float>::logSoftmax, &RowKernels<double>::logSoftmax);
 }
 std::unique_ptr<Step> decode_log_softmax_grad(Reader& r, const Kernels&) {
-  return decode_two_operands(r, &RowKernels<float>::logSoftmaxGradient, &RowKernels<double>::logSoftmaxGradient);
+  return decode_softmax_gradient_of(r, &RowKernels<float>::logSoftmaxGradient, &RowKernels<double>::logSoftmaxGradient);
 }
 
 // dtype, rows, classes, whether labels are int64; logits, labels, losses, normalizers

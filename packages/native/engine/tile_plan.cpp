@@ -296,7 +296,8 @@ class Planner {
         stored.level = eachTile;
       }
       const TileFunction narrow = kernels_.findStore(stored.dtype);
-      stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, narrow, stored.slot, spare_of(chain.stores[s])});
+      stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, narrow, stored.slot,
+                        spare_of(chain.stores[s])});
     }
   }
 

@@ -1,6 +1,5 @@
 /** Memory of the CPU backends: fresh storage that costs little, and how much of it is alive. */
 import {
-  allocate,
   bytesPerElement,
   CpuStorage,
   type DType,
@@ -103,13 +102,6 @@ export function adoptStorage(array: TypedArray): CpuStorage {
   if (array.buffer instanceof ArrayBuffer && array.byteLength === array.buffer.byteLength)
     enter(array.buffer);
   return new CpuStorage(array);
-}
-
-/** A zeroed array entered in the books. */
-export function allocateZeroed(dtype: DType, size: number): TypedArray {
-  const array = allocate(dtype, size);
-  if (array.byteLength > 0) enter(array.buffer as ArrayBuffer);
-  return array;
 }
 
 /** Bytes of memory in use by tensors and compiled programs. */
