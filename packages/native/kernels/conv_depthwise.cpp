@@ -30,13 +30,11 @@ NAGARE_INLINE V of_group(V v) {
 // What one tap adds to the sums: channels M … G − 1 of its groups, whose filters lie `ld` apart.
 template <typename T, int L, int G, int M = 0, int P, int V, typename Vector>
 NAGARE_INLINE void add_tap(const T* w, int64_t ld, const Vector (&cells)[P][V], Vector (&acc)[P][V]) {
-  Vector weight[V];
 #pragma GCC unroll 4
-  for (int v = 0; v < V; v++) weight[v] = load<T, L>(w + v * L);
+  for (int v = 0; v < V; v++) {
+    const Vector weight = load<T, L>(w + v * L);
 #pragma GCC unroll 4
-  for (int i = 0; i < P; i++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) acc[i][v] += weight[v] * of_group<G, M>(cells[i][v]);
+    for (int i = 0; i < P; i++) acc[i][v] += weight * of_group<G, M>(cells[i][v]);
   }
   if constexpr (M + 1 < G) add_tap<T, L, G, M + 1>(w + ld, ld, cells, acc);
 }
