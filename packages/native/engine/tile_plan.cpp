@@ -11,6 +11,8 @@ namespace {
 
 // Rows at least this long are cut into tiles; shorter ones are taken several to a tile.
 constexpr int64_t kLongRow = 256;
+// Elements of a tile that keeps nothing in registers.
+constexpr int64_t kElementsWithoutRegisters = 2048;
 // Work of one task, in elements times cost: some tens of microseconds.
 constexpr int64_t kTaskWork = 1 << 16;
 
@@ -55,7 +57,8 @@ class Planner {
   Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape)
       : chain(given), shape_(shape), kernels_(kernels), registers_(registerOffsets) {
     collapse(chain);
-    choose_tiles();
+    choose_tiles(kTileElements);
+    cost = static_cast<int64_t>(chain.loads.size() + chain.stores.size());
     plan_loads();
     plan_constants();
     plan_instructions();
@@ -63,6 +66,7 @@ class Planner {
     choose_stores();
     for (size_t i = 0; i < planned_.size(); i++) write(static_cast<int32_t>(i));
     write_stores();
+    if (shape_ == TileShape::wholeRows && registerOffsets.empty()) choose_tiles(kElementsWithoutRegisters);
     settle_slots();
   }
 
@@ -76,6 +80,7 @@ class Planner {
   std::vector<int64_t> constantBits;
   int32_t memorySlots = 0;
   bool beyondCaches = false;
+  TileFunction streamed = nullptr;
 
   int64_t register_bytes() const { return registers_.bytes(); }
 
@@ -84,15 +89,14 @@ class Planner {
   // Slots of memory come after all registers, whose number is not known yet: counted from −2 downwards until then.
   int32_t memory_slot() { return -2 - memorySlots++; }
 
-  void choose_tiles() {
+  void choose_tiles(int64_t most) {
     const int64_t length = chain.dims[chain.rank - 1];
     const bool joinsRows = shape_ == TileShape::wholeRows && chain.rank > 1;
-    rowsPerTile = joinsRows && length > 0 && length < kLongRow ? kTileElements / length : 0;
-    const int64_t pieces = length > 0 ? (length + kTileElements - 1) / kTileElements : 1;
+    rowsPerTile = joinsRows && length > 0 && length < kLongRow ? most / length : 0;
+    const int64_t pieces = length > 0 ? (length + most - 1) / most : 1;
     // Pieces of equal size, in whole vectors.
     tile = ((length + pieces - 1) / pieces + 15) / 16 * 16;
     if (tile == 0) tile = 16;
-    cost = static_cast<int64_t>(chain.loads.size() + chain.stores.size());
   }
 
   // Whether the memory that is walked is more than the caches hold.
@@ -111,6 +115,13 @@ class Planner {
     const bool computes = shape_ == TileShape::wholeRows && cost_of(chain) >= bytes;
     beyondCaches = shape_ != TileShape::withinRows && bytes * elements >= kStreamBytes && !computes;
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
+  }
+
+  // Whether the only instruction reads and writes memory.
+  bool is_alone() {
+    if (planned_.size() != 1 || !registerOffsets.empty() || chain.stores.size() != 1) return false;
+    const int32_t result = planned_[0].result;
+    return chain.stores[0] == result && value(result).level == eachTile && stored_as_register(value(result).dtype);
   }
 
   void plan_loads() {
@@ -229,18 +240,24 @@ class Planner {
     }
   }
 
+  // A condition is bool; what it selects says which registers are read.
+  Register computed(const PlannedInstruction& t) { return register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype); }
+
   TileFunction function_of(const PlannedInstruction& t, int scalars) {
-    // A condition is bool; what it selects says which registers are read.
-    const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
-    if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars);
+    if (t.hasProduct) return kernels_.findProductThen(t.kind, computed(t), scalars);
     if (t.op == ScalarOp::convert) return kernels_.findConversion(value(t.values[0]).dtype, value(t.result).dtype);
-    return kernels_.findTileFunction(t.op, computed, scalars);
+    return kernels_.findTileFunction(t.op, computed(t), scalars);
+  }
+
+  TileFunction streamed_function_of(const PlannedInstruction& t, int scalars) {
+    if (t.hasProduct) return kernels_.findStreamedProductThen(t.kind, computed(t), scalars);
+    return kernels_.findStreamed(t.op, computed(t), scalars);
   }
 
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
   // input.
   int32_t direct_store(int32_t at, const PlannedInstruction& t) {
-    if (streams_ || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
+    if ((streams_ && !streamed) || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
       if (chain.stores[s] == t.result) return static_cast<int32_t>(s);
     }
@@ -258,6 +275,7 @@ class Planner {
       if (result.level == eachTile && operand.level < eachTile) scalars |= 1 << k;
     }
     const TileFunction function = function_of(t, scalars);
+    if (streams_ && is_alone()) streamed = streamed_function_of(t, scalars);
     if (!function) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");
     if (result.level < eachTile) {
       result.slot = registers_.add(64);
@@ -368,6 +386,7 @@ TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileSh
   program_.store = stores_.data();
   program_.stores = static_cast<int32_t>(stores_.size());
   program_.beyondCaches = planner.beyondCaches;
+  program_.streamed = planner.streamed;
   program_.once = once_.data();
   program_.onceCount = static_cast<int32_t>(once_.size());
   program_.row = row_.data();

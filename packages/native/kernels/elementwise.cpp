@@ -139,7 +139,13 @@ struct Worker {
       slots[store.slot] = static_cast<char*>(outputs[store.operand]) + (index - origin) * store.elementBytes;
     }
     run(p.row, p.rowCount, 1);
-    if (!p.beyondCaches || ahead == 0) {
+    if (streams && p.streamed) {
+      for (int i = 0; i < p.stores; i++) __builtin_prefetch(static_cast<char*>(slots[p.store[i].slot]) + kPagesAhead, 1);
+      const TileInstruction& t = p.tiles[0];
+      p.streamed(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
+      return;
+    }
+    if (!p.beyondCaches || ahead == 0 || p.streamed) {
       run(p.tiles, p.tileCount, n);
       for (int i = 0; i < p.stores; i++) {
         const TileStore& store = p.store[i];

@@ -113,6 +113,8 @@ struct TileProgram {
   const TileStore* store;
   // Operands are asked for ahead, and the results of whole runs go past the caches unless they overwrite operands.
   bool beyondCaches;
+  // The only instruction with its result past the caches, where it reads memory and writes memory; else null.
+  TileFunction streamed;
   // Instructions over uniform values, over one element for each row, and over tiles.
   int32_t onceCount, rowCount, tileCount;
   const TileInstruction *once, *row, *tiles;
@@ -134,6 +136,9 @@ namespace NAGARE_ISA {
 TileFunction find_tile_function(ScalarOp op, Register r, int scalars);
 // A product and what takes it, of floats, in one pass over the tile; null for integers. Only b and c may be scalars.
 TileFunction find_product_then(ProductThen kind, Register r, int scalars);
+// The same for results that go past the caches, where memory takes longer than the operation; null for others.
+TileFunction find_streamed(ScalarOp op, Register r, int scalars);
+TileFunction find_streamed_product_then(ProductThen kind, Register r, int scalars);
 // Conversion between registers that hold dtypes: floats to integers saturate, NaN becomes 0, integers wrap, bool is ≠ 0.
 TileFunction find_conversion(DType from, DType to);
 // Brings an int32 register back into the range of int8 or uint8 after arithmetic.

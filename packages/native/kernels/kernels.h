@@ -114,6 +114,8 @@ struct Kernels {
 
   TileFunction (*findTileFunction)(ScalarOp, Register, int scalars);
   TileFunction (*findProductThen)(ProductThen, Register, int scalars);
+  TileFunction (*findStreamed)(ScalarOp, Register, int scalars);
+  TileFunction (*findStreamedProductThen)(ProductThen, Register, int scalars);
   TileFunction (*findConversion)(DType from, DType to);
   TileFunction (*findWrap)(DType);
   TileFunction (*findLoad)(DType);

@@ -1,6 +1,6 @@
 #include "probe.h"
 
-#include "lanes.h"
+#include "stream.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -11,18 +11,6 @@ constexpr int kChains = kVectorRegisters - 4;
 
 constexpr int64_t kPieceBytes = 1 << 20;
 
-NAGARE_INLINE void store_past_caches(float* p, F32 v) {
-#if defined(__AVX512F__)
-  _mm512_stream_ps(p, (__m512)v);
-#elif defined(__AVX__)
-  _mm256_stream_ps(p, (__m256)v);
-#elif defined(__SSE__)
-  _mm_stream_ps(p, (__m128)v);
-#else
-  store(p, v);
-#endif
-}
-
 template <bool Bypass>
 void copy_piece(const float* x, float* y, int64_t count) {
   constexpr int lanes = kLanes<float>;
@@ -30,13 +18,11 @@ void copy_piece(const float* x, float* y, int64_t count) {
 #pragma GCC unroll 4
     for (int v = 0; v < 4; v++) {
       const F32 value = load(x + i + v * lanes);
-      if constexpr (Bypass) store_past_caches(y + i + v * lanes, value);
+      if constexpr (Bypass) stream(y + i + v * lanes, value);
       else store(y + i + v * lanes, value);
     }
   }
-#if defined(__SSE__)
-  if constexpr (Bypass) _mm_sfence();
-#endif
+  if constexpr (Bypass) finish_streaming();
 }
 
 }  // namespace

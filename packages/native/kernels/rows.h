@@ -99,7 +99,10 @@ void make_rows(T* y, int64_t operands, int64_t rows, int64_t n, int64_t most, co
       const int64_t count = min64(group, last - first);
       T* const to = y + first * n;
       make(first, count, streams ? buffer : to);
-      if (streams) stream_copy(to, buffer, count * n * bytes);
+      if (!streams) continue;
+      const char* const ahead = reinterpret_cast<const char*>(to) + kPagesAhead;
+      for (int64_t i = 0; i < count * n * bytes; i += kPage) __builtin_prefetch(ahead + i, 1);
+      stream_copy(to, buffer, count * n * bytes);
     }
     if (streams) finish_streaming();
   });

@@ -6,8 +6,29 @@
 
 namespace nagare::NAGARE_ISA {
 
+// Where in memory a page lies takes as long to find out as to read from it, and is found out when the page is first touched. For reads
+// that come in order the processor does it ahead; where so many bytes on are touched now, for writes too.
+constexpr int64_t kPage = 1 << 12, kPagesAhead = 2 * kPage;
+
 // Bytes of a cache line.
 constexpr int64_t kLine = 64;
+
+// A vector to memory that is not read soon, at a multiple of its size.
+template <typename T>
+NAGARE_INLINE void stream(T* p, Vec<T> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(reinterpret_cast<float*>(p), (__m512)v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(reinterpret_cast<float*>(p), (__m256)v);
+#elif defined(__x86_64__)
+  _mm_stream_ps(reinterpret_cast<float*>(p), (__m128)v);
+#else
+  store(p, v);
+#endif
+}
+
+// Bytes from there to where a line begins.
+NAGARE_INLINE int64_t bytes_to_line(const void* p) { return static_cast<int64_t>(-reinterpret_cast<uintptr_t>(p) % kLine); }
 
 // Less than a line.
 NAGARE_INLINE void copy_part(char* y, const char* x, int64_t bytes) {
@@ -22,20 +43,13 @@ inline void stream_copy(void* to, const void* from, int64_t bytes) {
 #if defined(__x86_64__)
   char* y = static_cast<char*>(to);
   const char* x = static_cast<const char*>(from);
-  int64_t head = static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) % kLine);
+  int64_t head = bytes_to_line(y);
   if (head > bytes) head = bytes;
   const int64_t end = head + (bytes - head) / kLine * kLine;
   copy_part(y, x, head);
-  for (int64_t i = head; i < end; i += kLine) {
-#if defined(__AVX512F__)
-    _mm512_stream_ps(reinterpret_cast<float*>(y + i), _mm512_loadu_ps(x + i));
-#elif defined(__AVX__)
-    for (int64_t k = 0; k < kLine; k += 32)
-      _mm256_stream_ps(reinterpret_cast<float*>(y + i + k), _mm256_loadu_ps(reinterpret_cast<const float*>(x + i + k)));
-#else
-    for (int64_t k = 0; k < kLine; k += 16)
-      _mm_stream_ps(reinterpret_cast<float*>(y + i + k), _mm_loadu_ps(reinterpret_cast<const float*>(x + i + k)));
-#endif
+  constexpr int lanes = kLanes<float>;
+  for (int64_t i = head; i < end; i += kVectorBytes) {
+    stream(reinterpret_cast<float*>(y + i), load<float, lanes>(reinterpret_cast<const float*>(x + i)));
   }
   copy_part(y + end, x + end, bytes - end);
 #else

@@ -47,7 +47,7 @@ template <I32 (*f)(F32)>
 struct Conversion {
   template <typename>
   using Result = int32_t;
-  static constexpr bool paired = false, cheap = false;
+  static constexpr bool paired = false, cheap = false, streams = false;
   template <typename>
   static NAGARE_INLINE I32 apply(F32 x) {
     return f(x);

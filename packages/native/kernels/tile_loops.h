@@ -2,8 +2,8 @@
 #pragma once
 
 #include "elementwise.h"
-#include "lanes.h"
 #include "several.h"
+#include "stream.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -24,24 +24,44 @@ NAGARE_INLINE int64_t for_whole_vectors(int64_t n, const Body& body) {
   return i;
 }
 
+// y[i] = whole(i) for vectors of N elements and part(i, count) for what is left of the n. Past the caches if `streams`: then results begin
+// where a line of memory does, those before it go through the cache.
+template <int N, bool cheap, bool streams, typename R, typename Whole, typename Part>
+NAGARE_INLINE void make_elements(R* y, int64_t n, const Whole& whole, const Part& part) {
+  int64_t i = 0;
+  if constexpr (streams) {
+    const int64_t lead = bytes_to_line(y) / static_cast<int64_t>(sizeof(R)), head = lead < n ? lead : n;
+    for (; i < head; i += N) {
+      const int64_t count = head - i < N ? head - i : N;
+      store_part<R, N>(y + i, part(i, count), count);
+    }
+    i = head;
+  }
+  i += for_whole_vectors<N, cheap>(n - i, [&, first = i](int64_t at) __attribute__((always_inline)) {
+    if constexpr (streams) stream<R>(y + first + at, whole(first + at));
+    else store<R, N>(y + first + at, whole(first + at));
+  });
+  if (i < n) store_part<R, N>(y + i, part(i, n - i), n - i);
+}
+
 template <typename Op, typename T>
 void unary_tile(void* d, const void* a, const void*, const void*, int64_t n) {
   using R = typename Op::template Result<T>;
   constexpr int N = kLanes<T>;
   R* y = static_cast<R*>(d);
   const T* x = static_cast<const T*>(a);
-  int64_t i = 0;
+  int64_t first = 0;
   if constexpr (Op::paired && sizeof(T) == 4) {
-    for (; i + 2 * N <= n; i += 2 * N) {
-      const Several<T, 2> pair = Op::template apply<T>(Several<T, 2>{{load<T, N>(x + i), load<T, N>(x + i + N)}});
-      store<R, N>(y + i, pair.v[0]);
-      store<R, N>(y + i + N, pair.v[1]);
+    for (; first + 2 * N <= n; first += 2 * N) {
+      const Several<T, 2> pair = Op::template apply<T>(Several<T, 2>{{load<T, N>(x + first), load<T, N>(x + first + N)}});
+      store<R, N>(y + first, pair.v[0]);
+      store<R, N>(y + first + N, pair.v[1]);
     }
   }
-  i += for_whole_vectors<N, Op::cheap>(n - i, [&](int64_t at) __attribute__((always_inline)) {
-    store<R, N>(y + i + at, Op::template apply<T>(load<T, N>(x + i + at)));
-  });
-  if (i < n) store_part<R, N>(y + i, Op::template apply<T>(load_part<T, N>(x + i, n - i)), n - i);
+  x += first;
+  make_elements<N, Op::cheap, Op::streams>(
+      y + first, n - first, [&](int64_t i) __attribute__((always_inline)) { return Op::template apply<T>(load<T, N>(x + i)); },
+      [&](int64_t i, int64_t count) __attribute__((always_inline)) { return Op::template apply<T>(load_part<T, N>(x + i, count)); });
 }
 
 // An operand that is a vector of the tile, or one element for all of it.
@@ -66,33 +86,30 @@ template <typename Op, typename T, bool scalarA, bool scalarB>
 void binary_tile(void* d, const void* a, const void* b, const void*, int64_t n) {
   using R = typename Op::template Result<T>;
   constexpr int N = kLanes<T>;
-  R* y = static_cast<R*>(d);
   const Operand<T, N, scalarA> p(a);
   const Operand<T, N, scalarB> q(b);
-  const int64_t i = for_whole_vectors<N, Op::cheap>(n, [&](int64_t at) __attribute__((always_inline)) {
-    store<R, N>(y + at, Op::template apply<T>(p.at(at), q.at(at)));
-  });
-  if (i < n) store_part<R, N>(y + i, Op::template apply<T>(p.part(i, n - i), q.part(i, n - i)), n - i);
+  make_elements<N, Op::cheap, Op::streams>(
+      static_cast<R*>(d), n, [&](int64_t i) __attribute__((always_inline)) { return Op::template apply<T>(p.at(i), q.at(i)); },
+      [&](int64_t i, int64_t count) __attribute__((always_inline)) { return Op::template apply<T>(p.part(i, count), q.part(i, count)); });
 }
 
-template <typename T, bool scalarA, bool scalarB, bool scalarC>
+template <typename T, bool streams, bool scalarA, bool scalarB, bool scalarC>
 void select_tile(void* d, const void* condition, const void* a, const void* b, int64_t n) {
   constexpr int N = kLanes<T>;
   using Mask = decltype(Vec<T>{} == Vec<T>{});
-  T* y = static_cast<T*>(d);
   const Operand<int32_t, N, scalarA> c(condition);
   const Operand<T, N, scalarB> p(a);
   const Operand<T, N, scalarC> q(b);
-  const int64_t i = for_whole_vectors<N, true>(n, [&](int64_t at) __attribute__((always_inline)) {
-    store<T, N>(y + at, __builtin_convertvector(c.at(at), Mask) != 0 ? p.at(at) : q.at(at));
-  });
-  if (i < n) {
-    const Mask mask = __builtin_convertvector(c.part(i, n - i), Mask) != 0;
-    store_part<T, N>(y + i, mask ? p.part(i, n - i) : q.part(i, n - i), n - i);
-  }
+  make_elements<N, true, streams>(
+      static_cast<T*>(d), n,
+      [&](int64_t i) __attribute__((always_inline)) { return __builtin_convertvector(c.at(i), Mask) != 0 ? p.at(i) : q.at(i); },
+      [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        const Mask mask = __builtin_convertvector(c.part(i, count), Mask) != 0;
+        return mask ? p.part(i, count) : q.part(i, count);
+      });
 }
 
-template <typename T, ProductThen kind, bool scalarB, bool scalarC>
+template <typename T, ProductThen kind, bool streams, bool scalarB, bool scalarC>
 void product_then_tile(void* d, const void* a, const void* b, const void* c, int64_t n) {
   constexpr int N = kLanes<T>;
   auto apply = [](Vec<T> x, Vec<T> y, Vec<T> z) __attribute__((always_inline)) {
@@ -101,14 +118,12 @@ void product_then_tile(void* d, const void* a, const void* b, const void* c, int
     else if constexpr (kind == ProductThen::from) return z - x * y;
     else return x * y * z;
   };
-  T* to = static_cast<T*>(d);
   const Operand<T, N, false> x(a);
   const Operand<T, N, scalarB> y(b);
   const Operand<T, N, scalarC> z(c);
-  const int64_t i = for_whole_vectors<N, true>(n, [&](int64_t at) __attribute__((always_inline)) {
-    store<T, N>(to + at, apply(x.at(at), y.at(at), z.at(at)));
-  });
-  if (i < n) store_part<T, N>(to + i, apply(x.part(i, n - i), y.part(i, n - i), z.part(i, n - i)), n - i);
+  make_elements<N, true, streams>(
+      static_cast<T*>(d), n, [&](int64_t i) __attribute__((always_inline)) { return apply(x.at(i), y.at(i), z.at(i)); },
+      [&](int64_t i, int64_t count) __attribute__((always_inline)) { return apply(x.part(i, count), y.part(i, count), z.part(i, count)); });
 }
 
 }  // namespace nagare::NAGARE_ISA

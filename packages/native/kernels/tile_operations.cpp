@@ -51,23 +51,23 @@ TileFunction binary_for(Register r, int scalars) {
   return nullptr;
 }
 
-template <typename T>
+template <typename T, bool streams = false>
 TileFunction select_of(int scalars) {
   switch (scalars) {
     case 1:
-      return select_tile<T, true, false, false>;
+      return select_tile<T, streams, true, false, false>;
     case 2:
-      return select_tile<T, false, true, false>;
+      return select_tile<T, streams, false, true, false>;
     case 3:
-      return select_tile<T, true, true, false>;
+      return select_tile<T, streams, true, true, false>;
     case 4:
-      return select_tile<T, false, false, true>;
+      return select_tile<T, streams, false, false, true>;
     case 5:
-      return select_tile<T, true, false, true>;
+      return select_tile<T, streams, true, false, true>;
     case 6:
-      return select_tile<T, false, true, true>;
+      return select_tile<T, streams, false, true, true>;
     default:
-      return select_tile<T, false, false, false>;
+      return select_tile<T, streams, false, false, false>;
   }
 }
 TileFunction select_for(Register r, int scalars) {
@@ -84,30 +84,30 @@ TileFunction select_for(Register r, int scalars) {
   return nullptr;
 }
 
-template <typename T, ProductThen kind>
+template <typename T, ProductThen kind, bool streams>
 TileFunction product_then_of(int scalars) {
   switch (scalars) {
     case 2:
-      return product_then_tile<T, kind, true, false>;
+      return product_then_tile<T, kind, streams, true, false>;
     case 4:
-      return product_then_tile<T, kind, false, true>;
+      return product_then_tile<T, kind, streams, false, true>;
     case 6:
-      return product_then_tile<T, kind, true, true>;
+      return product_then_tile<T, kind, streams, true, true>;
     default:
-      return product_then_tile<T, kind, false, false>;
+      return product_then_tile<T, kind, streams, false, false>;
   }
 }
-template <typename T>
+template <typename T, bool streams = false>
 TileFunction product_then_for(ProductThen kind, int scalars) {
   switch (kind) {
     case ProductThen::plus:
-      return product_then_of<T, ProductThen::plus>(scalars);
+      return product_then_of<T, ProductThen::plus, streams>(scalars);
     case ProductThen::minus:
-      return product_then_of<T, ProductThen::minus>(scalars);
+      return product_then_of<T, ProductThen::minus, streams>(scalars);
     case ProductThen::from:
-      return product_then_of<T, ProductThen::from>(scalars);
+      return product_then_of<T, ProductThen::from, streams>(scalars);
     case ProductThen::times:
-      return product_then_of<T, ProductThen::times>(scalars);
+      return product_then_of<T, ProductThen::times, streams>(scalars);
   }
   return nullptr;
 }
@@ -166,6 +166,29 @@ TileFunction find_tile_function(ScalarOp op, Register r, int scalars) {
     // clang-format on
   }
   return nullptr;
+}
+
+TileFunction find_streamed_product_then(ProductThen kind, Register r, int scalars) {
+  if (r == Register::f32) return product_then_for<float, true>(kind, scalars);
+  return r == Register::f64 ? product_then_for<double, true>(kind, scalars) : nullptr;
+}
+
+TileFunction find_streamed(ScalarOp op, Register r, int scalars) {
+  switch (op) {
+    // clang-format off
+    case ScalarOp::neg: return unary_for<Streamed<Neg>>(r);
+    case ScalarOp::abs: return unary_for<Streamed<Abs>>(r);
+    case ScalarOp::sqrt: return unary_for<Streamed<Sqrt>>(r);
+    case ScalarOp::add: return binary_for<Streamed<Add>>(r, scalars);
+    case ScalarOp::sub: return binary_for<Streamed<Sub>>(r, scalars);
+    case ScalarOp::mul: return binary_for<Streamed<Mul>>(r, scalars);
+    case ScalarOp::div: return binary_for<Streamed<Div>>(r, scalars);
+    case ScalarOp::maximum: return binary_for<Streamed<Maximum>>(r, scalars);
+    case ScalarOp::minimum: return binary_for<Streamed<Minimum>>(r, scalars);
+    case ScalarOp::select: return r == Register::f32 ? select_of<float, true>(scalars) : nullptr;
+    default: return nullptr;
+    // clang-format on
+  }
 }
 
 }  // namespace nagare::NAGARE_ISA

@@ -50,10 +50,11 @@ struct ForIntegers {
   static constexpr bool available = !kIsFloat<T>;
 };
 
-// `cheap`: a few instructions for a vector. `paired`: so many that two vectors of float32 are computed side by side.
+// `cheap`: a few instructions for a vector. `paired`: so many that two vectors of float32 are computed side by side. `streams`: results go
+// past the caches.
 #define NAGARE_UNARY(Name, Types, Kind, expression)                       \
   struct Name : Types, Kind {                                             \
-    static constexpr bool cheap = false, paired = false;                  \
+    static constexpr bool cheap = false, paired = false, streams = false; \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> x) {                           \
       expression                                                          \
@@ -61,7 +62,7 @@ struct ForIntegers {
   };
 #define NAGARE_LONG_UNARY(Name, expression)                               \
   struct Name : ForFloats, SameResult {                                   \
-    static constexpr bool cheap = false, paired = true;                   \
+    static constexpr bool cheap = false, paired = true, streams = false;  \
     template <typename T, typename V>                                     \
     static NAGARE_INLINE auto apply(V x) {                                \
       return expression;                                                  \
@@ -69,7 +70,7 @@ struct ForIntegers {
   };
 #define NAGARE_BINARY(Name, Types, Kind, expression)                      \
   struct Name : Types, Kind {                                             \
-    static constexpr bool cheap = true;                                   \
+    static constexpr bool cheap = true, streams = false;                  \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> a, Vec<T> b) {                 \
       expression                                                          \
@@ -78,7 +79,7 @@ struct ForIntegers {
 
 #define NAGARE_COSTLY_BINARY(Name, Types, Kind, expression)               \
   struct Name : Types, Kind {                                             \
-    static constexpr bool cheap = false;                                  \
+    static constexpr bool cheap = false, streams = false;                 \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> a, Vec<T> b) {                 \
       expression                                                          \
@@ -242,6 +243,14 @@ NAGARE_BINARY(Greater, ForAll, BoolResult, { return truth<kLanes<T>>(a > b); })
 NAGARE_BINARY(GreaterEqual, ForAll, BoolResult, { return truth<kLanes<T>>(a >= b); })
 NAGARE_BINARY(LogicalAnd, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) & (b != 0)); })
 NAGARE_BINARY(LogicalOr, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) | (b != 0)); })
+
+// Of floats, past the caches.
+template <typename Op>
+struct Streamed : Op {
+  static constexpr bool streams = true;
+  template <typename T>
+  static constexpr bool available = kIsFloat<T>;
+};
 
 #undef NAGARE_UNARY
 #undef NAGARE_LONG_UNARY
