@@ -26,6 +26,13 @@ interface Operands {
 
 const functions: { readonly [name: string]: (operands: Operands) => ng.Tensor[] } = {
   "one operation": ({ x, y }) => [x.add(y)],
+  // Rows begin where no cache line does.
+  "one operation with an element for each row": ({ x, column }) => [x.div(column)],
+  "one operation with an element for all": ({ x }) => [ng.maximum(0.25, x)],
+  "one operation of one operand": ({ x }) => [x.abs()],
+  "a selection": ({ x, y, column }) => [ng.where(column.less(0), x, y)],
+  "a product and a difference": ({ x, y, row }) => [row.sub(x.mul(y))],
+  "one operation on float64": ({ x, y }) => [x.astype("float64").sub(y.astype("float64"))],
   "a chain": ({ x, y }) => [x.mul(0.5).mul(y.sub(x).tanh().add(1))],
   "a result that is part of another": ({ x, y }) => {
     const sum = x.add(y);
