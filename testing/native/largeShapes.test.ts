@@ -254,6 +254,14 @@ describe("moves of large shapes", () => {
           { axis: 1, batchAxes: 0, size: 60 },
           2e-2,
         );
+        // Threads divide the rows, which are no multiple of their number.
+        const many = randomTensor(random, [1801], index, 0, 76);
+        check(
+          "scatterAdd",
+          [randomTensor(random, [1801, 37], dtype, -3, 3), many],
+          { axis: 0, batchAxes: 0, size: 77 },
+          2e-2,
+        );
         const each = randomTensor(random, [60, 7], index, 0, 299);
         check("gather", [x, each], { axis: 1, batchAxes: 1 });
       }

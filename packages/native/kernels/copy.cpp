@@ -2,6 +2,7 @@
 
 #include "half.h"
 #include "stream.h"
+#include "transpose_square.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -81,32 +82,30 @@ NAGARE_INLINE void transpose_block(const T* x, int64_t fromRow, T* y, int64_t to
   }
   for (int64_t i = 0; i < rows; i++) copy_elements(buffer[i], y + i * toRow, columns);
 }
-// 4 × 4 elements of 32 bits at a time, in registers.
+// Rows so many elements apart, or a multiple of it, share few places of the first cache.
+constexpr int64_t kCrowdedStride = 256;
+// Elements of 32 bits, a square of vectors at a time, in registers. Where a vector is a cache line, and lines of different rows do not drive
+// each other out, no buffer is wanted.
 template <>
 NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow, uint32_t* y, int64_t toRow, int64_t rows, int64_t columns) {
-  uint32_t buffer[kBlock<uint32_t>][kBlock<uint32_t>];
-  int64_t j = 0;
-  for (; j + 4 <= columns; j += 4) {
-    const uint32_t* p = x + j * fromRow;
-    int64_t i = 0;
-    for (; i + 4 <= rows; i += 4) {
-      const auto a = load<uint32_t, 4>(p + i), b = load<uint32_t, 4>(p + i + fromRow);
-      const auto c = load<uint32_t, 4>(p + i + 2 * fromRow), d = load<uint32_t, 4>(p + i + 3 * fromRow);
-      const auto ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-      const auto ef = __builtin_shufflevector(a, b, 2, 6, 3, 7), gh = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-      store<uint32_t, 4>(&buffer[i][j], __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
-      store<uint32_t, 4>(&buffer[i + 1][j], __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
-      store<uint32_t, 4>(&buffer[i + 2][j], __builtin_shufflevector(ef, gh, 0, 1, 4, 5));
-      store<uint32_t, 4>(&buffer[i + 3][j], __builtin_shufflevector(ef, gh, 2, 3, 6, 7));
-    }
-    for (; i < rows; i++) {
-      for (int64_t k = 0; k < 4; k++) buffer[i][j + k] = p[k * fromRow + i];
+  constexpr int64_t N = kLanes<uint32_t>, side = kBlock<uint32_t>;
+  const bool isDirect = kVectorBytes == kLine && toRow % kCrowdedStride != 0;
+  uint32_t buffer[side * side];
+  uint32_t* const to = isDirect ? y : buffer;
+  const int64_t step = isDirect ? toRow : side, wholeRows = rows / N * N, wholeColumns = columns / N * N;
+  const auto copy = [&](int64_t i0, int64_t j0, int64_t j1) {
+    for (int64_t j = j0; j < j1; j++)
+      for (int64_t i = i0; i < rows; i++) to[i * step + j] = x[j * fromRow + i];
+  };
+  for (int64_t j = 0; j < wholeColumns; j += N) {
+    for (int64_t i = 0; i < wholeRows; i += N) {
+      transpose_lanes(reinterpret_cast<const float*>(x + j * fromRow + i), fromRow, reinterpret_cast<float*>(to + i * step + j), step);
     }
   }
-  for (; j < columns; j++) {
-    for (int64_t i = 0; i < rows; i++) buffer[i][j] = x[j * fromRow + i];
-  }
-  for (int64_t i = 0; i < rows; i++) copy_elements(buffer[i], y + i * toRow, columns);
+  if (wholeRows < rows) copy(wholeRows, 0, wholeColumns);
+  copy(0, wholeColumns, columns);
+  if (isDirect) return;
+  for (int64_t i = 0; i < rows; i++) copy_elements(buffer + i * side, y + i * toRow, columns);
 }
 
 // Rows that are read apart from each other are asked for so many bytes ahead, where they are short: no processor guesses where the next is.

@@ -7,6 +7,9 @@ namespace nagare::NAGARE_ISA {
 namespace {
 
 constexpr int64_t kTaskBytes = 1 << 15;
+// Additions to one slice are divided between threads by the rows that they go to, which all look for among the indices, where rows have so
+// many elements, and all of them together.
+constexpr int64_t kDividedRow = 16, kDividedWork = 1 << 16;
 
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -66,15 +69,19 @@ struct AddBFloat16 {
 
 template <typename Add, typename T, typename Index>
 void scatter_of(const GatherParams& p, const T* picked, const Index* indices, T* x, const Parallel& parallel) {
-  // Slices are independent; within one, columns are: so two tasks never add to the same element.
+  // Slices are independent; within one, columns are, and rows: so two tasks never add to the same element.
   const int64_t columns = p.inner >= 256 ? ceil_div(p.inner, ceil_div(p.inner, 128)) : p.inner;
-  const int64_t strips = ceil_div(p.inner, columns);
-  parallel_for(parallel, p.batch * p.outer * strips, [&](int64_t task, int) {
-    const int64_t slice = task / strips, first = task % strips * columns, width = least(columns, p.inner - first);
+  const int64_t strips = ceil_div(p.inner, columns), slices = p.batch * p.outer * strips;
+  const int64_t ranges = slices < parallel.threads && p.inner >= kDividedRow && p.count * p.inner >= kDividedWork ? parallel.threads : 1;
+  const int64_t rowsPerRange = ceil_div(p.n, ranges);
+  parallel_for(parallel, slices * ranges, [&](int64_t task, int) {
+    const int64_t strip = task / ranges, slice = strip / strips, first = strip % strips * columns, width = least(columns, p.inner - first);
+    const int64_t begin = task % ranges * rowsPerRange, end = begin + rowsPerRange;
     const Index* at = indices + slice / p.outer * p.count;
     const T* from = picked + slice * p.count * p.inner + first;
     T* to = x + slice * p.n * p.inner + first;
     for (int64_t k = 0; k < p.count; k++) {
+      if (at[k] < begin || at[k] >= end) continue;
       T* row = to + at[k] * p.inner;
       const T* values = from + k * p.inner;
       for (int64_t c = 0; c < width; c++) row[c] = Add::add(row[c], values[c]);
