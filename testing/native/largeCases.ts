@@ -82,6 +82,9 @@ const convolutions: readonly (readonly [
   [[1, 12, 13, 64], [5, 3, 8, 64], 1, 8],
   [[1, 9, 7, 16], [1, 1, 2, 16], 1, 8],
   [[1, 9, 7, 20], [3, 3, 4, 20], 1, 5],
+  // One group as narrow as that, which is a matrix product where pixels are many.
+  [[1, 70, 70, 8], [1, 1, 8, 8], 1, 1],
+  [[1, 20, 30, 4], [3, 3, 4, 4], 1, 1],
 ];
 
 function drawing(seed: number): (shape: readonly number[]) => ConcreteTensor {

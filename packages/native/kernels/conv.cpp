@@ -130,9 +130,9 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T
 template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return 0;
+  if (is_product(p, kFewPixels)) return pointwise_scratch<T>(p, threads);
   if (is_depthwise(p)) return correlate_depthwise_scratch_bytes<T>(forward_patches(p), p.groups, p.outC / p.groups, threads);
   if (has_small_groups<T>(p)) return 0;
-  if (is_product(p, kFewPixels)) return pointwise_scratch<T>(p, threads);
   return CorrelationPlan<T>(forward_patches(p), p.groups, p.outC / p.groups, false, threads).scratch(threads);
 }
 
