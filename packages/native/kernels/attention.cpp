@@ -1,6 +1,7 @@
 #include "attention.h"
 
 #include "attention_block.h"
+#include "row_maximum.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -43,25 +44,6 @@ NAGARE_INLINE float exponentials(float* scores, int64_t count, float largest) {
     sums[0] += last;
   }
   return sum_lanes<float>(sums[0] + sums[1]);
-}
-
-// The largest lane, in all of them.
-template <int distance = kVector / 2>
-NAGARE_INLINE F32 largest_lane(F32 v) {
-  if constexpr (distance == 0) return v;
-  else return largest_lane<distance / 2>(greater(v, exchange_lanes<float, distance>(v)));
-}
-
-// The largest of `count` scores, whole vectors; any of them where some are NaN.
-NAGARE_INLINE float row_maximum(const float* scores, int64_t count) {
-  F32 a = load(scores), b = a;
-  int64_t i = kVector;
-  for (; i + 2 * kVector <= count; i += 2 * kVector) {
-    a = greater(a, load(scores + i));
-    b = greater(b, load(scores + i + kVector));
-  }
-  if (i < count) a = greater(a, load(scores + i));
-  return largest_lane(greater(a, b))[0];
 }
 
 NAGARE_INLINE void add_logarithms(const float* x, float* to, int64_t count) {

@@ -270,11 +270,22 @@ NAGARE_INLINE Vec<T> exchange_lanes(Vec<T> v) {
   }
 }
 
-// Halves of the lanes are added to halves: ((0 4)(2 6))((1 5)(3 7)) for eight.
-template <typename T, int distance = kLanes<T> / 2>
-NAGARE_INLINE T sum_lanes(Vec<T> v) {
+// Halves of the lanes are combined with halves: ((0 4)(2 6))((1 5)(3 7)) for eight.
+template <typename Op, typename T, int distance = kLanes<T> / 2>
+NAGARE_INLINE T fold_lanes(Vec<T> v) {
   if constexpr (distance == 0) return v[0];
-  else return sum_lanes<T, distance / 2>(v + exchange_lanes<T, distance>(v));
+  else return fold_lanes<Op, T, distance / 2>(Op::apply(v, exchange_lanes<T, distance>(v)));
+}
+
+struct Addition {
+  template <typename V>
+  static NAGARE_INLINE V apply(V a, V b) {
+    return a + b;
+  }
+};
+template <typename T>
+NAGARE_INLINE T sum_lanes(Vec<T> v) {
+  return fold_lanes<Addition, T>(v);
 }
 
 }  // namespace nagare::NAGARE_ISA

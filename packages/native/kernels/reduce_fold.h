@@ -146,13 +146,6 @@ class Source {
   alignas(64) T ahead_[kAhead];
 };
 
-// Halving the lanes: ((0 4)(2 6))((1 5)(3 7)) for eight.
-template <typename Op, typename T, int distance = kLanes<T> / 2>
-NAGARE_INLINE T fold_lanes(Vec<T> v) {
-  if constexpr (distance == 0) return v[0];
-  else return fold_lanes<Op, T, distance / 2>(Op::apply(v, exchange_lanes<T, distance>(v)));
-}
-
 // At most kRowBlock elements: four vector accumulators, each of which sees at most kRowBlock / (4 · lanes) additions.
 template <typename Op, typename T>
 NAGARE_NOINLINE T fold_block(const T* x, int64_t n) {

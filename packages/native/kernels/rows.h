@@ -4,6 +4,7 @@
 #include "blocking.h"
 #include "elementary.h"
 #include "reduce_fold.h"
+#include "row_maximum.h"
 #include "stream.h"
 #include "tile_loops.h"
 
@@ -51,26 +52,6 @@ NAGARE_INLINE T sum_row(int64_t n, const Value& value) {
     b += first_lanes<T>(value(i, n - i), n - i, Vec<T>{});
   }
   return fold_lanes<Sum<T>, T>((a + b) + (c + d));
-}
-
-// The largest element; any of them where some are NaN.
-template <typename T>
-struct Greater {
-  static NAGARE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) { return greater(a, b); }
-};
-template <typename T>
-NAGARE_INLINE T row_maximum(const T* x, int64_t n) {
-  constexpr int64_t lanes = kLanes<T>;
-  if (n < lanes) return fold_lanes<Greater<T>, T>(first_lanes<T>(load_part<T, lanes>(x, n), n, splat(x[0])));
-  // The last vector may overlap the one before it.
-  Vec<T> a = load(x), b = load(x + n - lanes);
-  int64_t i = lanes;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    a = greater(a, load(x + i));
-    b = greater(b, load(x + i + lanes));
-  }
-  if (i + lanes <= n) a = greater(a, load(x + i));
-  return fold_lanes<Greater<T>, T>(greater(a, b));
 }
 
 // Rows that are written past the caches are made in a buffer of this size first.
