@@ -85,7 +85,7 @@ bool functions_are_right(Register register_, T tolerance) {
                 {ScalarOp::sqrt, 2, T(1.4142135623730951)},   {ScalarOp::floor, T(-1.5), -2},
                 {ScalarOp::ceil, T(-1.5), -1},                {ScalarOp::round, T(2.5), 2}};
   for (const auto& [op, x, y] : values) {
-    const TileFunction function = kernels.findTileFunction(op, register_, 0);
+    const TileFunction function = kernels.findTileFunction(op, register_, 0, false);
     if (!function) return false;
     // Whole vectors and a rest.
     constexpr int64_t count = 19;

@@ -240,18 +240,12 @@ class Planner {
     }
   }
 
-  // A condition is bool; what it selects says which registers are read.
-  Register computed(const PlannedInstruction& t) { return register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype); }
-
-  TileFunction function_of(const PlannedInstruction& t, int scalars) {
-    if (t.hasProduct) return kernels_.findProductThen(t.kind, computed(t), scalars);
-    if (t.op == ScalarOp::convert) return kernels_.findConversion(value(t.values[0]).dtype, value(t.result).dtype);
-    return kernels_.findTileFunction(t.op, computed(t), scalars);
-  }
-
-  TileFunction streamed_function_of(const PlannedInstruction& t, int scalars) {
-    if (t.hasProduct) return kernels_.findStreamedProductThen(t.kind, computed(t), scalars);
-    return kernels_.findStreamed(t.op, computed(t), scalars);
+  TileFunction function_of(const PlannedInstruction& t, int scalars, bool streams) {
+    // A condition is bool; what it selects says which registers are read.
+    const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
+    if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars, streams);
+    if (t.op != ScalarOp::convert) return kernels_.findTileFunction(t.op, computed, scalars, streams);
+    return streams ? nullptr : kernels_.findConversion(value(t.values[0]).dtype, value(t.result).dtype);
   }
 
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
@@ -274,8 +268,8 @@ class Planner {
       slots[k] = operand.slot;
       if (result.level == eachTile && operand.level < eachTile) scalars |= 1 << k;
     }
-    const TileFunction function = function_of(t, scalars);
-    if (streams_ && is_alone()) streamed = streamed_function_of(t, scalars);
+    const TileFunction function = function_of(t, scalars, false);
+    if (streams_ && is_alone()) streamed = function_of(t, scalars, true);
     if (!function) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");
     if (result.level < eachTile) {
       result.slot = registers_.add(64);

@@ -132,13 +132,11 @@ struct TileMember {
 namespace NAGARE_ISA {
 
 // The function for an operation over registers of class `r`; bit i of `scalars` says that operand i is one element for the whole tile.
-// Null when there is none (such as sin of integers).
-TileFunction find_tile_function(ScalarOp op, Register r, int scalars);
+// If `streams`, its results go past the caches. Null when there is none (such as sin of integers, or, streamed, what is not a few
+// instructions on floats).
+TileFunction find_tile_function(ScalarOp op, Register r, int scalars, bool streams);
 // A product and what takes it, of floats, in one pass over the tile; null for integers. Only b and c may be scalars.
-TileFunction find_product_then(ProductThen kind, Register r, int scalars);
-// The same for results that go past the caches, where memory takes longer than the operation; null for others.
-TileFunction find_streamed(ScalarOp op, Register r, int scalars);
-TileFunction find_streamed_product_then(ProductThen kind, Register r, int scalars);
+TileFunction find_product_then(ProductThen kind, Register r, int scalars, bool streams);
 // Conversion between registers that hold dtypes: floats to integers saturate, NaN becomes 0, integers wrap, bool is ≠ 0.
 TileFunction find_conversion(DType from, DType to);
 // Brings an int32 register back into the range of int8 or uint8 after arithmetic.

@@ -112,10 +112,8 @@ struct Kernels {
                             const float* logSums, const float* dy, float* dq, float* dk, float* dv, const Parallel&, void* scratch);
   size_t (*attentionGradientScratchBytes)(const AttentionParams&, int threads);
 
-  TileFunction (*findTileFunction)(ScalarOp, Register, int scalars);
-  TileFunction (*findProductThen)(ProductThen, Register, int scalars);
-  TileFunction (*findStreamed)(ScalarOp, Register, int scalars);
-  TileFunction (*findStreamedProductThen)(ProductThen, Register, int scalars);
+  TileFunction (*findTileFunction)(ScalarOp, Register, int scalars, bool streams);
+  TileFunction (*findProductThen)(ProductThen, Register, int scalars, bool streams);
   TileFunction (*findConversion)(DType from, DType to);
   TileFunction (*findWrap)(DType);
   TileFunction (*findLoad)(DType);

@@ -47,7 +47,7 @@ template <I32 (*f)(F32)>
 struct Conversion {
   template <typename>
   using Result = int32_t;
-  static constexpr bool paired = false, cheap = false, streams = false;
+  static constexpr bool paired = false, cheap = false;
   template <typename>
   static NAGARE_INLINE I32 apply(F32 x) {
     return f(x);
@@ -93,13 +93,13 @@ TileFunction from_float(DType to) {
     case DType::bfloat16:
       return map_tile<float, Float, round_bfloat16<Float>>;
     case DType::int8:
-      if constexpr (single) return unary_tile<Conversion<vector_to_int8>, float>;
+      if constexpr (single) return unary_tile<Conversion<vector_to_int8>, float, false>;
       else return map_tile<int32_t, double, f64_to_int8>;
     case DType::uint8:
-      if constexpr (single) return unary_tile<Conversion<vector_to_uint8>, float>;
+      if constexpr (single) return unary_tile<Conversion<vector_to_uint8>, float, false>;
       else return map_tile<int32_t, double, f64_to_uint8>;
     case DType::int32:
-      if constexpr (single) return unary_tile<Conversion<vector_to_int32>, float>;
+      if constexpr (single) return unary_tile<Conversion<vector_to_int32>, float, false>;
       else return map_tile<int32_t, double, f64_to_int32>;
     case DType::int64:
       if constexpr (single) return map_tile<int64_t, float, f32_to_int64>;

@@ -44,7 +44,7 @@ NAGARE_INLINE void make_elements(R* y, int64_t n, const Whole& whole, const Part
   if (i < n) store_part<R, N>(y + i, part(i, n - i), n - i);
 }
 
-template <typename Op, typename T>
+template <typename Op, typename T, bool streams>
 void unary_tile(void* d, const void* a, const void*, const void*, int64_t n) {
   using R = typename Op::template Result<T>;
   constexpr int N = kLanes<T>;
@@ -59,7 +59,7 @@ void unary_tile(void* d, const void* a, const void*, const void*, int64_t n) {
     }
   }
   x += first;
-  make_elements<N, Op::cheap, Op::streams>(
+  make_elements<N, Op::cheap, streams>(
       y + first, n - first, [&](int64_t i) __attribute__((always_inline)) { return Op::template apply<T>(load<T, N>(x + i)); },
       [&](int64_t i, int64_t count) __attribute__((always_inline)) { return Op::template apply<T>(load_part<T, N>(x + i, count)); });
 }
@@ -82,13 +82,13 @@ struct Operand {
   }
 };
 
-template <typename Op, typename T, bool scalarA, bool scalarB>
+template <typename Op, typename T, bool streams, bool scalarA, bool scalarB>
 void binary_tile(void* d, const void* a, const void* b, const void*, int64_t n) {
   using R = typename Op::template Result<T>;
   constexpr int N = kLanes<T>;
   const Operand<T, N, scalarA> p(a);
   const Operand<T, N, scalarB> q(b);
-  make_elements<N, Op::cheap, Op::streams>(
+  make_elements<N, Op::cheap, streams>(
       static_cast<R*>(d), n, [&](int64_t i) __attribute__((always_inline)) { return Op::template apply<T>(p.at(i), q.at(i)); },
       [&](int64_t i, int64_t count) __attribute__((always_inline)) { return Op::template apply<T>(p.part(i, count), q.part(i, count)); });
 }

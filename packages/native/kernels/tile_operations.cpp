@@ -6,53 +6,64 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
+// Whether there is a loop of the operation over T whose results go past the caches.
 template <typename Op, typename T>
-TileFunction unary_of() {
-  if constexpr (Op::template available<T>) return unary_tile<Op, T>;
-  else return nullptr;
-}
-template <typename Op>
-TileFunction unary_for(Register r) {
-  switch (r) {
-    case Register::f32:
-      return unary_of<Op, float>();
-    case Register::f64:
-      return unary_of<Op, double>();
-    case Register::i32:
-      return unary_of<Op, int32_t>();
-    case Register::i64:
-      return unary_of<Op, int64_t>();
-  }
-  return nullptr;
-}
+constexpr bool kMayStream = Op::quick && kIsFloat<typename Op::template Result<T>>;
 
 template <typename Op, typename T>
-TileFunction binary_of(int scalars) {
+TileFunction unary_of(bool streams) {
   if constexpr (Op::template available<T>) {
-    if (scalars == 1) return binary_tile<Op, T, true, false>;
-    if (scalars == 2) return binary_tile<Op, T, false, true>;
-    return binary_tile<Op, T, false, false>;
-  } else {
-    return nullptr;
+    if (!streams) return unary_tile<Op, T, false>;
+    if constexpr (kMayStream<Op, T>) return unary_tile<Op, T, true>;
   }
+  return nullptr;
 }
 template <typename Op>
-TileFunction binary_for(Register r, int scalars) {
+TileFunction unary_for(Register r, bool streams) {
   switch (r) {
     case Register::f32:
-      return binary_of<Op, float>(scalars);
+      return unary_of<Op, float>(streams);
     case Register::f64:
-      return binary_of<Op, double>(scalars);
+      return unary_of<Op, double>(streams);
     case Register::i32:
-      return binary_of<Op, int32_t>(scalars);
+      return unary_of<Op, int32_t>(streams);
     case Register::i64:
-      return binary_of<Op, int64_t>(scalars);
+      return unary_of<Op, int64_t>(streams);
   }
   return nullptr;
 }
 
-template <typename T, bool streams = false>
-TileFunction select_of(int scalars) {
+template <typename Op, typename T, bool streams>
+TileFunction binary_with(int scalars) {
+  if (scalars == 1) return binary_tile<Op, T, streams, true, false>;
+  if (scalars == 2) return binary_tile<Op, T, streams, false, true>;
+  return binary_tile<Op, T, streams, false, false>;
+}
+template <typename Op, typename T>
+TileFunction binary_of(int scalars, bool streams) {
+  if constexpr (Op::template available<T>) {
+    if (!streams) return binary_with<Op, T, false>(scalars);
+    if constexpr (kMayStream<Op, T>) return binary_with<Op, T, true>(scalars);
+  }
+  return nullptr;
+}
+template <typename Op>
+TileFunction binary_for(Register r, int scalars, bool streams) {
+  switch (r) {
+    case Register::f32:
+      return binary_of<Op, float>(scalars, streams);
+    case Register::f64:
+      return binary_of<Op, double>(scalars, streams);
+    case Register::i32:
+      return binary_of<Op, int32_t>(scalars, streams);
+    case Register::i64:
+      return binary_of<Op, int64_t>(scalars, streams);
+  }
+  return nullptr;
+}
+
+template <typename T, bool streams>
+TileFunction select_with(int scalars) {
   switch (scalars) {
     case 1:
       return select_tile<T, streams, true, false, false>;
@@ -70,16 +81,22 @@ TileFunction select_of(int scalars) {
       return select_tile<T, streams, false, false, false>;
   }
 }
-TileFunction select_for(Register r, int scalars) {
+template <typename T>
+TileFunction select_of(int scalars, bool streams) {
+  if (!streams) return select_with<T, false>(scalars);
+  if constexpr (kIsFloat<T>) return select_with<T, true>(scalars);
+  return nullptr;
+}
+TileFunction select_for(Register r, int scalars, bool streams) {
   switch (r) {
     case Register::f32:
-      return select_of<float>(scalars);
+      return select_of<float>(scalars, streams);
     case Register::f64:
-      return select_of<double>(scalars);
+      return select_of<double>(scalars, streams);
     case Register::i32:
-      return select_of<int32_t>(scalars);
+      return select_of<int32_t>(scalars, streams);
     case Register::i64:
-      return select_of<int64_t>(scalars);
+      return select_of<int64_t>(scalars, streams);
   }
   return nullptr;
 }
@@ -97,7 +114,7 @@ TileFunction product_then_of(int scalars) {
       return product_then_tile<T, kind, streams, false, false>;
   }
 }
-template <typename T, bool streams = false>
+template <typename T, bool streams>
 TileFunction product_then_for(ProductThen kind, int scalars) {
   switch (kind) {
     case ProductThen::plus:
@@ -114,81 +131,59 @@ TileFunction product_then_for(ProductThen kind, int scalars) {
 
 }  // namespace
 
-TileFunction find_product_then(ProductThen kind, Register r, int scalars) {
-  if (r == Register::f32) return product_then_for<float>(kind, scalars);
-  return r == Register::f64 ? product_then_for<double>(kind, scalars) : nullptr;
+TileFunction find_product_then(ProductThen kind, Register r, int scalars, bool streams) {
+  if (r == Register::f32) return streams ? product_then_for<float, true>(kind, scalars) : product_then_for<float, false>(kind, scalars);
+  if (r == Register::f64) return streams ? product_then_for<double, true>(kind, scalars) : product_then_for<double, false>(kind, scalars);
+  return nullptr;
 }
 
-TileFunction find_tile_function(ScalarOp op, Register r, int scalars) {
+TileFunction find_tile_function(ScalarOp op, Register r, int scalars, bool streams) {
   switch (op) {
     // clang-format off
-    case ScalarOp::neg: return unary_for<Neg>(r);
-    case ScalarOp::abs: return unary_for<Abs>(r);
-    case ScalarOp::sign: return unary_for<Sign>(r);
-    case ScalarOp::exp: return unary_for<Exp>(r);
-    case ScalarOp::expm1: return unary_for<Expm1>(r);
-    case ScalarOp::log: return unary_for<Log>(r);
-    case ScalarOp::log1p: return unary_for<Log1p>(r);
-    case ScalarOp::sqrt: return unary_for<Sqrt>(r);
-    case ScalarOp::rsqrt: return unary_for<Rsqrt>(r);
-    case ScalarOp::sin: return unary_for<Sin>(r);
-    case ScalarOp::cos: return unary_for<Cos>(r);
-    case ScalarOp::tanh: return unary_for<Tanh>(r);
-    case ScalarOp::sigmoid: return unary_for<Sigmoid>(r);
-    case ScalarOp::erf: return unary_for<Erf>(r);
-    case ScalarOp::floor: return unary_for<Floor>(r);
-    case ScalarOp::ceil: return unary_for<Ceil>(r);
-    case ScalarOp::round: return unary_for<Round>(r);
-    case ScalarOp::isNan: return unary_for<IsNan>(r);
-    case ScalarOp::logicalNot: return unary_for<LogicalNot>(r);
-    case ScalarOp::add: return binary_for<Add>(r, scalars);
-    case ScalarOp::sub: return binary_for<Sub>(r, scalars);
-    case ScalarOp::mul: return binary_for<Mul>(r, scalars);
-    case ScalarOp::div: return binary_for<Div>(r, scalars);
-    case ScalarOp::pow: return binary_for<Pow>(r, scalars);
-    case ScalarOp::maximum: return binary_for<Maximum>(r, scalars);
-    case ScalarOp::minimum: return binary_for<Minimum>(r, scalars);
-    case ScalarOp::remainder: return binary_for<Remainder>(r, scalars);
-    case ScalarOp::shiftRightLogical: return binary_for<ShiftRightLogical>(r, scalars);
-    case ScalarOp::bitwiseAnd: return binary_for<BitwiseAnd>(r, scalars);
-    case ScalarOp::bitwiseXor: return binary_for<BitwiseXor>(r, scalars);
-    case ScalarOp::equal: return binary_for<Equal>(r, scalars);
-    case ScalarOp::notEqual: return binary_for<NotEqual>(r, scalars);
-    case ScalarOp::less: return binary_for<Less>(r, scalars);
-    case ScalarOp::lessEqual: return binary_for<LessEqual>(r, scalars);
-    case ScalarOp::greater: return binary_for<Greater>(r, scalars);
-    case ScalarOp::greaterEqual: return binary_for<GreaterEqual>(r, scalars);
-    case ScalarOp::logicalAnd: return binary_for<LogicalAnd>(r, scalars);
-    case ScalarOp::logicalOr: return binary_for<LogicalOr>(r, scalars);
-    case ScalarOp::select: return select_for(r, scalars);
+    case ScalarOp::neg: return unary_for<Neg>(r, streams);
+    case ScalarOp::abs: return unary_for<Abs>(r, streams);
+    case ScalarOp::sign: return unary_for<Sign>(r, streams);
+    case ScalarOp::exp: return unary_for<Exp>(r, streams);
+    case ScalarOp::expm1: return unary_for<Expm1>(r, streams);
+    case ScalarOp::log: return unary_for<Log>(r, streams);
+    case ScalarOp::log1p: return unary_for<Log1p>(r, streams);
+    case ScalarOp::sqrt: return unary_for<Sqrt>(r, streams);
+    case ScalarOp::rsqrt: return unary_for<Rsqrt>(r, streams);
+    case ScalarOp::sin: return unary_for<Sin>(r, streams);
+    case ScalarOp::cos: return unary_for<Cos>(r, streams);
+    case ScalarOp::tanh: return unary_for<Tanh>(r, streams);
+    case ScalarOp::sigmoid: return unary_for<Sigmoid>(r, streams);
+    case ScalarOp::erf: return unary_for<Erf>(r, streams);
+    case ScalarOp::floor: return unary_for<Floor>(r, streams);
+    case ScalarOp::ceil: return unary_for<Ceil>(r, streams);
+    case ScalarOp::round: return unary_for<Round>(r, streams);
+    case ScalarOp::isNan: return unary_for<IsNan>(r, streams);
+    case ScalarOp::logicalNot: return unary_for<LogicalNot>(r, streams);
+    case ScalarOp::add: return binary_for<Add>(r, scalars, streams);
+    case ScalarOp::sub: return binary_for<Sub>(r, scalars, streams);
+    case ScalarOp::mul: return binary_for<Mul>(r, scalars, streams);
+    case ScalarOp::div: return binary_for<Div>(r, scalars, streams);
+    case ScalarOp::pow: return binary_for<Pow>(r, scalars, streams);
+    case ScalarOp::maximum: return binary_for<Maximum>(r, scalars, streams);
+    case ScalarOp::minimum: return binary_for<Minimum>(r, scalars, streams);
+    case ScalarOp::remainder: return binary_for<Remainder>(r, scalars, streams);
+    case ScalarOp::shiftRightLogical: return binary_for<ShiftRightLogical>(r, scalars, streams);
+    case ScalarOp::bitwiseAnd: return binary_for<BitwiseAnd>(r, scalars, streams);
+    case ScalarOp::bitwiseXor: return binary_for<BitwiseXor>(r, scalars, streams);
+    case ScalarOp::equal: return binary_for<Equal>(r, scalars, streams);
+    case ScalarOp::notEqual: return binary_for<NotEqual>(r, scalars, streams);
+    case ScalarOp::less: return binary_for<Less>(r, scalars, streams);
+    case ScalarOp::lessEqual: return binary_for<LessEqual>(r, scalars, streams);
+    case ScalarOp::greater: return binary_for<Greater>(r, scalars, streams);
+    case ScalarOp::greaterEqual: return binary_for<GreaterEqual>(r, scalars, streams);
+    case ScalarOp::logicalAnd: return binary_for<LogicalAnd>(r, scalars, streams);
+    case ScalarOp::logicalOr: return binary_for<LogicalOr>(r, scalars, streams);
+    case ScalarOp::select: return select_for(r, scalars, streams);
     case ScalarOp::convert:
     case ScalarOp::count: return nullptr;
     // clang-format on
   }
   return nullptr;
-}
-
-TileFunction find_streamed_product_then(ProductThen kind, Register r, int scalars) {
-  if (r == Register::f32) return product_then_for<float, true>(kind, scalars);
-  return r == Register::f64 ? product_then_for<double, true>(kind, scalars) : nullptr;
-}
-
-TileFunction find_streamed(ScalarOp op, Register r, int scalars) {
-  switch (op) {
-    // clang-format off
-    case ScalarOp::neg: return unary_for<Streamed<Neg>>(r);
-    case ScalarOp::abs: return unary_for<Streamed<Abs>>(r);
-    case ScalarOp::sqrt: return unary_for<Streamed<Sqrt>>(r);
-    case ScalarOp::add: return binary_for<Streamed<Add>>(r, scalars);
-    case ScalarOp::sub: return binary_for<Streamed<Sub>>(r, scalars);
-    case ScalarOp::mul: return binary_for<Streamed<Mul>>(r, scalars);
-    case ScalarOp::div: return binary_for<Streamed<Div>>(r, scalars);
-    case ScalarOp::maximum: return binary_for<Streamed<Maximum>>(r, scalars);
-    case ScalarOp::minimum: return binary_for<Streamed<Minimum>>(r, scalars);
-    case ScalarOp::select: return r == Register::f32 ? select_of<float, true>(scalars) : nullptr;
-    default: return nullptr;
-    // clang-format on
-  }
 }
 
 }  // namespace nagare::NAGARE_ISA

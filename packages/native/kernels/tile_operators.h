@@ -50,11 +50,11 @@ struct ForIntegers {
   static constexpr bool available = !kIsFloat<T>;
 };
 
-// `cheap`: a few instructions for a vector. `paired`: so many that two vectors of float32 are computed side by side. `streams`: results go
-// past the caches.
+// `cheap`: a few instructions for a vector. `paired`: so many that two vectors of float32 are computed side by side. `quick`: floats are
+// computed faster than memory takes them, so that results may go straight past the caches.
 #define NAGARE_UNARY(Name, Types, Kind, expression)                       \
   struct Name : Types, Kind {                                             \
-    static constexpr bool cheap = false, paired = false, streams = false; \
+    static constexpr bool cheap = false, paired = false, quick = true;    \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> x) {                           \
       expression                                                          \
@@ -62,7 +62,7 @@ struct ForIntegers {
   };
 #define NAGARE_LONG_UNARY(Name, expression)                               \
   struct Name : ForFloats, SameResult {                                   \
-    static constexpr bool cheap = false, paired = true, streams = false;  \
+    static constexpr bool cheap = false, paired = true, quick = false;    \
     template <typename T, typename V>                                     \
     static NAGARE_INLINE auto apply(V x) {                                \
       return expression;                                                  \
@@ -70,16 +70,16 @@ struct ForIntegers {
   };
 #define NAGARE_BINARY(Name, Types, Kind, expression)                      \
   struct Name : Types, Kind {                                             \
-    static constexpr bool cheap = true, streams = false;                  \
+    static constexpr bool cheap = true, quick = true;                     \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> a, Vec<T> b) {                 \
       expression                                                          \
     }                                                                     \
   };
 
-#define NAGARE_COSTLY_BINARY(Name, Types, Kind, expression)               \
+#define NAGARE_COSTLY_BINARY(Name, Types, Kind, isQuick, expression)      \
   struct Name : Types, Kind {                                             \
-    static constexpr bool cheap = false, streams = false;                 \
+    static constexpr bool cheap = false, quick = isQuick;                 \
     template <typename T>                                                 \
     static NAGARE_INLINE auto apply(Vec<T> a, Vec<T> b) {                 \
       expression                                                          \
@@ -135,7 +135,7 @@ NAGARE_INLINE T integer_quotient(T a, T b) {
   if (b == -1) return static_cast<T>(-static_cast<typename UnsignedOf<T>::type>(a));
   return a / b;
 }
-NAGARE_COSTLY_BINARY(Div, ForAll, SameResult, {
+NAGARE_COSTLY_BINARY(Div, ForAll, SameResult, true, {
   if constexpr (kIsFloat<T>) {
     return a / b;
   } else {
@@ -183,7 +183,7 @@ inline NAGARE_NOINLINE double exact_remainder(double a, double b) {
   return rest;
 }
 
-NAGARE_COSTLY_BINARY(Remainder, ForAll, SameResult, {
+NAGARE_COSTLY_BINARY(Remainder, ForAll, SameResult, false, {
   Vec<T> y{};
   for (int i = 0; i < kLanes<T>; i++) {
     if constexpr (kIsFloat<T>) {
@@ -208,7 +208,7 @@ NAGARE_INLINE T integer_power(T base, T exponent) {
   }
   return static_cast<T>(result);
 }
-NAGARE_COSTLY_BINARY(Pow, ForAll, SameResult, {
+NAGARE_COSTLY_BINARY(Pow, ForAll, SameResult, false, {
   if constexpr (kIsFloat<T>) {
     return pow(a, b);
   } else {
@@ -243,14 +243,6 @@ NAGARE_BINARY(Greater, ForAll, BoolResult, { return truth<kLanes<T>>(a > b); })
 NAGARE_BINARY(GreaterEqual, ForAll, BoolResult, { return truth<kLanes<T>>(a >= b); })
 NAGARE_BINARY(LogicalAnd, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) & (b != 0)); })
 NAGARE_BINARY(LogicalOr, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) | (b != 0)); })
-
-// Of floats, past the caches.
-template <typename Op>
-struct Streamed : Op {
-  static constexpr bool streams = true;
-  template <typename T>
-  static constexpr bool available = kIsFloat<T>;
-};
 
 #undef NAGARE_UNARY
 #undef NAGARE_LONG_UNARY
