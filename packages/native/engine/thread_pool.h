@@ -13,7 +13,8 @@
 namespace nagare {
 
 // Runs one job at a time over the caller and threads − 1 workers. Workers that find nothing to do spin for some tens of microseconds,
-// because the next kernel of a program follows soon, and then sleep: an idle process uses no processor time.
+// because the next kernel of a program follows soon, yield their core for some hundreds, and then sleep: an idle process uses no processor
+// time.
 // `run` may be called by one thread at a time (the engine's turn guarantees it).
 class ThreadPool {
  public:
