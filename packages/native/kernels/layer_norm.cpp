@@ -27,29 +27,30 @@ template <typename T>
 void layer_norm(const LayerNormParams& p, const T* x, const T* scale, const T* offset, T* y, T* means, T* inverses,
                 const Parallel& parallel) {
   const int64_t n = p.n;
-  const T share = T(1) / static_cast<T>(n);
-  make_rows(y, 1, p.rows, n, kRowGroup, parallel, [&](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  const T share = T(1) / static_cast<T>(n), epsilon = static_cast<T>(p.epsilon);
+  make_rows(y, 1, p.rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count,
+                                                                RowGroup<T> group) __attribute__((always_inline)) {
     T *const mean = means + first, *const inverse = inverses + first;
     const T *const from = x + first * n, *const next = from + count * n;
     for (int64_t r = 0; r < count; r++) {
       mean[r] = sum_row<T>(n, [&](int64_t i, int64_t some) { return load_some(from + r * n + i, some); }) * share;
     }
     for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
+      const T *const row = from + r * n, *const ahead = next + r * n;
       const T middle = mean[r];
-      const T variance = sum_row<T>(n, [&](int64_t i, int64_t some) {
-                           __builtin_prefetch(next + row + i);
-                           const Vec<T> centered = load_some(from + row + i, some) - middle;
+      const T variance = sum_row<T>(n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+                           __builtin_prefetch(ahead + i);
+                           const Vec<T> centered = load_some(row + i, some) - middle;
                            return centered * centered;
                          }) * share;
-      inverse[r] = T(1) / sqrt(splat(variance + static_cast<T>(p.epsilon)))[0];
+      inverse[r] = T(1) / sqrt(splat(variance + epsilon))[0];
     }
     for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
+      const T* const row = from + r * n;
       const T middle = mean[r], factor = inverse[r];
-      for_vectors<T>(n, [&](int64_t i, int64_t some) {
-        const Vec<T> normal = (load_some(from + row + i, some) - middle) * factor;
-        store_some<T>(to + row + i, normal * load_some(scale + i, some) + load_some(offset + i, some), some);
+      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+        const Vec<T> normal = (load_some(row + i, some) - middle) * factor;
+        return normal * load_some(scale + i, some) + load_some(offset + i, some);
       });
     }
   });

@@ -67,7 +67,9 @@ NAGARE_INLINE void for_narrow_blocks(int64_t count, const Body& body) {
 // make(columns, result) for all rows of x: both are of `n` columns.
 template <typename T, typename Make>
 void make_narrow_rows(const T* x, T* y, int64_t rows, int64_t n, const Parallel& parallel, const Make& make) {
-  make_rows(y, 1, rows, n, kNarrowGroup<T>, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  make_rows(y, 1, rows, n, kNarrowGroup<T>, false, parallel, [=](int64_t first, int64_t count,
+                                                                RowGroup<T> group) __attribute__((always_inline)) {
+    T* const to = group.to;
     const T* const from = x + first * n;
     NarrowBlock<T> columns;
     for_narrow_blocks<T>(count, [&](int64_t r, int64_t some) __attribute__((always_inline)) {
@@ -81,7 +83,9 @@ void make_narrow_rows(const T* x, T* y, int64_t rows, int64_t n, const Parallel&
 // The same with two operands.
 template <typename T, typename Make>
 void make_narrow_rows(const T* a, const T* b, T* y, int64_t rows, int64_t n, const Parallel& parallel, const Make& make) {
-  make_rows(y, 2, rows, n, kNarrowGroup<T>, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  make_rows(y, 2, rows, n, kNarrowGroup<T>, false, parallel, [=](int64_t first, int64_t count,
+                                                                RowGroup<T> group) __attribute__((always_inline)) {
+    T* const to = group.to;
     NarrowBlock<T> left, right;
     for_narrow_blocks<T>(count, [&](int64_t r, int64_t some) __attribute__((always_inline)) {
       load_columns(a + (first + r) * n, n, some, (count - r) * n, left);

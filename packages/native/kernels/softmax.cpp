@@ -81,22 +81,25 @@ void softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& para
   };
   if (params.inner > 1) return make_columns(x, y, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(x, y, rows, n, parallel, make);
-  make_rows(y, 1, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  make_rows(y, 1, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
     T largest[kRowGroup], factor[kRowGroup];
     const T *const from = x + first * n, *const next = from + count * n;
     for (int64_t r = 0; r < count; r++) largest[r] = row_maximum(from + r * n, n);
     for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
-      factor[r] = T(1) / sum_row<T>(n, [&](int64_t i, int64_t some) __attribute__((always_inline)) {
-        __builtin_prefetch(next + row + i);
-        const Vec<T> e = exp_nonpositive(load_some(from + row + i, some) - largest[r]);
-        store_some(to + row + i, e, some);
+      const T *const row = from + r * n, *const ahead = next + r * n;
+      T* const to = group.to + r * n;
+      const T most = largest[r];
+      factor[r] = T(1) / sum_row<T>(n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+        __builtin_prefetch(ahead + i);
+        const Vec<T> e = exp_nonpositive(load_some(row + i, some) - most);
+        store_some(to + i, e, some);
         return e;
       });
     }
     for (int64_t r = 0; r < count; r++) {
-      T* const p = to + r * n;
-      for_vectors<T>(n, [&](int64_t i, int64_t some) { store_some<T>(p + i, load_some(p + i, some) * factor[r], some); });
+      const T* const row = group.to + r * n;
+      const T by = factor[r];
+      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) { return load_some(row + i, some) * by; });
     }
   });
 }
@@ -110,7 +113,7 @@ void softmax_gradient(const SoftmaxParams& params, const T* y, const T* dy, T* d
   };
   if (params.inner > 1) return make_columns(y, dy, dx, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(y, dy, dx, rows, n, parallel, make);
-  make_rows(dx, 2, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  make_rows(dx, 2, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
     T mean[kRowGroup];
     const T *const p = y + first * n, *const g = dy + first * n;
     for (int64_t r = 0; r < count; r++) {
@@ -119,8 +122,9 @@ void softmax_gradient(const SoftmaxParams& params, const T* y, const T* dy, T* d
     }
     for (int64_t r = 0; r < count; r++) {
       const int64_t row = r * n;
-      for_vectors<T>(n, [&](int64_t i, int64_t some) {
-        store_some<T>(to + row + i, load_some(p + row + i, some) * (load_some(g + row + i, some) - mean[r]), some);
+      const T middle = mean[r];
+      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+        return load_some(p + row + i, some) * (load_some(g + row + i, some) - middle);
       });
     }
   });
@@ -137,20 +141,24 @@ void log_softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& 
   };
   if (params.inner > 1) return make_columns(x, y, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(x, y, rows, n, parallel, make);
-  make_rows(y, 1, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  make_rows(y, 1, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
     T largest[kRowGroup], normalizer[kRowGroup];
-    const T* const from = x + first * n;
+    const T *const from = x + first * n, *const next = from + count * n;
     for (int64_t r = 0; r < count; r++) largest[r] = row_maximum(from + r * n, n);
     for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
-      normalizer[r] = log(splat(sum_row<T>(
-          n, [&](int64_t i, int64_t some) { return exp_nonpositive(load_some(from + row + i, some) - largest[r]); })))[0];
+      const T *const row = from + r * n, *const ahead = next + r * n;
+      const T most = largest[r];
+      normalizer[r] = log(splat(sum_row<T>(n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+        __builtin_prefetch(ahead + i);
+        return exp_nonpositive(load_some(row + i, some) - most);
+      })))[0];
     }
     // x − max first: where max is far from 0, their sum has lost the digits that the logarithm is about.
     for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
-      for_vectors<T>(n, [&](int64_t i, int64_t some) {
-        store_some<T>(to + row + i, (load_some(from + row + i, some) - largest[r]) - normalizer[r], some);
+      const T* const row = from + r * n;
+      const T most = largest[r], rest = normalizer[r];
+      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+        return (load_some(row + i, some) - most) - rest;
       });
     }
   });
@@ -165,7 +173,7 @@ void log_softmax_gradient(const SoftmaxParams& params, const T* y, const T* dy, 
   };
   if (params.inner > 1) return make_columns(y, dy, dx, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(y, dy, dx, rows, n, parallel, make);
-  make_rows(dx, 2, rows, n, kRowGroup, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
+  make_rows(dx, 2, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
     T sum[kRowGroup];
     const T *const p = y + first * n, *const g = dy + first * n;
     for (int64_t r = 0; r < count; r++) {
@@ -174,8 +182,9 @@ void log_softmax_gradient(const SoftmaxParams& params, const T* y, const T* dy, 
     }
     for (int64_t r = 0; r < count; r++) {
       const int64_t row = r * n;
-      for_vectors<T>(n, [&](int64_t i, int64_t some) {
-        store_some<T>(to + row + i, load_some(g + row + i, some) - exp_nonpositive(load_some(p + row + i, some)) * sum[r], some);
+      const T total = sum[r];
+      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+        return load_some(g + row + i, some) - exp_nonpositive(load_some(p + row + i, some)) * total;
       });
     }
   });
