@@ -4,6 +4,7 @@
 
 #include "aligned.h"
 #include "reader.h"
+#include "tile_groups.h"
 #include "tile_registers.h"
 
 namespace nagare {
@@ -28,7 +29,7 @@ struct PlannedValue {
 };
 constexpr int32_t kStored = INT32_MAX;
 
-// An instruction of the chain, or a product together with what takes it.
+// An instruction of the chain, a product together with what takes it, or a whole group, of one operand.
 struct PlannedInstruction {
   ScalarOp op;
   bool hasProduct;
@@ -36,6 +37,8 @@ struct PlannedInstruction {
   int32_t arity;
   int32_t values[3];
   int32_t result;
+  const TileGroup* group = nullptr;
+  GroupMatch match{};
 };
 
 // The bits of a constant as an element of its register.
@@ -112,7 +115,8 @@ class Planner {
     }
     // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up. An addition
     // takes about as long as a byte.
-    const bool computes = shape_ == TileShape::wholeRows && cost_of(chain) >= bytes;
+    // In the loop of a group it does not.
+    const bool computes = shape_ == TileShape::wholeRows && cost_of(chain) >= bytes && !(is_alone() && planned_[0].group);
     beyondCaches = shape_ != TileShape::withinRows && bytes * elements >= kStreamBytes && !computes;
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
   }
@@ -193,25 +197,53 @@ class Planner {
       if (number < 0 || static_cast<size_t>(number) >= values_.size()) throw InvalidProgram("a store of a value that is not computed");
       value(number).uses++;
     }
-    join_products();
+    std::vector<bool> joined(planned_.size(), false);
+    join_groups(joined);
+    join_products(joined);
+    size_t kept = 0;
+    for (size_t i = 0; i < planned_.size(); i++) {
+      if (!joined[i]) planned_[kept++] = planned_[i];
+    }
+    planned_.resize(kept);
     for (size_t i = 0; i < planned_.size(); i++) {
       for (int32_t k = 0; k < planned_[i].arity; k++) value(planned_[i].values[k]).lastUse = static_cast<int32_t>(i);
     }
     for (const int32_t number : chain.stores) value(number).lastUse = kStored;
   }
 
+  // Operations that there is one loop for: values between them are neither stored nor loaded.
+  void join_groups(std::vector<bool>& joined) {
+    const auto find = [&](int32_t number) -> GroupOperation {
+      if (number < firstResult_ || value(number).level != eachTile || value(number).dtype != DType::float32) return {};
+      const PlannedInstruction& t = planned_[static_cast<size_t>(number - firstResult_)];
+      return {t.op, t.values, value(number).uses};
+    };
+    const GroupMatcher matcher(find, static_cast<int32_t>(chain.loads.size()), firstResult_);
+    const TileGroups known = kernels_.tileGroups();
+    for (PlannedInstruction& root : planned_) {
+      for (int32_t g = 0; g < known.count && !root.group; g++) {
+        GroupMatch match;
+        if (!matcher.extend(match, known.groups[g].nodes, root.result)) continue;
+        const PlannedValue& operand = value(match.operand);
+        if (operand.level != eachTile || operand.dtype != DType::float32) continue;
+        for (int32_t k = 1; k < match.operations; k++) joined[static_cast<size_t>(match.made[k] - firstResult_)] = true;
+        root = {root.op, false, ProductThen::plus, 1, {match.operand, -1, -1}, root.result, &known.groups[g], match};
+      }
+    }
+  }
+
   // A product that only one sum or product takes is computed with it: one pass over the tile less, and for sums one rounding.
-  void join_products() {
-    std::vector<bool> joined(planned_.size(), false);
+  void join_products(std::vector<bool>& joined) {
     for (PlannedInstruction& taker : planned_) {
       const bool takes = taker.op == ScalarOp::add || taker.op == ScalarOp::sub || taker.op == ScalarOp::mul;
       const PlannedValue& result = value(taker.result);
-      if (!takes || result.level != eachTile || !is_float(result.dtype)) continue;
+      if (!takes || taker.group || joined[static_cast<size_t>(taker.result - firstResult_)]) continue;
+      if (result.level != eachTile || !is_float(result.dtype)) continue;
       for (int32_t k = 0; k < 2; k++) {
         const int32_t made = taker.values[k] - firstResult_;
         if (made < 0 || value(taker.values[k]).uses != 1 || value(taker.values[k]).level != eachTile) continue;
         const PlannedInstruction& product = planned_[static_cast<size_t>(made)];
-        if (product.op != ScalarOp::mul || product.hasProduct) continue;
+        if (product.op != ScalarOp::mul || product.hasProduct || product.group) continue;
         const bool firstVaries = value(product.values[0]).level == eachTile;
         const int32_t a = product.values[firstVaries ? 0 : 1], b = product.values[firstVaries ? 1 : 0];
         joined[static_cast<size_t>(made)] = true;
@@ -223,11 +255,6 @@ class Planner {
         break;
       }
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < planned_.size(); i++) {
-      if (!joined[i]) planned_[kept++] = planned_[i];
-    }
-    planned_.resize(kept);
   }
 
   void place_operands() {
@@ -243,6 +270,7 @@ class Planner {
   TileFunction function_of(const PlannedInstruction& t, int scalars, bool streams) {
     // A condition is bool; what it selects says which registers are read.
     const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
+    if (t.group) return streams ? t.group->streamed : t.group->function;
     if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars, streams);
     if (t.op != ScalarOp::convert) return kernels_.findTileFunction(t.op, computed, scalars, streams);
     return streams ? nullptr : kernels_.findConversion(value(t.values[0]).dtype, value(t.result).dtype);
@@ -258,6 +286,22 @@ class Planner {
     return -1;
   }
 
+  // The slot of a group's constants, which stand one after another beside those of the chain.
+  int32_t group_constants(const GroupMatch& match) {
+    const int32_t slot = memory_slot();
+    const int32_t first = static_cast<int32_t>(chain.loads.size());
+    for (int32_t k = 0; k < kMaxGroupConstants && match.constants[k] >= 0; k++) {
+      TileLoad planned{};
+      planned.access = Access::uniform;
+      planned.dtype = DType::float32;
+      planned.operand = static_cast<int32_t>(loads.size());
+      planned.slot = k == 0 ? slot : memory_slot();
+      loads.push_back(planned);
+      constantBits.push_back(constant_bits(chain.constants[static_cast<size_t>(match.constants[k] - first)]));
+    }
+    return slot;
+  }
+
   void write(int32_t at) {
     const PlannedInstruction& t = planned_[static_cast<size_t>(at)];
     PlannedValue& result = value(t.result);
@@ -268,6 +312,7 @@ class Planner {
       slots[k] = operand.slot;
       if (result.level == eachTile && operand.level < eachTile) scalars |= 1 << k;
     }
+    if (t.group) slots[1] = group_constants(t.match);
     const TileFunction function = function_of(t, scalars, false);
     if (streams_ && is_alone()) streamed = function_of(t, scalars, true);
     if (!function) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");

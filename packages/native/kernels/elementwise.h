@@ -67,6 +67,24 @@ struct TileInstruction {
 // A product and what takes it: a·b + c, a·b − c, c − a·b, (a·b)·c.
 enum class ProductThen : int32_t { plus, minus, from, times };
 
+// A node of a tree of float32 operations that are computed together; its branches follow it.
+struct TileGroupNode {
+  static constexpr int32_t kOperation = -1, kOperand = -2;
+  ScalarOp op;
+  int32_t nodes;  // of the tree that begins here
+  int32_t leaf;   // the number of a constant; kOperand for the operand that varies, kOperation where `op` counts
+};
+constexpr int32_t kMaxGroupConstants = 4;
+// The functions take the operand as a and the constants, 8 bytes each, as b; the results of `streamed` go past the caches.
+struct TileGroup {
+  const TileGroupNode* nodes;
+  TileFunction function, streamed;
+};
+struct TileGroups {
+  const TileGroup* groups;
+  int32_t count;
+};
+
 // How an operand is found for a tile.
 enum class Access : int32_t {
   contiguous,  // in the order of the index space
@@ -137,6 +155,8 @@ namespace NAGARE_ISA {
 TileFunction find_tile_function(ScalarOp op, Register r, int scalars, bool streams);
 // A product and what takes it, of floats, in one pass over the tile; null for integers. Only b and c may be scalars.
 TileFunction find_product_then(ProductThen kind, Register r, int scalars, bool streams);
+// Trees of operations that there is one loop for.
+TileGroups tile_groups();
 // Conversion between registers that hold dtypes: floats to integers saturate, NaN becomes 0, integers wrap, bool is ≠ 0.
 TileFunction find_conversion(DType from, DType to);
 // Brings an int32 register back into the range of int8 or uint8 after arithmetic.

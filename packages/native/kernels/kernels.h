@@ -114,6 +114,7 @@ struct Kernels {
 
   TileFunction (*findTileFunction)(ScalarOp, Register, int scalars, bool streams);
   TileFunction (*findProductThen)(ProductThen, Register, int scalars, bool streams);
+  TileGroups (*tileGroups)();
   TileFunction (*findConversion)(DType from, DType to);
   TileFunction (*findWrap)(DType);
   TileFunction (*findLoad)(DType);
