@@ -75,8 +75,8 @@ struct Parts {
   Parts(const GemmParams& p, int threads) : rows(p.m), columns(p.n), down(1), across(1) {
     if (kVectorBytes < 64 || sizeof(T) > 4 || threads == 1 || p.packedB || reads_b_in_place<T>(p)) return;
     const int64_t least = (threads <= 4 ? kPartSizeOfFew : kPartSize) * threads;
-    // Whole rows where something is to be done to them, which then takes one call.
-    const bool byColumns = p.n >= 2 * least && (p.m < least || (p.n > p.m && !p.finish));
+    // Whole rows where something is to be done to them, which then takes one call, unless packing B twice weighs more.
+    const bool byColumns = p.n >= 2 * least && (p.m < least || p.n > (p.finish ? 4 : 1) * p.m);
     if (byColumns) {
       columns = round_up(divide_up(p.n, threads), kLanes<T>);
       across = divide_up(p.n, columns);
@@ -148,7 +148,7 @@ constexpr int64_t kTasksPerThread = kVectorBytes == 64 ? 2 : 8;
 
 // One thread alone packs each panel of B beside its first use, which finds it in L2. Where B is larger, its panels would come from memory,
 // which wants to be read along the rows.
-constexpr int64_t kPackedByPanelBytes = int64_t(4) << 20;
+constexpr int64_t kPackedByPanelBytes = int64_t(16) << 20;
 template <typename T>
 inline bool packs_by_panel(const GemmParams& p) {
   return kPacksWithFirstTile && p.k * p.n * static_cast<int64_t>(sizeof(T)) <= kPackedByPanelBytes;
