@@ -29,7 +29,7 @@ function finished(graph: Graph): Graph {
 const draw = (key: number, shape: readonly number[], dtype: DType): Tensor =>
   ng.random.normal(ng.random.key(key), shape).astype(dtype);
 
-/** Sizes of products of every kind: tiles, few rows and columns, stacks, sums in slices, and none. */
+/** Sizes of products of every kind: tiles, few rows and columns, many columns for their rows, stacks, sums in slices, and none. */
 const sizes: readonly (readonly [a: readonly number[], b: readonly number[]])[] = [
   [
     [70, 33],
@@ -38,6 +38,14 @@ const sizes: readonly (readonly [a: readonly number[], b: readonly number[]])[] 
   [
     [300, 40],
     [40, 700],
+  ],
+  [
+    [40, 33],
+    [33, 200],
+  ],
+  [
+    [40, 700],
+    [700, 208],
   ],
   [
     [1, 64],
