@@ -4,7 +4,7 @@
 
 #include "aligned.h"
 #include "reader.h"
-#include "tile_groups.h"
+#include "tile_joins.h"
 #include "tile_registers.h"
 
 namespace nagare {
@@ -16,30 +16,6 @@ constexpr int64_t kLongRow = 256;
 constexpr int64_t kElementsWithoutRegisters = 2048;
 // Work of one task, in elements times cost: some tens of microseconds.
 constexpr int64_t kTaskWork = 1 << 16;
-
-// How a value varies over the index space.
-enum Level { once, eachRow, eachTile };
-
-struct PlannedValue {
-  DType dtype;
-  Level level;
-  int32_t slot = -1;
-  int32_t uses = 0;
-  int32_t lastUse = -1;  // the last instruction that reads it, or kStored
-};
-constexpr int32_t kStored = INT32_MAX;
-
-// An instruction of the chain, a product together with what takes it, or a whole group, of one operand.
-struct PlannedInstruction {
-  ScalarOp op;
-  bool hasProduct;
-  ProductThen kind;
-  int32_t arity;
-  int32_t values[3];
-  int32_t result;
-  const TileGroup* group = nullptr;
-  GroupMatch match{};
-};
 
 // The bits of a constant as an element of its register.
 int64_t constant_bits(const ElementwiseChain::Constant& constant) {
@@ -113,9 +89,8 @@ class Planner {
     if (shape_ != TileShape::pieces) {
       for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
     }
-    // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up. An addition
-    // takes about as long as a byte.
-    // In the loop of a group it does not.
+    // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up, but in
+    // the loop of a group. An addition takes about as long as a byte.
     const bool computes = shape_ == TileShape::wholeRows && cost_of(chain) >= bytes && !(is_alone() && planned_[0].group);
     beyondCaches = shape_ != TileShape::withinRows && bytes * elements >= kStreamBytes && !computes;
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
@@ -154,15 +129,19 @@ class Planner {
 
   void plan_constants() {
     for (const auto& constant : chain.constants) {
-      TileLoad planned{};
-      planned.access = Access::uniform;
-      planned.dtype = register_dtype(constant.dtype);
-      planned.operand = static_cast<int32_t>(loads.size());
-      planned.slot = -1;
-      constantBits.push_back(constant_bits(constant));
-      loads.push_back(planned);
+      load_constant(constant, -1);
       values_.push_back({constant.dtype, once});
     }
+  }
+
+  void load_constant(const ElementwiseChain::Constant& constant, int32_t slot) {
+    TileLoad planned{};
+    planned.access = Access::uniform;
+    planned.dtype = register_dtype(constant.dtype);
+    planned.operand = static_cast<int32_t>(loads.size());
+    planned.slot = slot;
+    constantBits.push_back(constant_bits(constant));
+    loads.push_back(planned);
   }
 
   void check_operand(const ElementwiseChain::Instruction& instruction, int32_t k) {
@@ -197,64 +176,11 @@ class Planner {
       if (number < 0 || static_cast<size_t>(number) >= values_.size()) throw InvalidProgram("a store of a value that is not computed");
       value(number).uses++;
     }
-    std::vector<bool> joined(planned_.size(), false);
-    join_groups(joined);
-    join_products(joined);
-    size_t kept = 0;
-    for (size_t i = 0; i < planned_.size(); i++) {
-      if (!joined[i]) planned_[kept++] = planned_[i];
-    }
-    planned_.resize(kept);
+    join_instructions(planned_, values_, static_cast<int32_t>(chain.loads.size()), kernels_.tileGroups());
     for (size_t i = 0; i < planned_.size(); i++) {
       for (int32_t k = 0; k < planned_[i].arity; k++) value(planned_[i].values[k]).lastUse = static_cast<int32_t>(i);
     }
     for (const int32_t number : chain.stores) value(number).lastUse = kStored;
-  }
-
-  // Operations that there is one loop for: values between them are neither stored nor loaded.
-  void join_groups(std::vector<bool>& joined) {
-    const auto find = [&](int32_t number) -> GroupOperation {
-      if (number < firstResult_ || value(number).level != eachTile || value(number).dtype != DType::float32) return {};
-      const PlannedInstruction& t = planned_[static_cast<size_t>(number - firstResult_)];
-      return {t.op, t.values, value(number).uses};
-    };
-    const GroupMatcher matcher(find, static_cast<int32_t>(chain.loads.size()), firstResult_);
-    const TileGroups known = kernels_.tileGroups();
-    for (PlannedInstruction& root : planned_) {
-      for (int32_t g = 0; g < known.count && !root.group; g++) {
-        GroupMatch match;
-        if (!matcher.extend(match, known.groups[g].nodes, root.result)) continue;
-        const PlannedValue& operand = value(match.operand);
-        if (operand.level != eachTile || operand.dtype != DType::float32) continue;
-        for (int32_t k = 1; k < match.operations; k++) joined[static_cast<size_t>(match.made[k] - firstResult_)] = true;
-        root = {root.op, false, ProductThen::plus, 1, {match.operand, -1, -1}, root.result, &known.groups[g], match};
-      }
-    }
-  }
-
-  // A product that only one sum or product takes is computed with it: one pass over the tile less, and for sums one rounding.
-  void join_products(std::vector<bool>& joined) {
-    for (PlannedInstruction& taker : planned_) {
-      const bool takes = taker.op == ScalarOp::add || taker.op == ScalarOp::sub || taker.op == ScalarOp::mul;
-      const PlannedValue& result = value(taker.result);
-      if (!takes || taker.group || joined[static_cast<size_t>(taker.result - firstResult_)]) continue;
-      if (result.level != eachTile || !is_float(result.dtype)) continue;
-      for (int32_t k = 0; k < 2; k++) {
-        const int32_t made = taker.values[k] - firstResult_;
-        if (made < 0 || value(taker.values[k]).uses != 1 || value(taker.values[k]).level != eachTile) continue;
-        const PlannedInstruction& product = planned_[static_cast<size_t>(made)];
-        if (product.op != ScalarOp::mul || product.hasProduct || product.group) continue;
-        const bool firstVaries = value(product.values[0]).level == eachTile;
-        const int32_t a = product.values[firstVaries ? 0 : 1], b = product.values[firstVaries ? 1 : 0];
-        joined[static_cast<size_t>(made)] = true;
-        const ProductThen kind = taker.op == ScalarOp::mul   ? ProductThen::times
-                                 : taker.op == ScalarOp::add ? ProductThen::plus
-                                 : k == 0                    ? ProductThen::minus
-                                                             : ProductThen::from;
-        taker = {taker.op, true, kind, 3, {a, b, taker.values[1 - k]}, taker.result};
-        break;
-      }
-    }
   }
 
   void place_operands() {
@@ -287,17 +213,11 @@ class Planner {
   }
 
   // The slot of a group's constants, which stand one after another beside those of the chain.
-  int32_t group_constants(const GroupMatch& match) {
+  int32_t group_constants(const PlannedInstruction& t) {
     const int32_t slot = memory_slot();
     const int32_t first = static_cast<int32_t>(chain.loads.size());
-    for (int32_t k = 0; k < kMaxGroupConstants && match.constants[k] >= 0; k++) {
-      TileLoad planned{};
-      planned.access = Access::uniform;
-      planned.dtype = DType::float32;
-      planned.operand = static_cast<int32_t>(loads.size());
-      planned.slot = k == 0 ? slot : memory_slot();
-      loads.push_back(planned);
-      constantBits.push_back(constant_bits(chain.constants[static_cast<size_t>(match.constants[k] - first)]));
+    for (int32_t k = 0; k < kMaxGroupConstants && t.constants[k] >= 0; k++) {
+      load_constant(chain.constants[static_cast<size_t>(t.constants[k] - first)], k == 0 ? slot : memory_slot());
     }
     return slot;
   }
@@ -312,7 +232,7 @@ class Planner {
       slots[k] = operand.slot;
       if (result.level == eachTile && operand.level < eachTile) scalars |= 1 << k;
     }
-    if (t.group) slots[1] = group_constants(t.match);
+    if (t.group) slots[1] = group_constants(t);
     const TileFunction function = function_of(t, scalars, false);
     if (streams_ && is_alone()) streamed = function_of(t, scalars, true);
     if (!function) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");

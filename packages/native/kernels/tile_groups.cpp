@@ -88,32 +88,13 @@ using GeluByTanhOfScaled = Gate<TanhOf<Times<Plus<X, Times<Times<Times<X, Consta
 template <typename Tree, bool streams>
 void group_tile(void* d, const void* a, const void* b, const void*, int64_t n) {
   constexpr int N = kLanes<float>;
-  float* y = static_cast<float*>(d);
   const float *x = static_cast<const float*>(a), *constants = static_cast<const float*>(b);
-  const auto one = [&](F32 v) __attribute__((always_inline)) { return Tree::of(Several<float, 1>{{v}}, constants).v[0]; };
-  int64_t first = 0;
-  if constexpr (streams) {
-    const int64_t lead = bytes_to_line(y) / static_cast<int64_t>(sizeof(float));
-    first = lead < n ? lead : n;
-    for (int64_t i = 0; i < first; i += N) {
-      const int64_t count = first - i < N ? first - i : N;
-      store_some(y + i, one(load_some(x + i, count)), count);
-    }
-  }
-  for (; first + 2 * N <= n; first += 2 * N) {
-    const Several<float, 2> pair = Tree::of(Several<float, 2>{{load(x + first), load(x + first + N)}}, constants);
-    if constexpr (streams) {
-      stream<float>(y + first, pair.v[0]);
-      stream<float>(y + first + N, pair.v[1]);
-    } else {
-      store(y + first, pair.v[0]);
-      store(y + first + N, pair.v[1]);
-    }
-  }
-  for (; first < n; first += N) {
-    const int64_t count = n - first < N ? n - first : N;
-    store_some(y + first, one(load_some(x + first, count)), count);
-  }
+  make_pairs<N, streams>(
+      static_cast<float*>(d), n,
+      [&](int64_t i) __attribute__((always_inline)) { return Tree::of(Several<float, 2>{{load(x + i), load(x + i + N)}}, constants); },
+      [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        return Tree::of(Several<float, 1>{{load_part<float, N>(x + i, count)}}, constants).v[0];
+      });
 }
 
 template <typename Tree>

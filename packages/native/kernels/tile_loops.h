@@ -24,44 +24,69 @@ NAGARE_INLINE int64_t for_whole_vectors(int64_t n, const Body& body) {
   return i;
 }
 
-// y[i] = whole(i) for vectors of N elements and part(i, count) for what is left of the n. Past the caches if `streams`: then results begin
-// where a line of memory does, those before it go through the cache.
+// Results past the caches begin where a line of memory does; those before it, y[i] = part(i, count), go through the cache. Returns where
+// the rest starts.
+template <int N, bool streams, typename R, typename Part>
+NAGARE_INLINE int64_t make_head(R* y, int64_t n, const Part& part) {
+  if constexpr (!streams) return 0;
+  const int64_t lead = bytes_to_line(y) / static_cast<int64_t>(sizeof(R)), head = lead < n ? lead : n;
+  for (int64_t i = 0; i < head; i += N) {
+    const int64_t count = head - i < N ? head - i : N;
+    store_part<R, N>(y + i, part(i, count), count);
+  }
+  return head;
+}
+
+// A whole vector, past the caches if `streams`.
+template <int N, bool streams, typename R>
+NAGARE_INLINE void put(R* p, typename VectorOf<R, N>::type v) {
+  if constexpr (streams) stream<R>(p, v);
+  else store<R, N>(p, v);
+}
+
+// y[i] = whole(i) for vectors of N elements and part(i, count) for what is left of the n.
 template <int N, bool cheap, bool streams, typename R, typename Whole, typename Part>
 NAGARE_INLINE void make_elements(R* y, int64_t n, const Whole& whole, const Part& part) {
-  int64_t i = 0;
-  if constexpr (streams) {
-    const int64_t lead = bytes_to_line(y) / static_cast<int64_t>(sizeof(R)), head = lead < n ? lead : n;
-    for (; i < head; i += N) {
-      const int64_t count = head - i < N ? head - i : N;
-      store_part<R, N>(y + i, part(i, count), count);
-    }
-    i = head;
-  }
-  i += for_whole_vectors<N, cheap>(n - i, [&, first = i](int64_t at) __attribute__((always_inline)) {
-    if constexpr (streams) stream<R>(y + first + at, whole(first + at));
-    else store<R, N>(y + first + at, whole(first + at));
-  });
+  int64_t i = make_head<N, streams>(y, n, part);
+  i += for_whole_vectors<N, cheap>(
+      n - i, [&, first = i](int64_t at) __attribute__((always_inline)) { put<N, streams>(y + first + at, whole(first + at)); });
   if (i < n) store_part<R, N>(y + i, part(i, n - i), n - i);
+}
+
+// The same for pair(i), two vectors side by side.
+template <int N, bool streams, typename R, typename Pair, typename Part>
+NAGARE_INLINE void make_pairs(R* y, int64_t n, const Pair& pair, const Part& part) {
+  int64_t i = make_head<N, streams>(y, n, part);
+  for (; i + 2 * N <= n; i += 2 * N) {
+    const auto two = pair(i);
+    put<N, streams>(y + i, two.v[0]);
+    put<N, streams>(y + i + N, two.v[1]);
+  }
+  for (; i < n; i += N) {
+    const int64_t count = n - i < N ? n - i : N;
+    store_part<R, N>(y + i, part(i, count), count);
+  }
 }
 
 template <typename Op, typename T, bool streams>
 void unary_tile(void* d, const void* a, const void*, const void*, int64_t n) {
   using R = typename Op::template Result<T>;
   constexpr int N = kLanes<T>;
-  R* y = static_cast<R*>(d);
-  const T* x = static_cast<const T*>(a);
-  int64_t first = 0;
+  R* const y = static_cast<R*>(d);
+  const T* const x = static_cast<const T*>(a);
+  const auto part = [&](int64_t i, int64_t count)
+                        __attribute__((always_inline)) { return Op::template apply<T>(load_part<T, N>(x + i, count)); };
   if constexpr (Op::paired && sizeof(T) == 4) {
-    for (; first + 2 * N <= n; first += 2 * N) {
-      const Several<T, 2> pair = Op::template apply<T>(Several<T, 2>{{load<T, N>(x + first), load<T, N>(x + first + N)}});
-      store<R, N>(y + first, pair.v[0]);
-      store<R, N>(y + first + N, pair.v[1]);
-    }
+    make_pairs<N, streams>(
+        y, n,
+        [&](int64_t i) __attribute__((always_inline)) {
+          return Op::template apply<T>(Several<T, 2>{{load<T, N>(x + i), load<T, N>(x + i + N)}});
+        },
+        part);
+  } else {
+    make_elements<N, Op::cheap, streams>(
+        y, n, [&](int64_t i) __attribute__((always_inline)) { return Op::template apply<T>(load<T, N>(x + i)); }, part);
   }
-  x += first;
-  make_elements<N, Op::cheap, streams>(
-      y + first, n - first, [&](int64_t i) __attribute__((always_inline)) { return Op::template apply<T>(load<T, N>(x + i)); },
-      [&](int64_t i, int64_t count) __attribute__((always_inline)) { return Op::template apply<T>(load_part<T, N>(x + i, count)); });
 }
 
 // An operand that is a vector of the tile, or one element for all of it.
