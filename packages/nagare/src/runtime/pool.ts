@@ -20,7 +20,7 @@ const slabBytes = 1 << 24;
  * take a small part of the time that writing them takes, often enough for small results to find memory that a cache has.
  */
 const leastBytesBetweenCollections = 1 << 24;
-const mostBytesBetweenCollections = 1 << 26;
+const mostBytesBetweenCollections = 1 << 28;
 const resultsBetweenCollections = 4;
 /** Free memory beyond this, and beyond what is in use, goes back to the system. */
 const freeBytesKept = 1 << 29;
