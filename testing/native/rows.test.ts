@@ -33,7 +33,7 @@ const stacks: readonly (readonly [number, number, number])[] = [
   [70, 20, 130],
 ];
 const counts = [1, 7, 8, 19, 150];
-const widths = [1, 2, 3, 10, 15, 16, 17, 31, 64, 77, 5000];
+const widths = [1, 2, 3, 10, 15, 16, 17, 31, 64, 77, 256, 5000];
 
 /** The labels of rows take turns, among them one that names no class: its derivative is 0. */
 const withLabels: { readonly [name: string]: (x: ng.Tensor) => ng.Tensor } = {
@@ -94,6 +94,35 @@ describe("rows", { skip }, () => {
         for (const shape of stacks) assertAlike(f, shape[1], shape, dtype);
       });
     }
+  }
+  for (const name of ["softmax", "logSoftmax"] as const) {
+    const f = functions[name] as (x: ng.Tensor) => ng.Tensor;
+    test(`${name} of numbers far apart: the reference's, and what is no number stays in its row`, () => {
+      const rows = 37;
+      const width = 70;
+      const steps = [0, -0.5, -20, -80, -86.9, -87.5, -100, -1e4, -3e38, Number.NEGATIVE_INFINITY];
+      const values = Float32Array.from({ length: rows * width }, (_, i) => {
+        const row = Math.floor(i / width);
+        if (row % 9 === 4 && i % width === (row * 5) % width) return Number.NaN;
+        return 3 - (row % 3) * 40 + (steps[(i * 7 + row) % steps.length] as number);
+      });
+      const [native, reference] = (["native", "reference"] as const).map((backend) =>
+        onBackend(backend, () => f(ng.tensor(values, { shape: [rows, width] })).dataSync()),
+      ) as [Float32Array, Float32Array];
+      reference.forEach((expected, i) => {
+        const actual = native[i] as number;
+        const row = Math.floor(i / width);
+        if (row % 9 === 4)
+          assert.ok(Number.isNaN(actual) && Number.isNaN(expected), `element ${i}: ${actual}, ${expected}`);
+        else if (!Number.isFinite(expected)) assert.equal(actual, expected, `element ${i}`);
+        // An exponential below 2⁻¹²⁵ may be 0.
+        else
+          assert.ok(
+            Math.abs(actual - expected) <= 1e-6 * Math.abs(expected) + 2 ** -125,
+            `element ${i}: ${actual}, ${expected}`,
+          );
+      });
+    });
   }
   for (const [name, f] of Object.entries(functions)) {
     test(`${name} beyond the caches, like that of a part`, () =>

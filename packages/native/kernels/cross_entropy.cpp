@@ -1,6 +1,7 @@
 #include "cross_entropy.h"
 
 #include "narrow_rows.h"
+#include "row_maximum.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {

@@ -228,6 +228,9 @@ NAGARE_INLINE Vec<T> first_lanes(Vec<T> v, int64_t count, Vec<T> others) {
 #if defined(__AVX512F__)
 #define NAGARE_TABLES 1
 NAGARE_INLINE F32 look_up(const float (&table)[16], I32 index) { return (F32)_mm512_permutexvar_ps((__m512i)index, (__m512)load(table)); }
+NAGARE_INLINE U32 look_up(const uint32_t (&table)[16], I32 index) {
+  return (U32)_mm512_permutexvar_epi32((__m512i)index, (__m512i)load(table));
+}
 #else
 #define NAGARE_TABLES 0
 #endif

@@ -1,6 +1,6 @@
 #include "layer_norm.h"
 
-#include "rows.h"
+#include "row_passes.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -28,32 +28,26 @@ void layer_norm(const LayerNormParams& p, const T* x, const T* scale, const T* o
                 const Parallel& parallel) {
   const int64_t n = p.n;
   const T share = T(1) / static_cast<T>(n), epsilon = static_cast<T>(p.epsilon);
-  make_rows(y, 1, p.rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count,
-                                                                RowGroup<T> group) __attribute__((always_inline)) {
-    T *const mean = means + first, *const inverse = inverses + first;
-    const T *const from = x + first * n, *const next = from + count * n;
-    for (int64_t r = 0; r < count; r++) {
-      mean[r] = sum_row<T>(n, [&](int64_t i, int64_t some) { return load_some(from + r * n + i, some); }) * share;
-    }
-    for (int64_t r = 0; r < count; r++) {
-      const T *const row = from + r * n, *const ahead = next + r * n;
-      const T middle = mean[r];
-      const T variance = sum_row<T>(n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-                           __builtin_prefetch(ahead + i);
-                           const Vec<T> centered = load_some(row + i, some) - middle;
-                           return centered * centered;
-                         }) * share;
-      inverse[r] = T(1) / sqrt(splat(variance + epsilon))[0];
-    }
-    for (int64_t r = 0; r < count; r++) {
-      const T* const row = from + r * n;
-      const T middle = mean[r], factor = inverse[r];
-      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-        const Vec<T> normal = (load_some(row + i, some) - middle) * factor;
-        return normal * load_some(scale + i, some) + load_some(offset + i, some);
-      });
-    }
-  });
+  const auto squares = [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+    const T* const from = x + row.index * n;
+    const T mean = means[row.index];
+    return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+      const Vec<T> centered = load_some(from + i, some) - mean;
+      return centered * centered;
+    };
+  };
+  make_rows(y, {x}, p.rows, n, parallel,
+            reduce_each_row<Sum<T>>(elements_of_rows(x, n), [=](const RowInHand<T>& row, T sum) { means[row.index] = sum * share; }),
+            reduce_each_row<Sum<T>>(
+                squares, [=](const RowInHand<T>& row, T sum) { inverses[row.index] = T(1) / sqrt(splat(sum * share + epsilon))[0]; }),
+            [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+              const T* const from = x + row.index * n;
+              const T mean = means[row.index], inverse = inverses[row.index];
+              return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+                const Vec<T> normal = (load_some(from + i, some) - mean) * inverse;
+                return normal * load_some(scale + i, some) + load_some(offset + i, some);
+              };
+            });
 }
 
 template <typename T>

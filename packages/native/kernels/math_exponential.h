@@ -97,10 +97,27 @@ NAGARE_INLINE V exp(V x) {
   return exponential(t.r) * t.scale;
 }
 // The same for x ≤ 0 in a sum that e⁰ is part of: results below 2⁻¹²⁵ are 0.
+#if NAGARE_TABLES
+// 2^(j/16) of a table leaves a remainder for which three terms are enough.
+NAGARE_INLINE F32 exp_nonpositive(F32 x) {
+  // The bits of 2^(j/16) less j·2¹⁹: n, of which j are the last four bits, is added where exponents begin after them.
+  static constexpr uint32_t powers[16] = {0x3f800000, 0x3f7daac3, 0x3f7b95c2, 0x3f79c3d3, 0x3f7837f0, 0x3f76f532, 0x3f75fed7, 0x3f75583f,
+                                         0x3f7504f3, 0x3f7508a4, 0x3f75672a, 0x3f76248c, 0x3f7744fd, 0x3f78ccdf, 0x3f7ac0c7, 0x3f7d257d};
+  // Rounded to a sixteenth.
+  const F32 biased = x * kLog2eF32 + 0x1.8p19f;
+  const F32 r = x - (biased - 0x1.8p19f) * kLn2F32;
+  const I32 n = bits(biased);
+  const F32 power = reinterpret_cast<F32>(look_up(powers, n) + (reinterpret_cast<U32>(n) << 19));
+  // (exp(r) − 1) / r, |r| ≤ ln 2 / 32, to 2⁻²⁹.
+  const F32 over = (r * 0x1.5555a8p-3f + 0x1.00021ep-1f) * r + 1.0f;
+  return x < -87.0f ? F32{} : power * (over * r) + power;
+}
+#else
 NAGARE_INLINE F32 exp_nonpositive(F32 x) {
   const ReducedF32<F32> t = reduce_by_ln2(x);
   return x < -87.0f ? F32{} : exponential(t.r) * t.scale;
 }
+#endif
 NAGARE_INLINE F64 exp(F64 x) {
   x = x < -746.0 ? splat(-746.0) : x;
   x = x > 710.0 ? splat(710.0) : x;

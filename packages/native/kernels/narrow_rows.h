@@ -64,12 +64,32 @@ NAGARE_INLINE void for_narrow_blocks(int64_t count, const Body& body) {
   for (int64_t r = 0; r < count; r += kLanes<T>) body(r, min64(kLanes<T>, count - r));
 }
 
+// make(first, count, to) for groups of rows whose results are made at `to`. `operands` are as large as y.
+template <typename T, typename Make>
+void make_row_groups(T* y, int64_t operands, int64_t rows, int64_t n, const Parallel& parallel, const Make& make) {
+  constexpr int64_t bytes = static_cast<int64_t>(sizeof(T));
+  const bool streams = streams_rows<T>((operands + 1) * rows * n * bytes, n);
+  const int64_t group = min64(kNarrowGroup<T>, max64(1, kStreamedRowBytes / (n * bytes)));
+  for_row_ranges(rows, n, parallel, [&](int64_t first, int64_t last) {
+    alignas(kVectorBytes) T buffer[kStreamedRowBytes / sizeof(T)];
+    for (; first < last; first += group) {
+      const int64_t count = min64(group, last - first);
+      T* const to = y + first * n;
+      const char* const ahead = reinterpret_cast<const char*>(to) + kPagesAhead;
+      if (streams) {
+        for (int64_t i = 0; i < count * n * bytes; i += kPage) __builtin_prefetch(ahead + i, 1);
+      }
+      make(first, count, streams ? buffer : to);
+      if (streams) stream_copy(to, buffer, count * n * bytes);
+    }
+    if (streams) finish_streaming();
+  });
+}
+
 // make(columns, result) for all rows of x: both are of `n` columns.
 template <typename T, typename Make>
 void make_narrow_rows(const T* x, T* y, int64_t rows, int64_t n, const Parallel& parallel, const Make& make) {
-  make_rows(y, 1, rows, n, kNarrowGroup<T>, false, parallel, [=](int64_t first, int64_t count,
-                                                                RowGroup<T> group) __attribute__((always_inline)) {
-    T* const to = group.to;
+  make_row_groups(y, 1, rows, n, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
     const T* const from = x + first * n;
     NarrowBlock<T> columns;
     for_narrow_blocks<T>(count, [&](int64_t r, int64_t some) __attribute__((always_inline)) {
@@ -83,9 +103,7 @@ void make_narrow_rows(const T* x, T* y, int64_t rows, int64_t n, const Parallel&
 // The same with two operands.
 template <typename T, typename Make>
 void make_narrow_rows(const T* a, const T* b, T* y, int64_t rows, int64_t n, const Parallel& parallel, const Make& make) {
-  make_rows(y, 2, rows, n, kNarrowGroup<T>, false, parallel, [=](int64_t first, int64_t count,
-                                                                RowGroup<T> group) __attribute__((always_inline)) {
-    T* const to = group.to;
+  make_row_groups(y, 2, rows, n, parallel, [=](int64_t first, int64_t count, T* to) __attribute__((always_inline)) {
     NarrowBlock<T> left, right;
     for_narrow_blocks<T>(count, [&](int64_t r, int64_t some) __attribute__((always_inline)) {
       load_columns(a + (first + r) * n, n, some, (count - r) * n, left);

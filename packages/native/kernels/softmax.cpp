@@ -1,6 +1,7 @@
 #include "softmax.h"
 
 #include "narrow_rows.h"
+#include "row_passes.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -64,6 +65,12 @@ void make_columns(const T* a, const T* b, T* y, const SoftmaxParams& p, const Pa
   });
 }
 
+// Reductions that keep what they end with as the first of a row's numbers.
+template <typename Op, typename T, typename Values>
+auto keep_first(const Values& values) {
+  return reduce_each_row<Op>(values, [](const RowInHand<T>& row, T total) { row.numbers[0] = total; });
+}
+
 }  // namespace
 
 template <typename T>
@@ -81,27 +88,21 @@ void softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& para
   };
   if (params.inner > 1) return make_columns(x, y, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(x, y, rows, n, parallel, make);
-  make_rows(y, 1, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
-    T largest[kRowGroup], factor[kRowGroup];
-    const T *const from = x + first * n, *const next = from + count * n;
-    for (int64_t r = 0; r < count; r++) largest[r] = row_maximum(from + r * n, n);
-    for (int64_t r = 0; r < count; r++) {
-      const T *const row = from + r * n, *const ahead = next + r * n;
-      T* const to = group.to + r * n;
-      const T most = largest[r];
-      factor[r] = T(1) / sum_row<T>(n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-        __builtin_prefetch(ahead + i);
-        const Vec<T> e = exp_nonpositive(load_some(row + i, some) - most);
-        store_some(to + i, e, some);
-        return e;
-      });
-    }
-    for (int64_t r = 0; r < count; r++) {
-      const T* const row = group.to + r * n;
-      const T by = factor[r];
-      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) { return load_some(row + i, some) * by; });
-    }
-  });
+  const auto exponentials = [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+    const T* const from = x + row.index * n;
+    T *const to = row.elements, most = row.numbers[0];
+    return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+      const Vec<T> e = exp_nonpositive(load_some(from + i, some) - most);
+      store_some(to + i, e, some);
+      return e;
+    };
+  };
+  make_rows(y, {x}, rows, n, parallel, keep_first<RowLargest<T>, T>(elements_of_rows(x, n)),
+            reduce_each_row<Sum<T>>(exponentials, [](const RowInHand<T>& row, T sum) { row.numbers[1] = T(1) / sum; }),
+            [](const RowInHand<T>& row) __attribute__((always_inline)) {
+              const T *const from = row.elements, by = row.numbers[1];
+              return [=](int64_t i, int64_t some) __attribute__((always_inline)) { return load_some(from + i, some) * by; };
+            });
 }
 
 template <typename T>
@@ -113,21 +114,18 @@ void softmax_gradient(const SoftmaxParams& params, const T* y, const T* dy, T* d
   };
   if (params.inner > 1) return make_columns(y, dy, dx, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(y, dy, dx, rows, n, parallel, make);
-  make_rows(dx, 2, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
-    T mean[kRowGroup];
-    const T *const p = y + first * n, *const g = dy + first * n;
-    for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
-      mean[r] = sum_row<T>(n, [&](int64_t i, int64_t some) { return load_some(p + row + i, some) * load_some(g + row + i, some); });
-    }
-    for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
-      const T middle = mean[r];
-      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-        return load_some(p + row + i, some) * (load_some(g + row + i, some) - middle);
-      });
-    }
-  });
+  const auto products = [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+    const T *const p = y + row.index * n, *const g = dy + row.index * n;
+    return [=](int64_t i, int64_t some) __attribute__((always_inline)) { return load_some(p + i, some) * load_some(g + i, some); };
+  };
+  make_rows(dx, {y, dy}, rows, n, parallel, NoPass{}, keep_first<Sum<T>, T>(products),
+            [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+              const T *const p = y + row.index * n, *const g = dy + row.index * n;
+              const T mean = row.numbers[0];
+              return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+                return load_some(p + i, some) * (load_some(g + i, some) - mean);
+              };
+            });
 }
 
 template <typename T>
@@ -141,27 +139,21 @@ void log_softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& 
   };
   if (params.inner > 1) return make_columns(x, y, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(x, y, rows, n, parallel, make);
-  make_rows(y, 1, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
-    T largest[kRowGroup], normalizer[kRowGroup];
-    const T *const from = x + first * n, *const next = from + count * n;
-    for (int64_t r = 0; r < count; r++) largest[r] = row_maximum(from + r * n, n);
-    for (int64_t r = 0; r < count; r++) {
-      const T *const row = from + r * n, *const ahead = next + r * n;
-      const T most = largest[r];
-      normalizer[r] = log(splat(sum_row<T>(n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-        __builtin_prefetch(ahead + i);
-        return exp_nonpositive(load_some(row + i, some) - most);
-      })))[0];
-    }
-    // x − max first: where max is far from 0, their sum has lost the digits that the logarithm is about.
-    for (int64_t r = 0; r < count; r++) {
-      const T* const row = from + r * n;
-      const T most = largest[r], rest = normalizer[r];
-      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-        return (load_some(row + i, some) - most) - rest;
-      });
-    }
-  });
+  const auto exponentials = [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+    const T* const from = x + row.index * n;
+    const T most = row.numbers[0];
+    return [=](int64_t i, int64_t some) __attribute__((always_inline)) { return exp_nonpositive(load_some(from + i, some) - most); };
+  };
+  make_rows(y, {x}, rows, n, parallel, keep_first<RowLargest<T>, T>(elements_of_rows(x, n)),
+            reduce_each_row<Sum<T>>(exponentials, [](const RowInHand<T>& row, T sum) { row.numbers[1] = log(splat(sum))[0]; }),
+            [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+              const T* const from = x + row.index * n;
+              const T most = row.numbers[0], normalizer = row.numbers[1];
+              // x − max first: where max is far from 0, their sum has lost the digits that the logarithm is about.
+              return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+                return (load_some(from + i, some) - most) - normalizer;
+              };
+            });
 }
 
 template <typename T>
@@ -173,21 +165,14 @@ void log_softmax_gradient(const SoftmaxParams& params, const T* y, const T* dy, 
   };
   if (params.inner > 1) return make_columns(y, dy, dx, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(y, dy, dx, rows, n, parallel, make);
-  make_rows(dx, 2, rows, n, kRowGroup, true, parallel, [=](int64_t first, int64_t count, RowGroup<T> group) __attribute__((always_inline)) {
-    T sum[kRowGroup];
-    const T *const p = y + first * n, *const g = dy + first * n;
-    for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
-      sum[r] = sum_row<T>(n, [&](int64_t i, int64_t some) { return load_some(g + row + i, some); });
-    }
-    for (int64_t r = 0; r < count; r++) {
-      const int64_t row = r * n;
-      const T total = sum[r];
-      finish_row(group, r, n, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-        return load_some(g + row + i, some) - exp_nonpositive(load_some(p + row + i, some)) * total;
-      });
-    }
-  });
+  make_rows(dx, {y, dy}, rows, n, parallel, NoPass{}, keep_first<Sum<T>, T>(elements_of_rows(dy, n)),
+            [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+              const T *const p = y + row.index * n, *const g = dy + row.index * n;
+              const T total = row.numbers[0];
+              return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+                return load_some(g + i, some) - exp_nonpositive(load_some(p + i, some)) * total;
+              };
+            });
 }
 
 #define NAGARE_INSTANTIATE(T)                                                                      \
