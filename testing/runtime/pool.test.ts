@@ -121,6 +121,29 @@ describe("the pool of results", () => {
     assert.ok(pool.totalBytes > before);
   });
 
+  test("memory in which nothing lives any more is cut anew for results of another size", () => {
+    const told = new Told();
+    const pool = new StoragePool(told);
+    const drop = () => {
+      for (const number of [...told.held.keys()]) told.drop(number);
+      told.collectYoung();
+      pool.look();
+    };
+    for (let i = 0; i < 32; i++) pool.allocate("float32", mebibyte / 4);
+    pool.allocate("float32", 4 * mebibyte);
+    drop();
+    const before = pool.totalBytes;
+    for (const size of [100_000, 30_000, 1000, mebibyte]) {
+      for (let bytes = 0; bytes < 24 * mebibyte; bytes += 4 * size) pool.allocate("float32", size);
+      pool.allocate("float32", 3 * mebibyte);
+      drop();
+    }
+    // What is left of the slab that is being cut is not enough for all of them.
+    const grown = (pool.totalBytes - before) / mebibyte;
+    assert.ok(grown <= 18, `${grown} MiB for four sizes`);
+    assert.equal(pool.usedBytes, 0);
+  });
+
   test("the collector is left alone while results stay alive", () => {
     const told = new Told();
     const pool = new StoragePool(told);

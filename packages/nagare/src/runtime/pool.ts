@@ -31,7 +31,8 @@ interface Slab {
   readonly blocks: Block[];
   /** Blocks in which an array lives. */
   used: number;
-  /** Where the next block begins, and where none may end any more. */
+  /** Where the first block begins, where the next one does, and where none may end any more. */
+  readonly begin: number;
   next: number;
   readonly end: number;
 }
@@ -196,10 +197,23 @@ export class StoragePool {
 
   /** A slab with room for that many bytes. */
   #room(bytes: number): Slab {
-    if (bytes > slabBytes / 4) return this.#makeSlab(bytes);
+    if (bytes > slabBytes / 4) return this.#emptySlab(bytes) ?? this.#makeSlab(bytes);
     if (!this.#shared || this.#shared.next + bytes > this.#shared.end)
-      this.#shared = this.#makeSlab(slabBytes);
+      this.#shared = this.#emptySlab(slabBytes) ?? this.#makeSlab(slabBytes);
     return this.#shared;
+  }
+
+  /** A slab in which nothing lives, to be cut anew: its memory is there already, where the system would have to provide other. */
+  #emptySlab(bytes: number): Slab | undefined {
+    for (const slab of this.#slabs) {
+      const room = slab.end - slab.begin;
+      if (slab.used > 0 || room < bytes || room > 2 * bytes) continue;
+      if (slab === this.#shared) this.#shared = undefined;
+      this.#dissolve(new Set([slab]));
+      slab.next = slab.begin;
+      return slab;
+    }
+    return undefined;
   }
 
   #makeSlab(bytes: number): Slab {
@@ -207,7 +221,7 @@ export class StoragePool {
     const buffer = uninitializedBuffer(whole + largePage);
     const past = this.#reachability.place(new Uint8Array(buffer), largePage);
     const next = (largePage - past) % largePage;
-    const slab: Slab = { buffer, blocks: [], used: 0, next, end: next + whole };
+    const slab: Slab = { buffer, blocks: [], used: 0, begin: next, next, end: next + whole };
     this.#slabs.add(slab);
     this.#totalBytes += buffer.byteLength;
     return slab;
@@ -217,21 +231,31 @@ export class StoragePool {
   #release(): void {
     const released = new Set<Slab>();
     const target = Math.max(freeBytesKept, this.#usedBytes) / 2;
+    let free = this.#freeBytes;
     for (const slab of this.#slabs) {
-      if (this.#freeBytes <= target) break;
+      if (free <= target) break;
       if (slab.used > 0) continue;
+      free -= slab.next - slab.begin;
       released.add(slab);
       this.#slabs.delete(slab);
       if (slab === this.#shared) this.#shared = undefined;
       this.#totalBytes -= slab.buffer.byteLength;
+    }
+    this.#dissolve(released);
+  }
+
+  /** Forgets the blocks of slabs in which nothing lives. */
+  #dissolve(slabs: ReadonlySet<Slab>): void {
+    for (const slab of slabs) {
       for (const { bytes, number } of slab.blocks) {
         this.#freeBytes -= bytes;
         this.#blocks[number] = undefined;
         this.#numbers.push(number);
       }
+      slab.blocks.length = 0;
     }
     for (const [bytes, list] of this.#free) {
-      const left = list.filter(({ slab }) => !released.has(slab));
+      const left = list.filter(({ slab }) => !slabs.has(slab));
       if (left.length > 0) this.#free.set(bytes, left);
       else this.#free.delete(bytes);
     }
