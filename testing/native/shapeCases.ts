@@ -258,7 +258,7 @@ const convolution: Family = (random) => {
 
 const pooling: Family = (random) => {
   const dtype: DType = pick(random, ["float32", "float32", "float64", "float16", "bfloat16"] as const);
-  const shape = images(random, pick(random, [1, 3, 8, 17, 33]));
+  const shape = images(random, pick(random, [1, 3, 6, 8, 17, 24, 31, 33]));
   const [rows, columns] = [windowOf(random, shape[1] ?? 1), windowOf(random, shape[2] ?? 1)];
   // Padding is less than the window, so that every window sees a cell.
   const padding = [rows, columns].flatMap(({ taps, low, high }) => [

@@ -29,7 +29,7 @@ void add_rows(int64_t n, int64_t row0, int64_t row1, const T* centers, T* a, T* 
   const int64_t step = n <= 8 * kLanes<T> ? row1 - row0 : 8;
   for (int64_t row = row0; row < row1; row += step) {
     const int64_t end = min64(row1, row + step);
-    for_lanes<T, 2>(n, [&](auto block, int64_t c) {
+    for_halved_lanes<T, 2>(n, [&](auto block, int64_t c) {
       constexpr int V = block.vectors, L = block.lanes;
       typedef typename VectorOf<T, L>::type Vector;
       Vector first[2][V] = {}, second[2][V] = {}, center[V];

@@ -42,7 +42,7 @@ constexpr int64_t kSumBytes = int64_t(1) << 14;
 // R rows × columns [j0, j1) of the sums += rows [k0, k0 + depth) of a row-major b.
 template <typename T, int R>
 NAGARE_NOINLINE void add_rows(const FewRows<T>& p, int64_t k0, int64_t depth, int64_t j0, int64_t j1, T* sums) {
-  for_lanes<T, 2>(j1 - j0, [&](auto block, int64_t offset) {
+  for_halved_lanes<T, 2>(j1 - j0, [&](auto block, int64_t offset) {
     constexpr int V = block.vectors, L = block.lanes;
     typename VectorOf<T, L>::type acc[R][V] = {};
     T* const sum = sums + offset * R;

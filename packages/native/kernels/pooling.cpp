@@ -187,7 +187,7 @@ void max_windows(const Pool2dParams& p, const T* x, T* y, const Parallel& parall
       for (int64_t c = 0; c < p.channels; c++) out[c] = lowest<T>();
       return;
     }
-    for_lanes<T, 4>(p.channels, [&](auto block, int64_t c) { max_of_window(p, w, plane + c, out + c, block); });
+    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) { max_of_window(p, w, plane + c, out + c, block); });
   });
 }
 
@@ -201,7 +201,7 @@ void select_windows(const Pool2dParams& p, const T* x, const T* dx, T* dy, const
       for (int64_t c = 0; c < p.channels; c++) out[c] = T(0);
       return;
     }
-    for_lanes<T, 4>(p.channels, [&](auto block, int64_t c) { select_in_window(p, w, x + plane + c, dx + plane + c, out + c, block); });
+    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) { select_in_window(p, w, x + plane + c, dx + plane + c, out + c, block); });
   });
 }
 
@@ -212,7 +212,7 @@ void scatter_maxima(const Pool2dParams& p, const T* x, const T* dy, T* dx, const
     if (w.y0 == w.y1) return;
     const int64_t plane = image * p.inH * p.inW * p.channels;
     const T* term = dy + ((image * p.outH + oy) * p.outW + ox) * p.channels;
-    for_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
+    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
       scatter_in_window(p, w, x + plane + c, term + c, dx + plane + c, first, end, block);
     });
   });
@@ -225,7 +225,7 @@ void average_windows(const Pool2dParams& p, const T* x, T* y, const Parallel& pa
     const T count = divisor<T>(p, w);
     const T* plane = x + image * p.inH * p.inW * p.channels;
     T* out = y + ((image * p.outH + oy) * p.outW + ox) * p.channels;
-    for_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
+    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
       constexpr int V = block.vectors, L = block.lanes;
       typename VectorOf<T, L>::type sum[V] = {};
       for (int64_t iy = w.y0; iy < w.y1; iy++) {
@@ -248,7 +248,7 @@ void scatter_averages(const Pool2dParams& p, const T* dy, T* dx, const Parallel&
     const T count = divisor<T>(p, w);
     T* plane = dx + image * p.inH * p.inW * p.channels;
     const T* term = dy + ((image * p.outH + oy) * p.outW + ox) * p.channels;
-    for_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
+    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
       constexpr int V = block.vectors, L = block.lanes;
       typename VectorOf<T, L>::type share[V];
 #pragma GCC unroll 4

@@ -88,4 +88,14 @@ NAGARE_INLINE void for_lanes(int64_t count, const Body& body) {
   for (; i < count; i++) body(Lanes<1, 1>{}, i);
 }
 
+// The same for bodies that take any number of lanes: what is left of the last vector is halved instead, down to single elements.
+template <typename T, int Wide, int L = kLanes<T>, typename Body>
+NAGARE_INLINE void for_halved_lanes(int64_t count, const Body& body, int64_t i = 0) {
+  if constexpr (Wide > 1) {
+    for (; i + Wide * L <= count; i += Wide * L) body(Lanes<Wide, L>{}, i);
+  }
+  for (; i + L <= count; i += L) body(Lanes<1, L>{}, i);
+  if constexpr (L > 1) for_halved_lanes<T, 1, L / 2>(count, body, i);
+}
+
 }  // namespace nagare::NAGARE_ISA
