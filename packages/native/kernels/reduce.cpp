@@ -1,6 +1,7 @@
 #include "reduce.h"
 
-#include "reduce_fold.h"
+#include "reduce_positions.h"
+#include "turn_rows.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -11,9 +12,6 @@ constexpr int64_t kPiece = 1 << 15;
 constexpr int64_t kCheap = 4;
 // Narrow rows are folded several at a time, as if they were one wide row.
 constexpr int64_t kNarrow = 16;
-// Rows of so few elements are turned, so many at a time, and folded as columns: a row fills no vector, many rows do.
-constexpr int64_t kShortRow = 32;
-constexpr int64_t kTurnedRows = 64;
 
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -43,6 +41,14 @@ Split split_of(const ReduceParams& p) {
   return s;
 }
 
+// The same with no more chunks than keep the threads busy, for results that do not depend on how the axis was cut.
+Split wide_split_of(const ReduceParams& p, int threads) {
+  Split s = split_of(p);
+  const int64_t rows = ceil_div(p.n, 4 * threads);
+  if (rows > s.rows) s.rows = rows, s.chunks = ceil_div(p.n, rows);
+  return s;
+}
+
 // Writes values of the accumulating type as elements of the dtype.
 struct Sink {
   char* data;
@@ -56,28 +62,19 @@ struct Sink {
   }
 };
 
-// columns[j · kTurnedRows + i] = element j of row i, for `rows` rows of n elements from `index` on.
-template <typename T>
-NAGARE_INLINE void turn_rows(Source<T>& x, int64_t index, int64_t n, int64_t rows, T* columns) {
-  T buffer[kShortRow * kTurnedRows];
-  const T* from = x.read(index, rows * n, buffer);
-  for (int64_t j = 0; j < n; j++) {
-    for (int64_t i = 0; i < rows; i++) columns[j * kTurnedRows + i] = from[i * n + j];
-  }
-}
-
 // body(first, rows, columns) for blocks of rows that are turned.
 template <typename T, typename Body>
 void each_turned(const ReduceParams& p, const ReduceInput& input, const Parallel& parallel, const Body& body) {
   const int64_t blocks = ceil_div(p.outer, kTurnedRows);
   const int64_t perTask = kPiece / ((p.n + 1) * kTurnedRows) + 1;
   parallel_for(parallel, ceil_div(blocks, perTask), [&](int64_t task, int worker) {
-    T columns[kShortRow * kTurnedRows];
+    T columns[kShortRow * kTurnedRows], buffer[kShortRow * kTurnedRows];
     const int64_t last = least(p.outer, (task + 1) * perTask * kTurnedRows);
     Source<T> x(input, p.dtype, worker, last * p.n);
     for (int64_t first = task * perTask * kTurnedRows; first < last; first += kTurnedRows) {
       const int64_t rows = least(kTurnedRows, last - first);
-      turn_rows(x, first * p.n, p.n, rows, columns);
+      const T* const from = x.read(first * p.n, rows * p.n, buffer);
+      turn_rows(from, p.n, rows, x.in_place(first * p.n) ? (p.outer - first) * p.n : rows * p.n, columns);
       body(first, rows, columns);
     }
   });
@@ -106,9 +103,11 @@ void fold_rows(const ReduceParams& p, const ReduceInput& input, const Sink& y, c
     parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
       const int64_t last = least(p.outer, (task + 1) * perTask);
       Source<T> x(input, p.dtype, worker, last * p.n);
-      for (int64_t row = task * perTask; row < last; row++) {
-        const T value = fold_row<Op, T>(x, row * p.n, p.n);
-        y.write(row, &value, 1);
+      T values[kTurnedRows];
+      for (int64_t row = task * perTask; row < last; row += kTurnedRows) {
+        const int64_t count = least(kTurnedRows, last - row);
+        for (int64_t i = 0; i < count; i++) values[i] = fold_row<Op, T>(x, (row + i) * p.n, p.n);
+        y.write(row, values, count);
       }
     });
     return;
@@ -175,76 +174,66 @@ void fold_inner(const ReduceParams& p, const ReduceInput& input, const Sink& y, 
   }
 }
 
-// The position of the extreme of a row: the extreme first, then where it stands.
 template <typename Op, typename T>
-int32_t position_in_row(Source<T>& x, int64_t index, int64_t n) {
-  T buffer[kRowBlock];
-  const T extreme = fold_row<Op, T>(x, index, n);
-  const bool nan = extreme != extreme;
-  for (int64_t i = 0; i < n; i += kRowBlock) {
-    const int64_t count = least(kRowBlock, n - i);
-    const T* p = x.read(index + i, count, buffer);
-    for (int64_t j = 0; j < count; j++) {
-      if (nan ? p[j] != p[j] : p[j] == extreme) return static_cast<int32_t>(i + j);
-    }
-  }
-  return 0;
-}
-
-// Takes the elements of row `row` into account: `to` are the positions of the best so far.
-template <typename Op, typename T>
-NAGARE_INLINE void advance_positions(const T* from, int64_t columns, int64_t row, T* best, int32_t* to) {
-  int64_t c = 0;
-  if constexpr (sizeof(T) == sizeof(int32_t)) {
-    constexpr int N = kLanes<T>;
-    const Vec<int32_t> here = splat<int32_t>(static_cast<int32_t>(row));
-    for (; c + N <= columns; c += N) {
-      const Vec<T> b = load(best + c), v = load(from + c);
-      const auto better = (Op::apply(b, v) != b) & (b == b);
-      store(best + c, better ? v : b);
-      store(to + c, better ? here : load(to + c));
-    }
-  }
-  for (; c < columns; c++) {
-    // Strictly better, or the first NaN.
-    const bool better = Op::apply(best[c], from[c]) != best[c] && best[c] == best[c];
-    best[c] = better ? from[c] : best[c];
-    to[c] = better ? static_cast<int32_t>(row) : to[c];
-  }
-}
-
-template <typename Op, typename T>
-void positions(const ReduceParams& p, const ReduceInput& input, int32_t* y, const Parallel& parallel) {
-  if (p.inner == 1 && p.n <= kShortRow) {
+void positions_in_rows(const ReduceParams& p, const ReduceInput& input, int32_t* y, const Parallel& parallel, Best<T>* partial) {
+  if (p.n <= kShortRow) {
     each_turned<T>(p, input, parallel, [&](int64_t first, int64_t rows, T* columns) {
       for (int64_t i = 0; i < rows; i++) y[first + i] = 0;
       for (int64_t j = 1; j < p.n; j++) advance_positions<Op, T>(columns + j * kTurnedRows, rows, j, columns, y + first);
     });
     return;
   }
-  if (p.inner == 1) {
+  const Split s = wide_split_of(p, parallel.threads);
+  if (s.chunks == 1) {
     const int64_t perTask = kPiece / (p.n + 8) + 1;
     parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
       const int64_t last = least(p.outer, (task + 1) * perTask);
       Source<T> x(input, p.dtype, worker, last * p.n);
-      for (int64_t row = task * perTask; row < last; row++) y[row] = position_in_row<Op, T>(x, row * p.n, p.n);
+      for (int64_t row = task * perTask; row < last; row++) y[row] = static_cast<int32_t>(best_in_row<Op, T>(x, row * p.n, p.n).at);
     });
     return;
   }
-  const int64_t tiles = ceil_div(p.inner, kColumnTile);
-  parallel_for(parallel, p.outer * tiles, [&](int64_t task, int worker) {
-    Source<T> x(input, p.dtype, worker, p.outer * p.n * p.inner);
-    const int64_t first = task % tiles * kColumnTile, columns = least(kColumnTile, p.inner - first);
-    const int64_t index = task / tiles * p.n * p.inner + first;
-    int32_t* to = y + task / tiles * p.inner + first;
-    T best[kColumnTile], buffer[kColumnTile];
-    __builtin_memcpy(best, x.read_apart(index, columns, buffer, p.inner), static_cast<size_t>(columns) * sizeof(T));
-    for (int64_t c = 0; c < columns; c++) to[c] = 0;
-    for (int64_t row = 1; row < p.n; row++) {
-      const T* from = x.read_apart(index + row * p.inner, columns, buffer, p.inner);
-      advance_positions<Op, T>(from, columns, row, best, to);
+  parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int worker) {
+    const int64_t first = task % s.chunks * s.rows, index = task / s.chunks * p.n + first, n = least(s.rows, p.n - first);
+    Source<T> x(input, p.dtype, worker, index + n);
+    partial[task] = best_in_row<Op, T>(x, index, n);
+    partial[task].at += first;
+  });
+  for (int64_t row = 0; row < p.outer; row++) {
+    const Best<T>* const of = partial + row * s.chunks;
+    Best<T> best = of[0];
+    for (int64_t chunk = 1; chunk < s.chunks; chunk++) best = takes_place<Op>(best.value, of[chunk].value) ? of[chunk] : best;
+    y[row] = static_cast<int32_t>(best.at);
+  }
+}
+
+template <typename Op, typename T>
+void positions_in_columns(const ReduceParams& p, const ReduceInput& input, int32_t* y, const Parallel& parallel, Best<T>* partial) {
+  const Split s = wide_split_of(p, parallel.threads);  // partial is [outer, chunks, inner] when the axis is cut
+  parallel_for(parallel, p.outer * s.chunks * s.columnTiles, [&](int64_t u, int worker) {
+    T best[kColumnTile];
+    int32_t at[kColumnTile];
+    const int64_t tile = u % s.columnTiles, slice = u / s.columnTiles, chunk = slice % s.chunks, outer = slice / s.chunks;
+    const int64_t first = tile * s.columns, columns = least(s.columns, p.inner - first);
+    const int64_t row = chunk * s.rows, rows = least(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
+    const Source<T> x(input, p.dtype, worker, p.outer * p.n * p.inner);
+    if (p.inner < kNarrow && rows >= 2 * kNarrow) best_in_narrow_columns<Op, T, kNarrow>(x, index, rows, p.inner, best, at);
+    else best_in_columns<Op, T>(x, index, rows, p.inner, columns, best, at);
+    if (s.chunks == 1) {
+      __builtin_memcpy(y + outer * p.inner + first, at, static_cast<size_t>(columns) * sizeof *at);
+    } else {
+      for (int64_t c = 0; c < columns; c++) partial[slice * p.inner + first + c] = {best[c], row + at[c]};
     }
   });
+  if (s.chunks == 1) return;
+  for (int64_t outer = 0; outer < p.outer; outer++) {
+    Best<T>* const best = partial + outer * s.chunks * p.inner;
+    for (int64_t chunk = 1; chunk < s.chunks; chunk++) {
+      const Best<T>* const next = best + chunk * p.inner;
+      for (int64_t c = 0; c < p.inner; c++) best[c] = takes_place<Op>(best[c].value, next[c].value) ? next[c] : best[c];
+    }
+    for (int64_t c = 0; c < p.inner; c++) y[outer * p.inner + c] = static_cast<int32_t>(best[c].at);
+  }
 }
 
 template <typename T>
@@ -256,6 +245,11 @@ void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const 
     if (p.inner == 1) fold_rows<Op, T>(p, x, y, parallel, partial);
     else fold_inner<Op, T>(p, x, y, parallel, partial);
   };
+  auto locate = [&](auto op) {
+    using Op = decltype(op);
+    if (p.inner == 1) positions_in_rows<Op, T>(p, x, static_cast<int32_t*>(result), parallel, static_cast<Best<T>*>(scratch));
+    else positions_in_columns<Op, T>(p, x, static_cast<int32_t*>(result), parallel, static_cast<Best<T>*>(scratch));
+  };
   switch (p.op) {
     case ReduceOp::sum:
       return fold(Sum<T>{});
@@ -266,9 +260,9 @@ void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const 
     case ReduceOp::min:
       return fold(Smallest<T>{});
     case ReduceOp::argMax:
-      return positions<Largest<T>, T>(p, x, static_cast<int32_t*>(result), parallel);
+      return locate(Largest<T>{});
     case ReduceOp::argMin:
-      return positions<Smallest<T>, T>(p, x, static_cast<int32_t*>(result), parallel);
+      return locate(Smallest<T>{});
   }
 }
 
@@ -276,7 +270,7 @@ void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const 
 
 size_t reduce_scratch_bytes(const ReduceParams& p, int) {
   const Split s = split_of(p);
-  return s.chunks == 1 ? 0 : static_cast<size_t>(p.outer * s.chunks * p.inner) * 8;
+  return s.chunks == 1 ? 0 : static_cast<size_t>(p.outer * s.chunks * p.inner) * sizeof(Best<int64_t>);
 }
 
 void reduce(const ReduceParams& p, const ReduceInput& x, void* y, const Parallel& parallel, void* scratch) {
