@@ -13,7 +13,7 @@ bool check_indices(RunContext& c, const char* name, const GatherParams& p, const
     c.error = std::string(name) + ": expected a result apart from the indices; received memory that holds both.";
     return false;
   }
-  const int64_t bad = c.kernels.firstBadIndex(p, indices);
+  const int64_t bad = c.kernels.firstBadIndex(p, indices, c.parallel);
   if (bad < 0) return true;
   const int64_t index = p.wideIndices ? c.at<const int64_t>(at)[bad] : c.at<const int32_t>(at)[bad];
   c.error = std::string(name) + ": expected indices from 0 to " + std::to_string(p.n - 1) + " for an axis of size " + std::to_string(p.n) +

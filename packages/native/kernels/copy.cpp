@@ -53,6 +53,12 @@ NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
   }
 }
 
+// Every K-th element. With a constant distance, whole vectors are read and what is wanted of them put together.
+template <int64_t K, typename T>
+NAGARE_INLINE void copy_every(const T* x, T* y, int64_t n) {
+  for (int64_t i = 0; i < n; i++) y[i] = x[i * K];
+}
+
 // One row of the last dimension.
 template <typename T>
 NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t n, bool streams) {
@@ -67,6 +73,12 @@ NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t 
     for (int64_t i = 0; i < n; i++) y[i] = value;
   } else if (to == 1 && from == -1) {
     for (int64_t i = 0; i < n; i++) y[i] = x[-i];
+  } else if (to == 1 && from == 2) {
+    copy_every<2>(x, y, n);
+  } else if (to == 1 && from == 3) {
+    copy_every<3>(x, y, n);
+  } else if (to == 1 && from == 4) {
+    copy_every<4>(x, y, n);
   } else {
     for (int64_t i = 0; i < n; i++) y[i * to] = x[i * from];
   }
@@ -145,6 +157,7 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const int64_t fromRow = second >= 0 ? p.fromStrides[second] : 0, toRow = second >= 0 ? p.toStrides[second] : 0;
   const bool apart = p.fromStrides[inner] == 1 && rowBytes < kAheadBytes && (fromRow > length || fromRow < 0);
   const int64_t ahead = apart ? kAheadBytes / rowBytes : 0;
+  const bool repeats = p.fromStrides[inner] == 0 && toRow == length && length <= kLanes<T>;
   for_tasks(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task) {
     const int64_t first = task % pieces * piece, count = least(piece, length - first);
     int64_t row = task / pieces * rowsPerTask;
@@ -154,7 +167,14 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
       const int64_t j = row % middle, end = least(middle, j + last - row);
       const T* from = x + at.from + first * p.fromStrides[inner];
       T* to = y + at.to + first * p.toStrides[inner];
-      for (int64_t i = j; i < end; i++) {
+      int64_t i = j;
+      if (repeats && length == 2 && fromRow == 1) {
+        for (; i < end; i++) to[i * 2] = to[i * 2 + 1] = from[i];
+      } else if (repeats) {
+        // Whole vectors of one element, the rest of which the next rows cover.
+        for (; i < end && (end - i) * length >= kLanes<T>; i++) store(to + i * toRow, splat<T>(from[i * fromRow]));
+      }
+      for (; i < end; i++) {
         if (i + ahead < middle && ahead > 0) ask_for_row(from + (i + ahead) * fromRow, length);
         copy_row(from + i * fromRow, p.fromStrides[inner], to + i * toRow, p.toStrides[inner], count, p.streams);
       }
@@ -182,6 +202,22 @@ void copy_transposed(const CopyParams& p, int across, const T* x, T* y, const Pa
   });
 }
 
+// The same for elements that are few in x, `stride` of them for each column: the columns are taken in runs that stay in the first cache.
+constexpr int64_t kFewAcross = 4, kRun = 2048;
+template <typename T>
+void copy_apart(const CopyParams& p, int across, const T* x, T* y, const Parallel& parallel) {
+  const int inner = p.rank - 1;
+  const int64_t rows = p.dims[across], columns = p.dims[inner], stride = p.fromStrides[inner];
+  int64_t outer = 1;
+  for (int axis = 0; axis < p.rank; axis++) outer *= axis == across || axis == inner ? 1 : p.dims[axis];
+  const int64_t runs = ceil_div(columns, kRun);
+  for_tasks(parallel, outer * runs, [&](int64_t task) {
+    const Offsets at(p, task / runs, across, inner);
+    const int64_t j = task % runs * kRun, count = least(kRun, columns - j);
+    for (int64_t i = 0; i < rows; i++) copy_row(x + at.from + i + j * stride, stride, y + at.to + i * p.toStrides[across] + j, 1, count, false);
+  });
+}
+
 template <typename T>
 void copy_of(const CopyParams& p, const void* from, void* to, const Parallel& parallel) {
   const T* x = static_cast<const T*>(from);
@@ -190,7 +226,9 @@ void copy_of(const CopyParams& p, const void* from, void* to, const Parallel& pa
   const int64_t stride = p.fromStrides[inner];
   if (p.toStrides[inner] == 1 && (stride > 1 || stride < -1)) {
     for (int axis = 0; axis < inner; axis++) {
-      if (p.fromStrides[axis] == 1 && p.dims[axis] > 1) return copy_transposed<T>(p, axis, x, y, parallel);
+      if (p.fromStrides[axis] != 1 || p.dims[axis] == 1) continue;
+      if (stride > 1 && stride <= kFewAcross) return copy_apart<T>(p, axis, x, y, parallel);
+      return copy_transposed<T>(p, axis, x, y, parallel);
     }
   }
   copy_rows<T>(p, x, y, parallel);

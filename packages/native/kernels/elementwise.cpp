@@ -8,9 +8,7 @@ namespace {
 
 // Copies `count` elements that are `stride` elements apart.
 template <typename T>
-NAGARE_INLINE void gather_row(void* to, const void* from, int64_t stride, int64_t count) {
-  T* y = static_cast<T*>(to);
-  const T* x = static_cast<const T*>(from);
+NAGARE_INLINE void gather_row(T* y, const T* x, int64_t stride, int64_t count) {
   if (stride == 0) {
     const T value = *x;
     for (int64_t i = 0; i < count; i++) y[i] = value;
@@ -18,18 +16,6 @@ NAGARE_INLINE void gather_row(void* to, const void* from, int64_t stride, int64_
     for (int64_t i = 0; i < count; i++) y[i] = x[i];
   } else {
     for (int64_t i = 0; i < count; i++) y[i] = x[i * stride];
-  }
-}
-void gather_row(void* to, const void* from, int bytes, int64_t stride, int64_t count) {
-  switch (bytes) {
-    case 1:
-      return gather_row<uint8_t>(to, from, stride, count);
-    case 2:
-      return gather_row<uint16_t>(to, from, stride, count);
-    case 4:
-      return gather_row<uint32_t>(to, from, stride, count);
-    default:
-      return gather_row<uint64_t>(to, from, stride, count);
   }
 }
 
@@ -43,10 +29,13 @@ struct RowCounter {
       row /= p.dims[axis];
     }
   }
-  void next(const TileProgram& p) {
+  // `count` rows on, which are no more than there are left of the last dimension but one.
+  void next(const TileProgram& p, int64_t count = 1) {
     for (int axis = p.rank - 2; axis >= 0; axis--) {
-      if (++at[axis] < p.dims[axis]) return;
+      at[axis] += count;
+      if (at[axis] < p.dims[axis]) return;
       at[axis] = 0;
+      count = 1;
     }
   }
   int64_t offset(const TileProgram& p, const int64_t* strides) const {
@@ -55,6 +44,26 @@ struct RowCounter {
     return sum;
   }
 };
+
+// Copies `rows` rows of `length` elements of a load, from the counter's on.
+template <typename T>
+void gather_rows(const TileProgram& p, const TileLoad& load, const void* from, void* to, RowCounter counter, int64_t rows, int64_t length) {
+  T* y = static_cast<T*>(to);
+  T* const end = y + rows * length;
+  const int second = p.rank - 2;
+  const int64_t stride = load.strides[p.rank - 1], step = second >= 0 ? load.strides[second] : 0;
+  while (rows > 0) {
+    const int64_t left = second >= 0 ? p.dims[second] - counter.at[second] : 1, count = rows < left ? rows : left;
+    const T* x = static_cast<const T*>(from) + counter.offset(p, load.strides);
+    for (int64_t row = 0; row < count; row++, x += step, y += length) {
+      // A few equal elements as a whole vector, the rest of which the next rows cover.
+      if (stride == 0 && length <= kLanes<T> && y + kLanes<T> <= end) store(y, splat<T>(*x));
+      else gather_row<T>(y, x, stride, length);
+    }
+    counter.next(p, count);
+    rows -= count;
+  }
+}
 
 // Instead of a distance to what is asked for ahead: that of two tiles.
 constexpr int64_t kTwoTiles = -1;
@@ -89,13 +98,22 @@ struct Worker {
   // Copies whole rows, from the counter's on, into the load's register.
   void gather(const TileLoad& load, RowCounter counter, int64_t rows, int64_t first, int64_t length) const {
     const int bytes = dtype_bytes(load.dtype);
-    const int64_t stride = load.strides[p.rank - 1];
     // Narrow elements are gathered behind the register, which is twice as large for it, and widened into it.
     char* target = static_cast<char*>(slots[load.slot]);
     char* packed = load.convert ? target + kTileElements * register_element_bytes(register_of(load.dtype)) : target;
-    for (int64_t row = 0; row < rows; row++) {
-      gather_row(packed + row * length * bytes, element(load, counter.offset(p, load.strides) + first * stride), bytes, stride, length);
-      counter.next(p);
+    const char* from = element(load, first * load.strides[p.rank - 1]);
+    switch (bytes) {
+      case 1:
+        gather_rows<uint8_t>(p, load, from, packed, counter, rows, length);
+        break;
+      case 2:
+        gather_rows<uint16_t>(p, load, from, packed, counter, rows, length);
+        break;
+      case 4:
+        gather_rows<uint32_t>(p, load, from, packed, counter, rows, length);
+        break;
+      default:
+        gather_rows<uint64_t>(p, load, from, packed, counter, rows, length);
     }
     if (load.convert) load.convert(target, packed, nullptr, nullptr, rows * length);
   }

@@ -7,6 +7,7 @@ namespace nagare::NAGARE_ISA {
 namespace {
 
 constexpr int64_t kTaskBytes = 1 << 15;
+constexpr int64_t kShortBytes = 128;
 // Additions to one slice are divided between threads by the rows that they go to, which all look for among the indices, where rows have so
 // many elements, and all of them together.
 constexpr int64_t kDividedRow = 16, kDividedWork = 1 << 16;
@@ -15,11 +16,10 @@ constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <typename Index>
-int64_t first_bad(const GatherParams& p, const Index* indices) {
-  const int64_t total = p.batch * p.count;
+int64_t first_bad(const GatherParams& p, const Index* indices, int64_t first, int64_t last) {
   // Blocks without a branch inside vectorise; the culprit is looked for only where one is known to be.
-  for (int64_t start = 0; start < total; start += 256) {
-    const int64_t end = least(total, start + 256);
+  for (int64_t start = first; start < last; start += 256) {
+    const int64_t end = least(last, start + 256);
     bool bad = false;
     for (int64_t i = start; i < end; i++) bad |= (indices[i] < 0) | (indices[i] >= p.n);
     for (int64_t i = start; bad && i < end; i++) {
@@ -27,6 +27,33 @@ int64_t first_bad(const GatherParams& p, const Index* indices) {
     }
   }
   return -1;
+}
+template <typename Index>
+int64_t first_bad(const GatherParams& p, const Index* indices, const Parallel& parallel) {
+  const int64_t total = p.batch * p.count;
+  bool bad = false;
+  parallel_ranges(parallel, total, kTaskBytes, [&](int64_t first, int64_t last, int) {
+    if (first_bad(p, indices, first, last) >= 0) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
+  });
+  return bad ? first_bad(p, indices, 0, total) : -1;
+}
+
+// A row of a few elements, for which a call would take longer than the copy.
+NAGARE_INLINE void copy_short(char* y, const char* x, int64_t n) {
+  if (n >= 16) {
+    for (int64_t i = 0; i + 16 <= n; i += 16) __builtin_memcpy(y + i, x + i, 16);
+    __builtin_memcpy(y + n - 16, x + n - 16, 16);
+  } else if (n >= 8) {
+    __builtin_memcpy(y, x, 8);
+    __builtin_memcpy(y + n - 8, x + n - 8, 8);
+  } else if (n >= 4) {
+    __builtin_memcpy(y, x, 4);
+    __builtin_memcpy(y + n - 4, x + n - 4, 4);
+  } else {
+    y[0] = x[0];
+    y[n / 2] = x[n / 2];
+    y[n - 1] = x[n - 1];
+  }
 }
 
 template <typename T, typename Index>
@@ -43,6 +70,11 @@ void gather_of(const GatherParams& p, const T* x, const Index* indices, T* picke
       T* to = picked + row * p.inner;
       if (p.inner == 1) {
         for (int64_t i = k; i < end; i++) to[i - k] = from[at[i]];
+      } else if (p.inner * static_cast<int64_t>(sizeof(T)) <= kShortBytes) {
+        for (int64_t i = k; i < end; i++) {
+          copy_short(reinterpret_cast<char*>(to + (i - k) * p.inner), reinterpret_cast<const char*>(from + at[i] * p.inner),
+                     p.inner * static_cast<int64_t>(sizeof(T)));
+        }
       } else {
         for (int64_t i = k; i < end; i++) {
           __builtin_memcpy(to + (i - k) * p.inner, from + at[i] * p.inner, static_cast<size_t>(p.inner) * sizeof(T));
@@ -55,17 +87,29 @@ void gather_of(const GatherParams& p, const T* x, const Index* indices, T* picke
 
 // How elements of a dtype are added.
 struct AddPlainly {
+  static constexpr bool isPlain = true;
   template <typename T>
   static NAGARE_INLINE T add(T a, T b) {
     return a + b;
   }
 };
 struct AddFloat16 {
+  static constexpr bool isPlain = false;
   static NAGARE_INLINE uint16_t add(uint16_t a, uint16_t b) { return to_float16(from_float16(a) + from_float16(b)); }
 };
 struct AddBFloat16 {
+  static constexpr bool isPlain = false;
   static NAGARE_INLINE uint16_t add(uint16_t a, uint16_t b) { return to_bfloat16(from_bfloat16(a) + from_bfloat16(b)); }
 };
+
+template <typename Add, typename T>
+NAGARE_INLINE void add_row(T* row, const T* values, int64_t n) {
+  int64_t c = 0;
+  if constexpr (Add::isPlain) {
+    for (; c + kLanes<T> <= n; c += kLanes<T>) store(row + c, load(row + c) + load(values + c));
+  }
+  for (; c < n; c++) row[c] = Add::add(row[c], values[c]);
+}
 
 template <typename Add, typename T, typename Index>
 void scatter_of(const GatherParams& p, const T* picked, const Index* indices, T* x, const Parallel& parallel) {
@@ -82,9 +126,7 @@ void scatter_of(const GatherParams& p, const T* picked, const Index* indices, T*
     T* to = x + slice * p.n * p.inner + first;
     for (int64_t k = 0; k < p.count; k++) {
       if (at[k] < begin || at[k] >= end) continue;
-      T* row = to + at[k] * p.inner;
-      const T* values = from + k * p.inner;
-      for (int64_t c = 0; c < width; c++) row[c] = Add::add(row[c], values[c]);
+      add_row<Add>(to + at[k] * p.inner, from + k * p.inner, width);
     }
   });
 }
@@ -126,8 +168,8 @@ void gather_any(const GatherParams& p, const void* x, const Index* at, void* pic
 
 }  // namespace
 
-int64_t first_bad_index(const GatherParams& p, const void* indices) {
-  return p.wideIndices ? first_bad(p, static_cast<const int64_t*>(indices)) : first_bad(p, static_cast<const int32_t*>(indices));
+int64_t first_bad_index(const GatherParams& p, const void* indices, const Parallel& parallel) {
+  return p.wideIndices ? first_bad(p, static_cast<const int64_t*>(indices), parallel) : first_bad(p, static_cast<const int32_t*>(indices), parallel);
 }
 
 void gather(const GatherParams& p, const void* x, const void* indices, void* picked, const Parallel& parallel) {
@@ -137,8 +179,9 @@ void gather(const GatherParams& p, const void* x, const void* indices, void* pic
 }
 
 void scatter_add(const GatherParams& p, const void* picked, const void* indices, void* x, const Parallel& parallel) {
-  const int64_t zero = 0;
-  fill(dtype_bytes(p.dtype), &zero, x, p.batch * p.outer * p.n * p.inner, false, parallel);
+  const int64_t zero = 0, elements = p.batch * p.outer * p.n * p.inner;
+  // Most of so many rows are not added to.
+  fill(dtype_bytes(p.dtype), &zero, x, elements, elements * dtype_bytes(p.dtype) >= kStreamBytes, parallel);
   if (p.inner == 0 || p.count == 0) return;
   if (p.wideIndices) scatter_any(p, picked, static_cast<const int64_t*>(indices), x, parallel);
   else scatter_any(p, picked, static_cast<const int32_t*>(indices), x, parallel);

@@ -19,7 +19,7 @@ struct GatherParams {
 namespace NAGARE_ISA {
 
 // The position of the first index outside [0, n), or −1. The kernels below rely on there being none.
-int64_t first_bad_index(const GatherParams& params, const void* indices);
+int64_t first_bad_index(const GatherParams& params, const void* indices, const Parallel& parallel);
 
 // picked[b, o, k, :] = x[b, o, indices[b, k], :]
 void gather(const GatherParams& params, const void* x, const void* indices, void* picked, const Parallel& parallel);
