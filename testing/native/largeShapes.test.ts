@@ -5,46 +5,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
-  type Aval,
   adoptStorage,
   ConcreteTensor,
   concreteShape,
   type DType,
-  evaluateReference,
-  GraphBuilder,
   isFloat,
-  loadBackend,
-  type Params,
-  type Primitive,
   primitiveByName,
 } from "nagare/backend";
 import "nagare";
+import { check, run } from "./checkOperation.ts";
 import { finishedProducts } from "./largeCases.ts";
 import { compareTensors, type Random, randomTensor, seeded } from "./tensors.ts";
-
-const native = loadBackend("native");
-
-function run(op: Primitive, inputs: readonly ConcreteTensor[], params: Params): ConcreteTensor[] {
-  const builder = new GraphBuilder();
-  const values = inputs.map((input) => builder.input(input));
-  const outputs: readonly Aval[] = builder.add(op, values, params);
-  const executable = native.compile(builder.finish([...(outputs as never[])]));
-  const storages = executable.run(
-    inputs.map((input) => input.storage),
-    [],
-  );
-  return outputs.map((aval, i) => ({ ...aval, storage: storages[i] }) as ConcreteTensor);
-}
-
-function check(name: string, inputs: readonly ConcreteTensor[], params: Params, tolerance = 0): void {
-  const op = primitiveByName(name);
-  const expected = evaluateReference(op, inputs, params);
-  const actual = run(op, inputs, params);
-  const label = `${name} of ${inputs.map((x) => `${x.dtype}[${x.shape.join()}]`).join(", ")} ${JSON.stringify(params)}`;
-  for (const [i, result] of actual.entries()) {
-    compareTensors(result, expected[i] as ConcreteTensor, tolerance, label);
-  }
-}
 
 const kinds: readonly DType[] = [
   "float32",
@@ -115,6 +86,46 @@ describe("elementwise operations on large shapes", () => {
       }
     });
   }
+  test("remainders of numbers of any ratio, and of those that have none", () => {
+    const random = seeded(9);
+    const values = [
+      0,
+      -0,
+      1,
+      -1,
+      0.5,
+      3,
+      -3,
+      7.25,
+      1e-40,
+      -1e-30,
+      1e9,
+      -3e38,
+      2 ** 28,
+      Number.NaN,
+      Infinity,
+      -Infinity,
+    ];
+    const drawn = (likely: number) =>
+      Float32Array.from({ length: 3001 }, () =>
+        random() < likely
+          ? (random() - 0.5) * 2 ** (random() * 20)
+          : (values[Math.floor(random() * values.length)] ?? 0),
+      );
+    for (const likely of [0, 0.9, 1]) {
+      const [a, b] = [drawn(likely), drawn(likely)].map(
+        (x) => new ConcreteTensor([3001], "float32", adoptStorage(x)),
+      );
+      if (a && b) check("remainder", [a, b], {});
+    }
+    const whole = [0, 1, -1, 2, -7, 2 ** 31 - 1, -(2 ** 31)];
+    const integers = () =>
+      Int32Array.from({ length: 3001 }, () =>
+        random() < 0.5 ? random() * 2 ** 32 : (whole[Math.floor(random() * whole.length)] ?? 0),
+      );
+    const [a, b] = [integers(), integers()].map((x) => new ConcreteTensor([3001], "int32", adoptStorage(x)));
+    if (a && b) check("remainder", [a, b], {});
+  });
   test("conversions between all dtypes", () => {
     const random = seeded(2);
     for (const from of [...kinds, "bool"] as const) {

@@ -183,7 +183,33 @@ inline NAGARE_NOINLINE double exact_remainder(double a, double b) {
   return rest;
 }
 
+// a − b·trunc(a / b) for lanes of 32 bits, by way of doubles, which hold such quotients well enough and the products exactly.
+template <typename T>
+NAGARE_INLINE Vec<T> rest_of_division(Vec<T> a, Vec<T> b) {
+  typedef double Wide __attribute__((vector_size(2 * kVectorBytes)));
+  const Wide x = __builtin_convertvector(a, Wide), y = __builtin_convertvector(b, Wide);
+  const Wide whole = __builtin_convertvector(__builtin_convertvector(x / y, Vec<int32_t>), Wide);
+  return __builtin_convertvector(x - whole * y, Vec<T>);
+}
+
 NAGARE_COSTLY_BINARY(Remainder, ForAll, SameResult, false, {
+  if constexpr (sizeof(T) == sizeof(int32_t)) {
+    if constexpr (kIsFloat<T>) {
+      const Vec<T> quotient = a / b;
+      constexpr T limit = T(1 << 28);
+      if (!any(~((quotient < limit) & (quotient > -limit) & (b - b == 0)))) {
+        const Vec<T> rest = rest_of_division<T>(a, b);
+        // A zero has the sign of a.
+        return rest == 0 ? a * 0 : ((rest < 0) ^ (b < 0)) ? rest + b : rest;
+      }
+    } else {
+      // Nothing is left where b is 0 or −1, as where it is 1; the least integer over −1 would not fit.
+      const Vec<T> divisor = (b == 0) | (b == -1) ? splat<T>(1) : b;
+      const Vec<T> rest = rest_of_division<T>(a, divisor);
+      // Not to be added where both have one sign: that may overflow.
+      return rest + ((rest != 0) & ((rest ^ b) < 0) & b);
+    }
+  }
   Vec<T> y{};
   for (int i = 0; i < kLanes<T>; i++) {
     if constexpr (kIsFloat<T>) {
