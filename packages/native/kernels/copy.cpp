@@ -1,5 +1,6 @@
 #include "copy.h"
 
+#include "copy_short.h"
 #include "half.h"
 #include "stream.h"
 #include "transpose_square.h"
@@ -47,10 +48,7 @@ NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
     store(y + n - N, load(x + n - N));
     return;
   }
-  for (; i < n; i++) {
-    y[i] = x[i];
-    asm volatile("" ::: "memory");
-  }
+  copy_short(reinterpret_cast<char*>(y), reinterpret_cast<const char*>(x), n * static_cast<int64_t>(sizeof(T)));
 }
 
 // Every K-th element. With a constant distance, whole vectors are read and what is wanted of them put together.

@@ -1,6 +1,7 @@
 #include "gather.h"
 
 #include "copy.h"
+#include "copy_short.h"
 #include "half.h"
 
 namespace nagare::NAGARE_ISA {
@@ -36,24 +37,6 @@ int64_t first_bad(const GatherParams& p, const Index* indices, const Parallel& p
     if (first_bad(p, indices, first, last) >= 0) __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
   });
   return bad ? first_bad(p, indices, 0, total) : -1;
-}
-
-// A row of a few elements, for which a call would take longer than the copy.
-NAGARE_INLINE void copy_short(char* y, const char* x, int64_t n) {
-  if (n >= 16) {
-    for (int64_t i = 0; i + 16 <= n; i += 16) __builtin_memcpy(y + i, x + i, 16);
-    __builtin_memcpy(y + n - 16, x + n - 16, 16);
-  } else if (n >= 8) {
-    __builtin_memcpy(y, x, 8);
-    __builtin_memcpy(y + n - 8, x + n - 8, 8);
-  } else if (n >= 4) {
-    __builtin_memcpy(y, x, 4);
-    __builtin_memcpy(y + n - 4, x + n - 4, 4);
-  } else {
-    y[0] = x[0];
-    y[n / 2] = x[n / 2];
-    y[n - 1] = x[n - 1];
-  }
 }
 
 template <typename T, typename Index>
