@@ -1,5 +1,7 @@
 /** Every instruction set that this processor has computes what the reference does; NAGARE_ISA chooses among them. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { loadBackend } from "nagare/backend";
 import "nagare";
@@ -32,11 +34,26 @@ describe("instruction sets", () => {
     });
   }
 
+  // No processor here need have AMX: the same kernels compute with its instructions in software.
+  test("amx computes what the reference does", async (t) => {
+    if (!available.includes("avx512bf16")) return t.skip("this processor lacks what else those kernels use");
+    const isa = "amx_stand_in";
+    const native = join(import.meta.dirname, "../../packages/native");
+    const { status } = spawnSync(process.execPath, [join(native, "scripts/build.ts"), `--isa=${isa}`], {
+      stdio: ["ignore", 2, 2],
+    });
+    if (status === 2) return t.skip("there is no compiler");
+    assert.equal(status, 0, "the build of the engine");
+    const file = join(native, "build", `${process.platform}-${process.arch}-${isa}`, "nagare.node");
+    const env = { NAGARE_NATIVE_FILE: file, NAGARE_ISA: isa };
+    assert.match(outputOf(await runProgram("compare.ts", { env })), /\bamx_stand_in\b/);
+  });
+
   test("the first of them is the one in use", () => {
     assert.equal(loadBackend("native").instructionSet, process.env.NAGARE_ISA ?? available[0]);
   });
 
-  for (const isa of ["sse4", "avx2", "avx512", "avx512bf16", "neon", unknown].filter(
+  for (const isa of ["sse4", "avx2", "avx512", "avx512bf16", "amx", "neon", unknown].filter(
     (name) => !available.includes(name),
   )) {
     test(`${isa}, which this processor lacks, gives a warning and the reference`, async () => {

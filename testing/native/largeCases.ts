@@ -44,6 +44,9 @@ const narrowProducts: readonly (readonly [m: number, n: number, k: number])[] = 
   // Depths that end within a group of elements that are multiplied at once.
   [37, 70, 1543],
   [9, 49, 6],
+  // Whole tiles of 32 rows and columns, and parts of them, over several blocks of depth.
+  [64, 96, 1700],
+  [52, 40, 600],
 ];
 
 /** Whole numbers that fill the dtype, and fractions. */
@@ -112,8 +115,8 @@ export function largeProducts(): EngineCase[] {
 }
 
 /**
- * A product whose results a chain of operations finishes where they are made, compiled, beside the same operations one by one: of few rows,
- * shared by rows and by columns, and in slices of the depth.
+ * A product whose results are finished where they are made, compiled, beside the same operations one by one. By a chain: of few rows,
+ * shared by rows and by columns, and in slices of the depth. By a bias and an activation. Both also with narrow factors.
  */
 export function finishedProducts(): { readonly compiled: ng.Tensor; readonly expected: ng.Tensor }[] {
   const draw = drawing(14);
@@ -124,12 +127,24 @@ export function finishedProducts(): { readonly compiled: ng.Tensor; readonly exp
     [70, 600, 530],
     [20, 30, 9000],
   ] as const;
-  return sizes.map(([m, n, k]) => {
-    const operands = [draw([m, k]), draw([k, n]), draw([m, n]), draw([n])] as const;
+  const narrow = [
+    [64, 64, 900],
+    [50, 45, 70],
+  ] as const;
+  type Finish = (sums: ng.Tensor, factor: ng.Tensor, bias: ng.Tensor) => ng.Tensor;
+  const chain: Finish = (sums, factor, bias) => sums.mul(factor).add(bias);
+  const epilogue: Finish = (sums, _, bias) => sums.add(bias).relu();
+  const both = (dtype: DType, finish: Finish, [m, n, k]: readonly [number, number, number]) => {
+    const [x, y, factor, bias] = [draw([m, k]), draw([k, n]), draw([m, n]), draw([n])] as const;
     const finished = (x: ng.Tensor, y: ng.Tensor, factor: ng.Tensor, bias: ng.Tensor): ng.Tensor =>
-      x.matmul(y).mul(factor).add(bias);
+      finish(x.matmul(y, { dtype: "float32" }), factor, bias);
+    const operands = [x.astype(dtype), y.astype(dtype), factor, bias] as const;
     return { compiled: ng.jit(finished)(...operands), expected: finished(...operands) };
-  });
+  };
+  return [
+    ...sizes.map((size) => both("float32", chain, size)),
+    ...[chain, epilogue].flatMap((finish) => narrow.map((size) => both("bfloat16", finish, size))),
+  ];
 }
 
 /** Products of narrow factors with wider sums, in all orders. */
@@ -138,6 +153,24 @@ export function largeNarrowProducts(): EngineCase[] {
   return Object.entries(narrowRanges).flatMap(([dtype, [low, high]]) =>
     narrowProducts.flatMap((sizes) =>
       inAllOrders(sizes, (shape) => randomTensor(random, shape, dtype as DType, low, high), { wide: true }),
+    ),
+  );
+}
+
+/** Products of narrow factors of about one and two tile registers of 16 rows of 16 words, in all orders. */
+export function narrowEdges(): EngineCase[] {
+  const random = seeded(13);
+  const sizes = [1, 16, 17, 32, 33, 63];
+  return (["int8", "uint8", "bfloat16"] as const).flatMap((dtype) =>
+    sizes.flatMap((m) =>
+      sizes.flatMap((n) =>
+        [1, 31, 64, 129].flatMap((k) => {
+          const [low, high] = narrowRanges[dtype];
+          return inAllOrders([m, n, k], (shape) => randomTensor(random, shape, dtype, low, high), {
+            wide: true,
+          });
+        }),
+      ),
     ),
   );
 }

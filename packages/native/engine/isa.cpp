@@ -4,6 +4,14 @@
 #include <cstring>
 #include <type_traits>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
 namespace nagare {
 
 // The build lists the instruction sets it compiled the kernels for, the best first: NAGARE_INSTRUCTION_SETS(X) is X(avx2) X(sse4).
@@ -45,6 +53,24 @@ struct Candidate {
 [[maybe_unused]] bool avx512bf16_runs() {
   return avx512_runs() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
 }
+// Tiles, and their products of bfloat16 and of int8. Their contents are part of a thread's state that the system must save, and that Linux
+// gives to processes that ask for it (Documentation/arch/x86/xstate.rst): 8 KiB more for each thread that uses them.
+[[maybe_unused]] bool amx_runs() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned tiles = 1u << 24 | 1u << 22 | 1u << 25;
+  if (!avx512bf16_runs() || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || (edx & tiles) != tiles) return false;
+  unsigned enabled, high;
+  asm volatile("xgetbv" : "=a"(enabled), "=d"(high) : "c"(0));
+  constexpr unsigned states = 1u << 17 | 1u << 18;
+  if ((enabled & states) != states) return false;
+#if defined(__linux__)
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+#else
+  return true;
+#endif
+}
+[[maybe_unused]] bool amx_stand_in_runs() { return avx512bf16_runs(); }
 #elif defined(__aarch64__)
 [[maybe_unused]] bool neon_runs() { return true; }
 #endif

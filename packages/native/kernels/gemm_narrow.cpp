@@ -8,21 +8,31 @@ struct NarrowKernel {
   size_t (*scratchBytes)(const GemmParams&, int threads);
 };
 
-template <typename Dot, typename Tiles = VectorTiles<Dot>>
+template <typename Dot, template <typename> class Tiles>
 constexpr NarrowKernel narrow_kernel() {
-  return {multiply_narrow_batch<Dot, Tiles>, narrow_scratch_bytes<Dot, Tiles>};
+  return {multiply_narrow_batch<Dot, Tiles<Dot>>, narrow_scratch_bytes<Dot, Tiles<Dot>>};
 }
+
+#if defined(NAGARE_AMX)
+constexpr NarrowKernel kBfloat16 = narrow_kernel<BfloatMatrixDot, MatrixTiles>();
+template <typename Byte>
+constexpr NarrowKernel kBytes = narrow_kernel<ByteMatrixDot<Byte>, MatrixTiles>();
+#else
+constexpr NarrowKernel kBfloat16 = narrow_kernel<HalfDot<Bfloat16>, VectorTiles>();
+template <typename Byte>
+constexpr NarrowKernel kBytes = narrow_kernel<ByteDot<Byte>, VectorTiles>();
+#endif
 
 NarrowKernel kernel_of(DType factors) {
   switch (factors) {
     case DType::float16:
-      return narrow_kernel<HalfDot<Float16>>();
+      return narrow_kernel<HalfDot<Float16>, VectorTiles>();
     case DType::bfloat16:
-      return narrow_kernel<HalfDot<Bfloat16>>();
+      return kBfloat16;
     case DType::int8:
-      return narrow_kernel<ByteDot<int8_t>>();
+      return kBytes<int8_t>;
     default:
-      return narrow_kernel<ByteDot<uint8_t>>();
+      return kBytes<uint8_t>;
   }
 }
 

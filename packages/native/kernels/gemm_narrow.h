@@ -8,7 +8,8 @@
 #pragma once
 
 #include "gemm_batches.h"
-#include "narrow_pack.h"
+#include "narrow_matrix_tiles.h"
+#include "narrow_vector_tiles.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -16,81 +17,6 @@ namespace nagare::NAGARE_ISA {
 constexpr int64_t kNarrowRows = 1024;
 // Columns that a thread packs at a time: at most 192 KiB.
 constexpr int64_t kNarrowColumns = 128;
-
-// Tiles in vector registers. A sum of pairs needs a register for the products, so that only floats have wide tiles.
-template <typename Dot>
-struct VectorTiles {
-  using Sum = typename Dot::Sum;
-  static constexpr int64_t rows = kHasWideTile<Sum> ? kWideTileRows : kTileRows;
-  static constexpr int64_t vectors = kHasWideTile<Sum> ? kWideTileVectors : kTileVectors;
-  static constexpr int64_t columns = vectors * kLanes<Sum>;
-
-  template <int R, int V>
-  static NAGARE_NOINLINE void tile(const Word* a, const Word* b, int64_t words, const TileOutput<Sum>& out) {
-    Sum* target[R];
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) __builtin_prefetch(target[i], 1);
-    Vec<Sum> sums[R][V] = {}, ofZeros[V] = {};
-#pragma GCC unroll 4
-    for (int64_t word = 0; word < words; word++, a += R, b += V * kLanes<Word>) {
-      U32 column[V];
-#pragma GCC unroll 4
-      for (int j = 0; j < V; j++) {
-        column[j] = load(b + j * kLanes<Word>);
-        if constexpr (Dot::zero != 0) ofZeros[j] = Dot::multiply_add(ofZeros[j], splat(Dot::zero), column[j]);
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < R; i++) {
-        const U32 value = splat(a[i]);
-#pragma GCC unroll 4
-        for (int j = 0; j < V; j++) sums[i][j] = Dot::multiply_add(sums[i][j], value, column[j]);
-      }
-    }
-    if constexpr (Dot::zero != 0) {
-#pragma GCC unroll 16
-      for (int i = 0; i < R; i++) {
-#pragma GCC unroll 4
-        for (int j = 0; j < V; j++) sums[i][j] -= ofZeros[j];
-      }
-    }
-    finish_tile<Sum, R, V>(sums, target, out);
-  }
-
-  using Tile = void (*)(const Word* a, const Word* b, int64_t words, const TileOutput<Sum>& out);
-
-  template <int V>
-  static Tile tile_of_width(int64_t count) {
-    switch (count) {
-      case 1: return tile<1, V>;
-      case 2: return tile<2, V>;
-      case 3: return tile<3, V>;
-      default: break;
-    }
-    if constexpr (rows > 4) {
-      if (count == 5) return tile<5, V>;
-      if (count == 6) return tile<6, V>;
-    }
-    if constexpr (rows > 6) {
-      if (count == 7) return tile<7, V>;
-      if (count == 8) return tile<8, V>;
-    }
-    return tile<4, V>;
-  }
-
-  // Columns of a panel that holds `count` columns: whole vectors.
-  static int64_t panel_width(int64_t count) { return round_up(count, kLanes<Sum>); }
-
-  static void multiply(const Word* a, int64_t count, const Word* b, int64_t width, int64_t words, const TileOutput<Sum>& out) {
-    const int64_t of = width / kLanes<Sum>;
-    if (of == 1) return tile_of_width<1>(count)(a, b, words, out);
-    if constexpr (vectors == 3) {
-      if (of == 3) return tile_of_width<3>(count)(a, b, words, out);
-    }
-    tile_of_width<2>(count)(a, b, words, out);
-  }
-};
 
 // One matrix of the batch.
 template <typename Dot>
@@ -104,6 +30,12 @@ struct NarrowMatrices {
   int worker;            // who computes it, where each matrix is one thread's
 };
 
+// Words of a panel over that depth.
+template <typename Dot, typename Tiles>
+constexpr int64_t panel_words(int64_t depth) {
+  return round_up(words_of<Dot>(depth), Tiles::wordStep);
+}
+
 // The blocking of one product; depends on the shape alone. Scratch is in words: for all threads together, and for each.
 template <typename Dot, typename Tiles>
 struct NarrowBlocking {
@@ -111,11 +43,11 @@ struct NarrowBlocking {
   int64_t shared, worker;
 
   explicit NarrowBlocking(const GemmParams& p)
-      : depth(even_block(p.k, kNarrowWords * Dot::group, Dot::group)),
+      : depth(even_block(p.k, kNarrowWords * Dot::group, Tiles::wordStep * Dot::group)),
         rows(even_block(p.m, kNarrowRows, Tiles::rows)),
         columns(min64(round_up(p.n, Tiles::columns), kNarrowColumns / Tiles::columns * Tiles::columns)) {
-    const int64_t words = words_of<Dot>(depth);
-    shared = round_up(rows * words, 16);
+    const int64_t words = panel_words<Dot, Tiles>(depth);
+    shared = round_up(round_up(rows, Tiles::rowStep) * words, 16);
     worker = round_up(columns * words, 16);
   }
 };
@@ -124,14 +56,11 @@ struct NarrowBlocking {
 template <typename Dot, typename Tiles>
 void pack_narrow_a(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, int64_t k0, int64_t depth, Word* packed) {
   const GemmParams& p = *matrices.params;
-  const int64_t words = words_of<Dot>(depth);
+  const int64_t words = panel_words<Dot, Tiles>(depth);
   for (int64_t m = m0; m < m1;) {
-    const int rows = next_tile_rows(m1 - m, Tiles::rows);
+    const int rows = Tiles::next_rows(m1 - m);
     const auto* const from = matrices.a + (p.transposeA ? k0 * p.lda + m : m * p.lda + k0);
-    Word* const panel = packed + (m - m0) * words;
-    pack_panel<Dot>(from, p.lda, !p.transposeA, rows, depth, panel, rows);
-    if constexpr (Dot::zero != 0)
-      for (int64_t i = 0; i < rows * words; i++) panel[i] ^= Dot::zero;
+    Tiles::pack_rows(from, p.lda, !p.transposeA, rows, depth, packed + (m - m0) * words);
     m += rows;
   }
 }
@@ -141,27 +70,34 @@ template <typename Dot, typename Tiles>
 void multiply_narrow_block(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, int64_t n0, int64_t n1, int64_t k0, int64_t depth,
                            const Word* packedA, Word* packedB) {
   const GemmParams& p = *matrices.params;
-  const int64_t words = words_of<Dot>(depth);
-  const bool last = k0 + depth == p.k;
+  const int64_t words = panel_words<Dot, Tiles>(depth);
   for (int64_t n = n0; n < n1; n += Tiles::columns) {
     const int64_t columns = min64(Tiles::columns, n1 - n);
     const auto* const from = matrices.b + (p.transposeB ? n * p.ldb + k0 : k0 * p.ldb + n);
-    pack_panel<Dot>(from, p.ldb, p.transposeB, columns, depth, packedB + (n - n0) * words, Tiles::panel_width(columns));
+    pack_panel<Dot>(from, p.ldb, p.transposeB, columns, depth, words, packedB + (n - n0) * words, Tiles::panel_width(columns));
   }
+  const Tiles tiles(m1 - m0);
+  const int64_t part = even_block(words, Tiles::depth, Tiles::wordStep);
   TileOutput<typename Dot::Sum> out;
-  out.accumulate = k0 > 0 || p.accumulate;
-  out.activation = last ? p.activation : Activation::none;
   for (int64_t n = n0; n < n1; n += Tiles::columns) {
     out.first = n;
     out.columns = min64(Tiles::columns, n1 - n);
-    out.bias = last && matrices.bias ? matrices.bias + n : nullptr;
-    for (int64_t m = m0; m < m1;) {
-      const int rows = next_tile_rows(m1 - m, Tiles::rows);
-      typename Dot::Sum* targets[Tiles::rows];
-      for (int i = 0; i < rows; i++) targets[i] = matrices.c + (m + i) * p.ldc;
-      out.rows = targets;
-      Tiles::multiply(packedA + (m - m0) * words, rows, packedB + (n - n0) * words, Tiles::panel_width(out.columns), words, out);
-      m += rows;
+    const int64_t width = Tiles::panel_width(out.columns);
+    for (int64_t word = 0; word < words; word += part) {
+      const int64_t some = min64(part, words - word);
+      const bool last = k0 + depth == p.k && word + some == words;
+      out.accumulate = k0 > 0 || word > 0 || p.accumulate;
+      out.activation = last ? p.activation : Activation::none;
+      out.bias = last && matrices.bias ? matrices.bias + n : nullptr;
+      for (int64_t m = m0; m < m1;) {
+        const int rows = Tiles::next_rows(m1 - m);
+        typename Dot::Sum* targets[Tiles::rows];
+        for (int i = 0; i < rows; i++) targets[i] = matrices.c + (m + i) * p.ldc;
+        out.rows = targets;
+        tiles.multiply(packedA + (m - m0) * words + round_up(rows, Tiles::rowStep) * word, rows, packedB + (n - n0) * words + word * width, width,
+                       some, out);
+        m += rows;
+      }
     }
   }
 }
@@ -181,7 +117,7 @@ void multiply_narrow(const NarrowMatrices<Dot>& matrices, const NarrowBlocking<D
     const int64_t rows = divide_up(tiles, parts) * Tiles::rows, count = divide_up(m1 - m0, rows);
     // The packing of A is shared as evenly, in whole parts.
     for (int64_t k0 = 0; k0 < p.k; k0 += blocking.depth) {
-      const int64_t depth = min64(blocking.depth, p.k - k0), words = words_of<Dot>(depth);
+      const int64_t depth = min64(blocking.depth, p.k - k0), words = panel_words<Dot, Tiles>(depth);
       parallel_for(parallel, count, [&](int64_t part, int) {
         const int64_t first = m0 + part * rows;
         pack_narrow_a<Dot, Tiles>(matrices, first, min64(m1, first + rows), k0, depth, shared + (first - m0) * words);

@@ -1,5 +1,5 @@
-// Packing of narrow matrices into panels of words: panel[step·width + i] holds elements k = step·group … of row, or column, i; behind
-// the end of the depth they are 0.
+// Packing of narrow matrices into panels of words: panel[word·width + i] holds elements k = word·group … of row, or column, i; behind
+// the end of the depth, and of rows or columns, they are 0.
 #pragma once
 
 #include "blocking.h"
@@ -86,10 +86,10 @@ inline void place_rows(const Word* rows, int64_t words, int64_t count, Word* pan
     for (int64_t word = 0; word < words; word++) panel[word * width + i] = rows[i * words + word];
 }
 
-// A panel `width` wide of the `count` first rows, or columns, at x, over `depth` elements. Where the source runs along the depth, rows are ld
-// apart, otherwise steps of the depth.
+// A panel of so many words `width` wide, of the `count` first rows, or columns, at x, over `depth` elements. Where the source runs along the
+// depth, rows are ld apart, otherwise steps of the depth.
 template <typename Dot>
-inline void pack_panel(const typename Dot::Element* x, int64_t ld, bool alongDepth, int64_t count, int64_t depth, Word* panel,
+inline void pack_panel(const typename Dot::Element* x, int64_t ld, bool alongDepth, int64_t count, int64_t depth, int64_t panelWords, Word* panel,
                        int64_t width) {
   const int64_t words = words_of<Dot>(depth);
   if (alongDepth) {
@@ -107,6 +107,7 @@ inline void pack_panel(const typename Dot::Element* x, int64_t ld, bool alongDep
   }
   for (int64_t word = 0; word < words; word++)
     for (int64_t i = count; i < width; i++) panel[word * width + i] = 0;
+  for (int64_t i = words * width; i < panelWords * width; i++) panel[i] = 0;
 }
 
 }  // namespace nagare::NAGARE_ISA

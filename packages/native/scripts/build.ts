@@ -6,7 +6,7 @@
  *
  * `--sanitize=address,undefined` or `--sanitize=thread` builds into build/<platform>-<arch>-<sanitizers> instead;
  * `--isa=avx2` (or several, with commas) leaves the other instruction sets out, except those that share its kernels, and adds its
- * name to the folder's.
+ * name to the folder's. `--isa=amx_stand_in` builds the kernels for AMX with its instructions in software, for tests.
  * CXX names the compiler; by default the first of c++, g++, clang++ that is there.
  *
  * `--target=linux-arm64` and `--target=wasm32` compile for another kind of machine, to check that they can: without
@@ -64,7 +64,9 @@ function chooseSets(target: Target, isa: string | undefined): readonly Instructi
   if (unknown !== undefined)
     throw new Error(`--isa: expected some of ${names.join(", ")}; received ${JSON.stringify(unknown)}.`);
   const families = target.instructionSets.filter(({ name }) => wanted?.includes(name) ?? true).map(familyOf);
-  return target.instructionSets.filter((set) => families.includes(familyOf(set)));
+  return target.instructionSets.filter(
+    (set) => families.includes(familyOf(set)) && (!set.hidden || wanted?.includes(set.name)),
+  );
 }
 
 function kernelUnits(
@@ -92,13 +94,22 @@ function engineUnits(
   const preferred = sets.toReversed();
   const whole = preferred.flatMap(({ name, base }) => (base === undefined ? [`X(${name})`] : []));
   const narrow = preferred.flatMap(({ name, base }) => (base === undefined ? [] : [`X(${name},${base})`]));
-  const defines = [
-    "-DNAPI_VERSION=8",
+  const choice = [
     `-DNAGARE_INSTRUCTION_SETS(X)=${whole.join(" ")}`,
     `-DNAGARE_NARROW_SETS(X)=${narrow.join(" ")}`,
   ];
-  const flags = [...common, ...engineFlags, ...baseline, "-isystem", headerFolder(), ...defines, ...extra];
-  return sources.map((source) => ({ source, flags, label: source }));
+  const flags = [
+    ...common,
+    ...engineFlags,
+    ...baseline,
+    "-isystem",
+    headerFolder(),
+    "-DNAPI_VERSION=8",
+    ...extra,
+  ];
+  // Only what chooses among the sets knows of them: everything else is the same whichever are built.
+  const flagsOf = (source: string) => (source === join("engine", "isa.cpp") ? [...flags, ...choice] : flags);
+  return sources.map((source) => ({ source, flags: flagsOf(source), label: source }));
 }
 
 async function build({ sanitize, isa, target: name }: Options): Promise<void> {
@@ -131,7 +142,10 @@ async function build({ sanitize, isa, target: name }: Options): Promise<void> {
       : target.baseline
         ? engineUnits(target.baseline, sets, ["checks/replay.cpp"], extra)
         : kernelUnits(sets, ["checks/kernels.cpp"], extra);
-  const planned = planObjects([...kernels, ...engine, ...checks], compiler, objects);
+  const planned = planObjects([...kernels, ...engine, ...checks], compiler, [
+    objects,
+    join(home, "build", target.name, "objects"),
+  ]);
   const stamp = join(objects, `link-${digest(planned.map(({ object }) => object))}`);
   const product = target.baseline ? "nagare.node" : "kernels.wasm";
   if (existsSync(stamp) && existsSync(join(folder, product))) return;

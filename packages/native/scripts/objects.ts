@@ -46,8 +46,12 @@ export function digest(parts: readonly string[]): string {
   return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 16);
 }
 
-/** Where each unit's object belongs in the folder. */
-export function planObjects(units: readonly Unit[], compiler: Compiler, folder: string): PlannedUnit[] {
+/** Where each unit's object is: in any of the folders, or where it belongs, in the first. */
+export function planObjects(
+  units: readonly Unit[],
+  compiler: Compiler,
+  folders: readonly [string, ...string[]],
+): PlannedUnit[] {
   const contents = new Map<string, string>();
   const read = (file: string): string => {
     const text = contents.get(file) ?? readFileSync(join(home, file), "utf8");
@@ -58,7 +62,11 @@ export function planObjects(units: readonly Unit[], compiler: Compiler, folder: 
     const files = [...dependencies(unit.source)].flatMap((file) => [file, read(file)]);
     const name = unit.label.replaceAll(/[^a-z0-9_]+/g, "-");
     const hash = digest([compiler.version, ...unit.flags, ...files]);
-    return { ...unit, object: join(folder, `${name}-${hash}.o`) };
+    const objects = folders.map((folder) => join(folder, `${name}-${hash}.o`));
+    return {
+      ...unit,
+      object: objects.find((object) => existsSync(object)) ?? join(folders[0], `${name}-${hash}.o`),
+    };
   });
 }
 

@@ -7,6 +7,8 @@ export interface InstructionSet {
   readonly flags: readonly string[];
   /** The set that all kernels are taken from but the products of narrow elements, which alone are compiled. */
   readonly base?: string;
+  /** For tests: built only where it is asked for by name. */
+  readonly hidden?: true;
 }
 
 /** A kind of machine. */
@@ -27,16 +29,24 @@ const shared = ["-shared", "-pthread"];
 const baseline = ["-march=x86-64-v2"];
 const avx2 = ["-mavx2", "-mfma", "-mf16c"];
 const avx512 = [...baseline, "-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", ...avx2];
-const x64 = {
+const avx512bf16 = [...avx512, "-mavx512bf16", "-mavx512vnni"];
+interface Architecture {
+  readonly instructionSets: readonly InstructionSet[];
+  readonly baseline: readonly string[];
+}
+const x64: Architecture = {
   instructionSets: [
     { name: "sse4", flags: baseline },
     { name: "avx2", flags: [...baseline, ...avx2] },
     { name: "avx512", flags: avx512 },
-    { name: "avx512bf16", flags: [...avx512, "-mavx512bf16", "-mavx512vnni"], base: "avx512" },
+    { name: "avx512bf16", flags: avx512bf16, base: "avx512" },
+    { name: "amx", flags: [...avx512bf16, "-DNAGARE_AMX"], base: "avx512" },
+    // The kernels of the one before, on tiles in software.
+    { name: "amx_stand_in", flags: [...avx512bf16, "-DNAGARE_AMX_STAND_IN"], base: "avx512", hidden: true },
   ],
   baseline,
 };
-const arm64 = { instructionSets: [{ name: "neon", flags: [] }], baseline: [] };
+const arm64: Architecture = { instructionSets: [{ name: "neon", flags: [] }], baseline: [] };
 
 /** Machines that code is compiled for on another one, by name. */
 const crossTargets: Readonly<Record<string, Target>> = {

@@ -6,9 +6,17 @@ import { assertClose, toleranceOf } from "../../generator/compare.ts";
 import { checkSpecialValues } from "../../generator/values.ts";
 import { largeAttentions } from "../attentionCases.ts";
 import { sampleCases } from "../engineRuns.ts";
-import { checkProduct, largeConvolutions, largeNarrowProducts, largeProducts } from "../largeCases.ts";
+import {
+  checkProduct,
+  finishedProducts,
+  largeConvolutions,
+  largeNarrowProducts,
+  largeProducts,
+  narrowEdges,
+} from "../largeCases.ts";
 import { largeSequences } from "../sequenceCases.ts";
 import { type EngineCase, shapeCases } from "../shapeCases.ts";
+import { compareTensors } from "../tensors.ts";
 
 function compare(test: EngineCase): void {
   const results = apply(test, test.inputs);
@@ -29,6 +37,8 @@ for (const test of [
 for (const op of primitives()) {
   if (op.scalar) for (const dtype of op.dtypes) checkSpecialValues(op, dtype);
 }
-for (const test of [...largeProducts(), ...largeNarrowProducts()])
+for (const test of [...largeProducts(), ...largeNarrowProducts(), ...narrowEdges()])
   checkProduct(test, apply(test, test.inputs)[0] as ConcreteTensor);
+for (const { compiled, expected } of finishedProducts())
+  compareTensors(compiled as ConcreteTensor, expected as ConcreteTensor, 1e-6, String(compiled.shape));
 console.log(loadBackend("native").description);
