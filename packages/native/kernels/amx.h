@@ -1,6 +1,6 @@
-// The instructions of Intel's AMX: eight registers, called tiles, of up to 16 rows of up to 64 bytes, and products of two that are added to a
-// third. The build defines NAGARE_AMX where kernels may use them, or NAGARE_AMX_STAND_IN where they are to be computed in software: so the
-// kernels are tested where no processor has them.
+// The instructions of Intel's AMX: eight registers, called tiles, of up to 16 rows of up to 64 bytes, and products of two that are added to
+// a third. The build defines NAGARE_AMX where kernels may use them, or NAGARE_AMX_STAND_IN where they are to be computed in software: so
+// the kernels are tested where no processor has them.
 #pragma once
 
 #include <stdint.h>
@@ -47,8 +47,8 @@ NAGARE_INLINE void store_tile(void* to, int64_t distance) {
   asm volatile("tilestored %%tmm%c0, (%1,%2,1)" : : "i"(tile), "r"(to), "r"(distance) : "memory");
 }
 
-// sums[m][n] += Σ a[m][k] · b[k][n], where an element of a or b is a word: two of bfloat16, whose sums are floats, or four bytes, whose sums
-// are int32 and wrap.
+// sums[m][n] += Σ a[m][k] · b[k][n], where an element of a or b is a word: two of bfloat16, whose sums are floats, or four bytes, whose
+// sums are int32 and wrap.
 template <int sums, int a, int b>
 NAGARE_INLINE void multiply_bfloat16() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(a), "i"(b));

@@ -2,7 +2,7 @@
 //
 //   for each block of rows and depth                a block of A is packed once, by all threads, into L2 or L3
 //     for each chunk of columns                       the parallel loop; a chunk of B is packed by its thread, into L2
-//       for each panel of the chunk, tile of rows       in registers
+//       for each panel of the chunk, part of the depth, tile of rows   in registers
 //
 // Every element of C is a sum over depth blocks in ascending order, whatever the number of threads.
 #pragma once
@@ -57,11 +57,17 @@ template <typename Dot, typename Tiles>
 void pack_narrow_a(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, int64_t k0, int64_t depth, Word* packed) {
   const GemmParams& p = *matrices.params;
   const int64_t words = panel_words<Dot, Tiles>(depth);
-  for (int64_t m = m0; m < m1;) {
-    const int rows = Tiles::next_rows(m1 - m);
-    const auto* const from = matrices.a + (p.transposeA ? k0 * p.lda + m : m * p.lda + k0);
-    Tiles::pack_rows(from, p.lda, !p.transposeA, rows, depth, packed + (m - m0) * words);
-    m += rows;
+  // Aᵀ: a little of the depth for all rows, which are neighbours in memory: those of one panel are a part of a line, and lines a power of two
+  // apart do not stay in L1 until the next panel.
+  const int64_t step = p.transposeA ? max64(8, Tiles::wordStep) : words;
+  for (int64_t word = 0; word < words; word += step) {
+    const int64_t k = k0 + word * Dot::group, some = min64(step * Dot::group, k0 + depth - k);
+    for (int64_t m = m0; m < m1;) {
+      const int rows = Tiles::next_rows(m1 - m);
+      Tiles::pack_rows(matrices.a + (p.transposeA ? k * p.lda + m : m * p.lda + k), p.lda, !p.transposeA, rows, some,
+                       packed + (m - m0) * words + word * round_up(rows, Tiles::rowStep));
+      m += rows;
+    }
   }
 }
 
@@ -94,8 +100,8 @@ void multiply_narrow_block(const NarrowMatrices<Dot>& matrices, int64_t m0, int6
         typename Dot::Sum* targets[Tiles::rows];
         for (int i = 0; i < rows; i++) targets[i] = matrices.c + (m + i) * p.ldc;
         out.rows = targets;
-        tiles.multiply(packedA + (m - m0) * words + round_up(rows, Tiles::rowStep) * word, rows, packedB + (n - n0) * words + word * width, width,
-                       some, out);
+        const Word* const panelA = packedA + (m - m0) * words + word * round_up(rows, Tiles::rowStep);
+        tiles.multiply(panelA, rows, packedB + (n - n0) * words + word * width, width, some, out);
         m += rows;
       }
     }
@@ -107,24 +113,28 @@ template <typename Dot, typename Tiles>
 void multiply_narrow(const NarrowMatrices<Dot>& matrices, const NarrowBlocking<Dot, Tiles>& blocking, const Parallel& parallel, Word* shared,
                      Word* workers) {
   const GemmParams& p = *matrices.params;
-  const int64_t chunks = divide_up(p.n, blocking.columns);
   const int64_t wanted = parallel.threads == 1 ? 1 : 4 * int64_t(parallel.threads);
+  const int64_t columns = min64(blocking.columns, round_up(divide_up(p.n, wanted), Tiles::columns)), chunks = divide_up(p.n, columns);
   for (int64_t m0 = 0; m0 < p.m; m0 += blocking.rows) {
     const int64_t m1 = min64(p.m, m0 + blocking.rows);
-    // Rows are split where there are few chunks: each part packs the chunk again.
+    // Rows are split where there are few chunks of columns: each part packs the chunk again.
     const int64_t tiles = divide_up(m1 - m0, Tiles::rows);
     const int64_t parts = max64(1, min64(divide_up(wanted, chunks), tiles / 8));
     const int64_t rows = divide_up(tiles, parts) * Tiles::rows, count = divide_up(m1 - m0, rows);
-    // The packing of A is shared as evenly, in whole parts.
+    // All threads pack A, in pieces that do not cut the last two tiles of a part: these share what is left of it.
+    const int64_t pieces = max64(1, min64(divide_up(wanted, count), rows / (4 * Tiles::rows)));
+    const int64_t pieceRows = divide_up(rows / Tiles::rows, pieces) * Tiles::rows;
     for (int64_t k0 = 0; k0 < p.k; k0 += blocking.depth) {
       const int64_t depth = min64(blocking.depth, p.k - k0), words = panel_words<Dot, Tiles>(depth);
-      parallel_for(parallel, count, [&](int64_t part, int) {
-        const int64_t first = m0 + part * rows;
-        pack_narrow_a<Dot, Tiles>(matrices, first, min64(m1, first + rows), k0, depth, shared + (first - m0) * words);
+      parallel_for(parallel, count * pieces, [&](int64_t index, int) {
+        const int64_t part = m0 + index / pieces * rows, end = min64(m1, part + rows);
+        const auto cut = [&](int64_t at) { return at > 0 && end - part - at < 2 * Tiles::rows ? end : part + at; };
+        const int64_t first = cut(index % pieces * pieceRows);
+        pack_narrow_a<Dot, Tiles>(matrices, first, cut((index % pieces + 1) * pieceRows), k0, depth, shared + (first - m0) * words);
       });
       parallel_for(parallel, count * chunks, [&](int64_t index, int worker) {
-        const int64_t first = m0 + index / chunks * rows, n0 = index % chunks * blocking.columns;
-        multiply_narrow_block<Dot, Tiles>(matrices, first, min64(m1, first + rows), n0, min64(p.n, n0 + blocking.columns), k0, depth,
+        const int64_t first = m0 + index / chunks * rows, n0 = index % chunks * columns;
+        multiply_narrow_block<Dot, Tiles>(matrices, first, min64(m1, first + rows), n0, min64(p.n, n0 + columns), k0, depth,
                                           shared + (first - m0) * words, workers + worker * blocking.worker);
       });
     }

@@ -4,17 +4,15 @@
 //     load 2 of A and 2 of B                4 KiB
 //     multiply each with each               32 · 32 · 16 words: 32768 multiply-adds of bfloat16, 65536 of bytes
 //
-// An instruction that multiplies registers of 16 × 16 words keeps their unit busy for 16 cycles (512 multiply-adds of bfloat16 a cycle, or 1024
-// of bytes), and one that loads such a register takes 8 from L1: the four loads of a step hide behind its 64 cycles, where a single register of
-// sums would make a step of 16 wait for 16 of loads.
+// Sapphire Rapids does 1024 operations of bfloat16 a cycle and 2048 of bytes, which is a product of registers in 16 cycles, and reads two
+// lines a cycle from L1, which is a register in 8: the four loads of a step hide behind its 64 cycles, where with one register of sums a step
+// of 16 would wait for 16 of loads. Blocks of memory follow from these numbers; they were not measured, for want of a machine with AMX.
 #pragma once
 
 #include "amx.h"
 #include "narrow_pack.h"
 
 #if defined(NAGARE_AMX)
-#include "transpose_square.h"
-
 namespace nagare::NAGARE_ISA {
 
 struct BfloatMatrixDot : HalfDot<Bfloat16> {
@@ -67,16 +65,22 @@ class MatrixTiles {
   static int next_rows(int64_t left) { return static_cast<int>(min64(left, rows)); }
   static int64_t panel_width(int64_t count) { return round_up(count, side); }
 
-  // For every `side` words of the depth the registers of A, one behind the other, in which absent rows and words are 0.
+  // For every run of the depth the registers of A, one behind the other, in which absent rows and words are 0.
   static void pack_rows(const Element* x, int64_t ld, bool alongDepth, int64_t count, int64_t depth, Word* panel) {
     const int64_t registers = divide_up(count, side);
-    for (int64_t i = 0; i < registers * side; i += side) {
-      Word* to = panel + i * side;
-      for (int64_t k = 0; k < depth; k += run, to += registers * side * side) {
-        const int64_t height = min64(side, count - i), length = min64(run, depth - k);
-        if (alongDepth) pack_runs(x + i * ld + k, ld, height, length, to);
-        else pack_columns(x + k * ld + i, ld, height, length, to);
+    if (alongDepth) {
+      for (int64_t i = 0; i < count; i += side) {
+        Word* to = panel + i * side;
+        for (int64_t k = 0; k < depth; k += run, to += registers * side * side)
+          pack_runs(x + i * ld + k, ld, min64(side, count - i), min64(run, depth - k), to);
       }
+      return;
+    }
+    for (int64_t k = 0; k < depth; k += run, panel += registers * side * side) {
+      alignas(64) Word words[side * rows];
+      pack_panel<Dot>(x + k * ld, ld, false, count, min64(run, depth - k), side, words, rows);
+      for (int64_t i = 0; i < registers; i++)
+        transpose_lanes(reinterpret_cast<const float*>(words + i * side), rows, reinterpret_cast<float*>(panel + i * side * side), side);
     }
   }
 
@@ -99,6 +103,7 @@ class MatrixTiles {
 
   int64_t upper_, lower_;
 
+  // One register.
   static NAGARE_INLINE void pack_runs(const Element* x, int64_t ld, int64_t height, int64_t length, Word* to) {
     const bool whole = length == run;
     for (int64_t r = 0; r < height; r++, to += side) {
@@ -110,12 +115,6 @@ class MatrixTiles {
       }
     }
     for (int64_t i = 0; i < (side - height) * side; i++) to[i] = 0;
-  }
-
-  static NAGARE_INLINE void pack_columns(const Element* x, int64_t ld, int64_t height, int64_t length, Word* to) {
-    alignas(64) Word columns[side * side];
-    pack_panel<Dot>(x, ld, false, height, length, side, columns, side);
-    transpose_lanes(reinterpret_cast<const float*>(columns), side, reinterpret_cast<float*>(to), side);
   }
 
   // body(register, first row, first column) for the registers of R × V sums.

@@ -5,13 +5,14 @@
 #include "blocking.h"
 #include "gemm_pack.h"
 #include "narrow_dot.h"
+#include "transpose_square.h"
 
 namespace nagare::NAGARE_ISA {
 
 // The longest panel, in words of depth.
 constexpr int64_t kNarrowWords = 384;
 // Rows that are packed together where the source runs along the depth.
-constexpr int64_t kPackedRows = 8;
+constexpr int64_t kPackedRows = max64(8, kLanes<Word>);
 
 template <typename Dot>
 constexpr int64_t words_of(int64_t depth) {
@@ -30,52 +31,53 @@ inline void pack_run(const typename Dot::Element* x, int64_t depth, Word* words)
   for (int64_t k = depth; k < words_of<Dot>(depth) * Dot::group; k++) packed[k] = 0;
 }
 
+// words[i] for `L` neighbours, from one vector of each of their next elements. The first element is in the low bits, which is the order of
+// memory.
+template <typename Dot, int L>
+NAGARE_INLINE void join_neighbours(const typename Dot::Element* x, int64_t ld, int64_t steps, Word* words) {
+  typedef typename VectorOf<Word, L>::type Words;
+  Words joined{};
+#pragma GCC unroll 4
+  for (int s = 0; s < Dot::group; s++) {
+    if (s == steps) break;
+    const auto elements = load<typename Dot::Packed, L>(reinterpret_cast<const PackedIn<Dot>*>(x + s * ld));
+    joined |= __builtin_convertvector(elements, Words) << (8 * static_cast<int>(sizeof(typename Dot::Packed)) * s);
+  }
+  store<Word, L>(words, joined);
+}
+
 // One word for each of `count` neighbours, whose next elements of the depth, `steps` ≤ group in all, are ld apart.
 template <typename Dot>
 inline void pack_neighbours(const typename Dot::Element* x, int64_t ld, int64_t steps, int64_t count, Word* words) {
-  using Packed = typename Dot::Packed;
-  constexpr int group = Dot::group, bits = 8 * sizeof(Packed);
-  // Elements that are widened on the way: words of two take more instructions to make by shifts than by interleaving.
-  if constexpr (sizeof(Packed) > sizeof(typename Dot::Element)) {
-    PackedIn<Dot>* const packed = reinterpret_cast<PackedIn<Dot>*>(words);
-    if (steps == group) {
-      for (int64_t i = 0; i < count; i++) {
+  PackedIn<Dot>* const packed = reinterpret_cast<PackedIn<Dot>*>(words);
+  int64_t i = 0;
+  if constexpr (sizeof(typename Dot::Packed) == sizeof(typename Dot::Element)) {
+    constexpr int lanes = kLanes<Word>;
+    for (; i + lanes <= count; i += lanes) join_neighbours<Dot, lanes>(x + i, ld, steps, words + i);
+    for (; i + lanes / 2 <= count; i += lanes / 2) join_neighbours<Dot, lanes / 2>(x + i, ld, steps, words + i);
+  } else if (steps == Dot::group) {
+    // Elements that are widened on the way: words of two take more instructions to make by shifts than by interleaving.
+    for (; i < count; i++) {
 #pragma GCC unroll 4
-        for (int s = 0; s < group; s++) packed[i * group + s] = Dot::pack(x[s * ld + i]);
-      }
-      return;
-    }
-    for (int64_t i = 0; i < count; i++)
-      for (int s = 0; s < group; s++) packed[i * group + s] = s < steps ? Dot::pack(x[s * ld + i]) : PackedIn<Dot>(0);
-  } else {
-    // Words of elements that keep their width are made of whole vectors, one for each step. The first element is in the low bits, which is
-    // the order of memory.
-    const auto word_of = [&](int64_t i, int s) {
-      const Packed packed = Dot::pack(x[s * ld + i]);
-      Word word = 0;
-      __builtin_memcpy(&word, &packed, sizeof(Packed));
-      return word << (bits * s % 32);
-    };
-    if (steps == group) {
-      for (int64_t i = 0; i < count; i++) {
-        Word word = 0;
-#pragma GCC unroll 4
-        for (int s = 0; s < group; s++) word |= word_of(i, s);
-        words[i] = word;
-      }
-      return;
-    }
-    for (int64_t i = 0; i < count; i++) {
-      Word word = 0;
-      for (int s = 0; s < steps; s++) word |= word_of(i, s);
-      words[i] = word;
+      for (int s = 0; s < Dot::group; s++) packed[i * Dot::group + s] = Dot::pack(x[s * ld + i]);
     }
   }
+  for (; i < count; i++)
+    for (int s = 0; s < Dot::group; s++) packed[i * Dot::group + s] = s < steps ? Dot::pack(x[s * ld + i]) : PackedIn<Dot>(0);
 }
 
 // panel[word·width + i] = rows[i·words + word].
 inline void place_rows(const Word* rows, int64_t words, int64_t count, Word* panel, int64_t width) {
+  constexpr int64_t lanes = kLanes<Word>;
   int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const Word* const from = rows + i * words;
+    int64_t word = 0;
+    for (; word + lanes <= words; word += lanes)
+      transpose_lanes(reinterpret_cast<const float*>(from + word), words, reinterpret_cast<float*>(panel + word * width + i), width);
+    for (; word < words; word++)
+      for (int64_t r = 0; r < lanes; r++) panel[word * width + i + r] = from[r * words + word];
+  }
   for (; i + 4 <= count; i += 4) {
     int64_t word = 0;
     for (; word + 4 <= words; word += 4) transpose_square(rows + i * words + word, words, panel + word * width + i, width);
@@ -89,8 +91,8 @@ inline void place_rows(const Word* rows, int64_t words, int64_t count, Word* pan
 // A panel of so many words `width` wide, of the `count` first rows, or columns, at x, over `depth` elements. Where the source runs along the
 // depth, rows are ld apart, otherwise steps of the depth.
 template <typename Dot>
-inline void pack_panel(const typename Dot::Element* x, int64_t ld, bool alongDepth, int64_t count, int64_t depth, int64_t panelWords, Word* panel,
-                       int64_t width) {
+inline void pack_panel(const typename Dot::Element* x, int64_t ld, bool alongDepth, int64_t count, int64_t depth, int64_t panelWords,
+                       Word* panel, int64_t width) {
   const int64_t words = words_of<Dot>(depth);
   if (alongDepth) {
     alignas(64) Word rows[kPackedRows * kNarrowWords];
@@ -105,7 +107,7 @@ inline void pack_panel(const typename Dot::Element* x, int64_t ld, bool alongDep
       pack_neighbours<Dot>(x + k * ld, ld, min64(Dot::group, depth - k), count, panel + word * width);
     }
   }
-  for (int64_t word = 0; word < words; word++)
+  for (int64_t word = 0; count < width && word < words; word++)
     for (int64_t i = count; i < width; i++) panel[word * width + i] = 0;
   for (int64_t i = words * width; i < panelWords * width; i++) panel[i] = 0;
 }
