@@ -1,6 +1,6 @@
 /**
- * Trees of operations that the engine computes in one loop: what the operations give one by one, bit for bit where no sum takes a product,
- * which is one rounding in any chain; and near the reference.
+ * Operations that the engine computes in one loop: what they give one by one, bit for bit where no sum takes a product, which is one
+ * rounding in any chain; and near the reference.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -9,85 +9,162 @@ import { onBackend, testedBackends } from "../generator/backends.ts";
 
 const skip = testedBackends.includes("native") ? false : "the engine does not load here";
 
+type Chain = (...operands: ng.Tensor[]) => ng.Tensor | ng.Tensor[];
+
 const scale = Math.sqrt(2 / Math.PI);
 const gate = (x: ng.Tensor, f: ng.Tensor) => x.mul(0.5).mul(f.add(1));
-const trees: { readonly [name: string]: (x: ng.Tensor) => ng.Tensor } = {
-  gelu: (x) => x.gelu(),
-  "gelu by tanh": (x) => ng.gelu(x, { approximate: true }),
-  "gelu by tanh of a cube that is scaled first": (x) =>
-    gate(x, x.add(x.mul(0.044715).mul(x).mul(x)).mul(scale).tanh()),
-  "operands in the other order": (x) => ng.mul(ng.add(1, ng.erf(ng.mul(Math.SQRT1_2, x))), ng.mul(0.5, x)),
-  "other constants": (x) => x.mul(-2).mul(ng.erf(x.mul(3)).add(-0.25)),
-  "an operand that is computed": (x) => ng.gelu(x.add(1).abs()).sub(x),
+/** Adam's step with the change that `change` makes of m, v and the weight; the squares first where `change` reads them first. */
+const adam = (w: ng.Tensor, g: ng.Tensor, m: ng.Tensor, v: ng.Tensor, squares = v, decay?: number) => {
+  const first = m.mul(0.9).add(g.mul(0.1));
+  const second = squares.mul(0.999).add(g.square().mul(0.001));
+  const change = first.mul(0.25).div(second.sqrt().mul(1.5).add(1e-8));
+  return [w.sub(decay === undefined ? change : change.add(w.mul(decay))), first, second] as const;
+};
+/** Whether each is what the operations give one by one to the last bit. */
+const groups: { readonly [name: string]: { readonly exact: boolean; readonly f: Chain } } = {
+  gelu: { exact: true, f: (x) => x.gelu() },
+  "gelu by tanh": { exact: false, f: (x) => ng.gelu(x, { approximate: true }) },
+  "gelu by tanh of a cube that is scaled first": {
+    exact: false,
+    f: (x) => gate(x, x.add(x.mul(0.044715).mul(x).mul(x)).mul(scale).tanh()),
+  },
+  "operands in the other order": {
+    exact: true,
+    f: (x) => ng.mul(ng.add(1, ng.erf(ng.mul(Math.SQRT1_2, x))), ng.mul(0.5, x)),
+  },
+  "other constants": { exact: true, f: (x) => x.mul(-2).mul(ng.erf(x.mul(3)).add(-0.25)) },
+  "factors that are no constants": {
+    exact: true,
+    f: (x) => x.mul(x.slice([0, 1])).mul(ng.erf(x.mul(x.slice([0, 1]))).add(1)),
+  },
+  "an operand that is computed": { exact: true, f: (x) => ng.gelu(x.add(1).abs()).sub(x) },
+  silu: { exact: true, f: (x) => ng.silu(x) },
+  "a gate of another operand": { exact: true, f: (x, y) => ng.mul(y, ng.silu(x)) },
+  "a gate of the same operand": { exact: true, f: (x) => ng.silu(x).mul(x) },
+  "a gate of rows": { exact: true, f: (x, y) => [ng.silu(x), x.sigmoid().mul(x).mul(y)] },
+  "Adam's step": { exact: false, f: (w, g, m, v) => [...adam(w, g, m, v)] },
+  "Adam's step with weight decay": { exact: false, f: (w, g, m, v) => [...adam(w, g, m, v, v, 0.01)] },
+  "Adam's step whose moment others read": {
+    exact: false,
+    f: (w, g, m, v) => {
+      const [weight, first, second] = adam(w, g, m, v);
+      return [weight.add(first), first.mul(second), second];
+    },
+  },
+  "Adam's step whose squares begin as the moment": {
+    exact: false,
+    f: (w, g, m) => [...adam(w, g, m, m, m.mul(0.9).add(g.mul(0.1)).abs().add(0.1))],
+  },
+  "Adam's step from one operand": { exact: false, f: (x) => [...adam(x, x, x, x)] },
 };
 /** Those that look alike. */
-const others: { readonly [name: string]: (x: ng.Tensor) => ng.Tensor[] } = {
+const others: { readonly [name: string]: Chain } = {
   "a value between that is a result too": (x) => {
     const f = ng.erf(x.mul(0.5));
     return [gate(x, f), f];
   },
   "another operand under the error function": (x) => [gate(x, ng.erf(ng.flip(x, [0]).mul(0.5)))],
-  "a factor that is no constant": (x) => [x.mul(x.slice([0, 1])).mul(ng.erf(x.mul(0.5)).add(1))],
   float64: (x) => [x.astype("float64").gelu()],
   float16: (x) => [x.astype("float16").gelu().astype("float32")],
 };
 /** Below a vector, with a rest, beyond a tile; the last two beyond the caches. */
 const sizes = [1, 7, 16, 33, 500, 4099, 2 ** 22, 3_000_001];
+const mostOperands = 4;
 
-function draw(n: number): ng.Tensor {
+const drawn = new Map<number, ng.Tensor[]>();
+function draw(n: number): ng.Tensor[] {
+  const known = drawn.get(n) ?? drawAnew(n);
+  drawn.set(n, known);
+  return known;
+}
+function drawAnew(n: number): ng.Tensor[] {
   const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 1e-40, 60, -60];
-  const elements = Float32Array.from(
-    { length: n },
-    (_, i) => special[i - 20] ?? Math.fround(6 * Math.sin(i * i)),
+  return Array.from({ length: mostOperands }, (_, k) => {
+    const elements = Float32Array.from(
+      { length: n },
+      (_, i) => special[i - 20 - k] ?? 6 * Math.sin(i * i + k),
+    );
+    // The last stands for a mean of squares, of which there is a root.
+    return ng.tensor(k === mostOperands - 1 ? elements.map((x) => Math.abs(x) + 0.1) : elements);
+  });
+}
+
+/** The results, of the operations one by one where there are no options. */
+const valuesOf = (f: Chain, operands: readonly ng.Tensor[], options?: ng.JitOptions) =>
+  [options ? ng.jit(f, options)(...operands) : f(...operands)].flat().map((y) => y.dataSync());
+
+function near(found: number, expected: number, tolerance: number): boolean {
+  return (
+    Object.is(found, expected) ||
+    found === expected ||
+    Math.abs(found - expected) <= tolerance * Math.max(1, Math.abs(expected))
   );
-  return ng.tensor(elements);
+}
+
+/** Not deepEqual, which takes minutes to tell long arrays apart. */
+function assertEach(
+  found: readonly ArrayLike<number | bigint>[],
+  expected: readonly ArrayLike<number | bigint>[],
+  equal: (found: number, expected: number) => boolean,
+): void {
+  assert.equal(found.length, expected.length);
+  expected.forEach((row, r) => {
+    for (let i = 0; i < row.length; i++) {
+      const [y, value] = [Number(found[r]?.[i]), Number(row[i])];
+      if (!equal(y, value)) assert.fail(`result ${r}, element ${i}: ${y} in place of ${value}`);
+    }
+  });
 }
 
 describe("groups", { skip }, () => {
   for (const n of sizes) {
-    for (const [name, f] of Object.entries(trees)) {
+    for (const [name, { exact, f }] of Object.entries(groups)) {
       test(`${name}, ${n} elements: like the operations one by one`, () =>
         onBackend("native", () => {
-          const x = draw(n);
-          const [found, expected] = [ng.jit(f)(x).dataSync(), f(x).dataSync()];
-          const exact = !name.startsWith("gelu by tanh");
-          // Not deepEqual, which takes minutes to tell long arrays apart.
-          const wrong = expected.findIndex((value, i) => {
-            const y = Number(found[i]);
-            return !Object.is(y, value) && (exact || !(Math.abs(y - Number(value)) <= 2e-6));
-          });
-          assert.equal(
-            wrong,
-            -1,
-            `${found[wrong]} in place of ${expected[wrong]} for ${x.dataSync()[wrong]}`,
-          );
+          const operands = draw(n);
+          const expected = valuesOf(f, operands);
+          const equal = exact ? Object.is : (y: number, value: number) => near(y, value, 2e-6);
+          assertEach(valuesOf(f, operands, {}), expected, equal);
         }));
     }
   }
-  for (const [name, f] of Object.entries({ ...others, ...wrapped(trees) })) {
+
+  for (const n of [4099, 3_000_001]) {
+    test(`${n} elements: results in the place of operands`, () =>
+      onBackend("native", () => {
+        const operands = drawAnew(n);
+        const f: Chain = (w, g, m, v) => [
+          ...adam(w as ng.Tensor, g as ng.Tensor, m as ng.Tensor, v as ng.Tensor),
+        ];
+        const expected = valuesOf(f, operands, {});
+        assertEach(valuesOf(f, operands, { donate: [0, 2, 3] }), expected, Object.is);
+      }));
+  }
+
+  const all = { ...others, ...Object.fromEntries(Object.entries(groups).map(([name, { f }]) => [name, f])) };
+  for (const [name, f] of Object.entries(all)) {
     test(`${name}: near the reference`, () => {
-      const on = (backend: "native" | "reference") =>
-        onBackend(backend, () =>
-          ng
-            .jit(f)(draw(533))
-            .map((y) => [...y.dataSync()].map(Number)),
-        );
-      const [found, expected] = [on("native"), on("reference")];
-      expected.forEach((row, r) => {
-        row.forEach((value, i) => {
-          const y = found[r]?.[i];
-          const tolerance = name === "float16" ? 4e-3 : 2e-6;
-          const near =
-            Object.is(y, value) ||
-            y === value ||
-            Math.abs(Number(y) - value) <= tolerance * Math.max(1, Math.abs(value));
-          assert.ok(near, `result ${r}, element ${i}: ${y} in place of ${value}`);
-        });
-      });
+      const on = (backend: "native" | "reference") => onBackend(backend, () => valuesOf(f, draw(533), {}));
+      const tolerance = name === "float16" ? 4e-3 : 2e-6;
+      assertEach(on("native"), on("reference"), (y, value) => near(y, value, tolerance));
     });
   }
-});
 
-function wrapped(of: typeof trees): typeof others {
-  return Object.fromEntries(Object.entries(of).map(([name, f]) => [name, (x: ng.Tensor) => [f(x)]]));
-}
+  test("members of several sizes: as each by itself", () =>
+    onBackend("native", () => {
+      const lengths = [3, 700_001, 64, 5000, 1];
+      const train = (sizes: readonly number[]) => {
+        const weights = sizes.map((n) => ng.variable(draw(n)[0] as ng.Tensor));
+        const gradients = sizes.map((n) => draw(n)[1] as ng.Tensor);
+        const optimizer = ng.optim.adamw(0.01);
+        const step = ng.jit((...gradients: ng.Tensor[]) => optimizer.apply(weights, gradients));
+        for (let i = 0; i < 3; i++) step(...gradients);
+        return weights.map((weight) => weight.value.dataSync());
+      };
+      assertEach(
+        train(lengths),
+        lengths.flatMap((n) => train([n])),
+        Object.is,
+      );
+    }));
+});

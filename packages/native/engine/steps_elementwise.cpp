@@ -44,7 +44,7 @@ class GroupStep : public Step {
   };
 
   GroupStep(const ElementwiseChain& chain, const Kernels& kernels, std::vector<Member> members)
-      : plan_(chain, kernels), loads_(chain.loads.size()), stores_(chain.stores.size()), members_(std::move(members)) {
+      : plan_(chain, kernels, TileShape::members), loads_(chain.loads.size()), stores_(chain.stores.size()), members_(std::move(members)) {
     const size_t inputs = loads_ + plan_.constants().size();
     inputs_.resize(members_.size() * inputs);
     outputs_.resize(members_.size() * stores_);
@@ -103,8 +103,7 @@ std::unique_ptr<Step> decode_elementwise(Reader& r, const Kernels& kernels) {
 std::unique_ptr<Step> decode_elementwise_group(Reader& r, const Kernels& kernels) {
   ElementwiseChain chain{};
   chain.rank = 1;
-  // Members have sizes of their own: a chain as long as a tile is planned.
-  chain.dims[0] = kTileElements;
+  chain.dims[0] = 0;
   for (int32_t n = r.index(kMaxValues, "a number of loads"); n > 0; n--) {
     ElementwiseChain::Load load{};
     load.dtype = r.dtype();
@@ -121,6 +120,8 @@ std::unique_ptr<Step> decode_elementwise_group(Reader& r, const Kernels& kernels
       member.operands.push_back(r.operand(load.dtype, load.strides[0] ? member.elements : 1, Use::read));
     }
     for (const DType dtype : stored) member.operands.push_back(r.operand(dtype, member.elements, Use::overwrite));
+    // Members have sizes of their own: a chain as long as all of them is planned.
+    chain.dims[0] += member.elements;
     if (member.elements > 0) members.push_back(std::move(member));
   }
   if (stored.empty() || members.empty()) return nullptr;

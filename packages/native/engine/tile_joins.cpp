@@ -7,42 +7,53 @@
 namespace nagare {
 namespace {
 
-// Where a tree of operations was found: the numbers of its operand, of its constants, and of the values that its operations make, the
-// root's first.
+constexpr int32_t kNone = -1;
+
+// Where a group was found: the numbers of its operands, of its uniforms and of what it makes, and of all values that its operations make.
 struct GroupMatch {
-  static constexpr int32_t kMaxOperations = 16;
-  int32_t operand = -1;
-  int32_t constants[kMaxGroupConstants] = {-1, -1, -1, -1};
-  int32_t made[kMaxOperations] = {};
-  int32_t operations = 0;
+  int32_t operands[kMaxGroupOperands], uniforms[kMaxGroupUniforms], made[kMaxGroupMade];
+  std::vector<int32_t> inside;
+
+  GroupMatch() {
+    std::fill(std::begin(operands), std::end(operands), kNone);
+    std::fill(std::begin(uniforms), std::end(uniforms), kNone);
+    std::fill(std::begin(made), std::end(made), kNone);
+  }
+  bool has(int32_t number) const { return std::find(inside.begin(), inside.end(), number) != inside.end(); }
+};
+
+// A tree and the value that it is to make.
+struct Wanted {
+  const TileGroupNode* node;
+  int32_t number;
 };
 
 bool bind(int32_t& place, int32_t number) {
-  if (place >= 0 && place != number) return false;
+  if (place != kNone && place != number) return false;
   place = number;
   return true;
 }
 
+bool commutes(ScalarOp op) { return op == ScalarOp::add || op == ScalarOp::mul; }
+
 class Joiner {
  public:
-  Joiner(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values, int32_t firstConstant)
+  Joiner(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values)
       : planned_(planned),
         values_(values),
-        firstConstant_(firstConstant),
         firstResult_(static_cast<int32_t>(values.size() - planned.size())),
         joined_(planned.size(), false) {}
 
-  // Operations that there is one loop for: values between them are neither stored nor loaded.
+  // Operations that there is one loop for: values between them are neither stored nor loaded. Groups that hold others come before them.
   void join_groups(const TileGroups& known) {
-    for (PlannedInstruction& root : planned_) {
-      for (int32_t g = 0; g < known.count && !root.group; g++) {
+    for (int32_t g = 0; g < known.count; g++) {
+      const TileGroup& group = known.groups[g];
+      for (size_t at = 0; at < planned_.size(); at++) {
+        if (planned_[at].group || joined_[at]) continue;
+        const int32_t root = planned_[at].results[0];
         GroupMatch match;
-        if (!extend(match, known.groups[g].nodes, root.result)) continue;
-        const PlannedValue& operand = value(match.operand);
-        if (operand.level != eachTile || operand.dtype != DType::float32) continue;
-        for (int32_t k = 1; k < match.operations; k++) joined(match.made[k]) = true;
-        root = {root.op, false, ProductThen::plus, 1, {match.operand, -1, -1}, root.result, &known.groups[g]};
-        std::copy(std::begin(match.constants), std::end(match.constants), root.constants);
+        match.made[group.made - 1] = root;
+        if (extend(group, match, {{group.trees[group.made - 1], root}}) && stands_alone(group, match)) replace(group, match, at);
       }
     }
   }
@@ -51,11 +62,11 @@ class Joiner {
   void join_products() {
     for (PlannedInstruction& taker : planned_) {
       const bool takes = taker.op == ScalarOp::add || taker.op == ScalarOp::sub || taker.op == ScalarOp::mul;
-      const PlannedValue& result = value(taker.result);
-      if (!takes || taker.group || joined(taker.result) || result.level != eachTile || !is_float(result.dtype)) continue;
+      const int32_t result = taker.results[0];
+      if (!takes || taker.group || joined(result) || value(result).level != eachTile || !is_float(value(result).dtype)) continue;
       for (int32_t k = 0; k < 2; k++) {
         const int32_t made = taker.values[k];
-        if (made < firstResult_ || value(made).uses != 1 || value(made).level != eachTile) continue;
+        if (made < firstResult_ || value(made).uses != 1 || value(made).level != eachTile || joined(made)) continue;
         const PlannedInstruction& product = instruction(made);
         if (product.op != ScalarOp::mul || product.hasProduct || product.group) continue;
         const bool firstVaries = value(product.values[0]).level == eachTile;
@@ -65,7 +76,7 @@ class Joiner {
                                  : taker.op == ScalarOp::add ? ProductThen::plus
                                  : k == 0                    ? ProductThen::minus
                                                              : ProductThen::from;
-        taker = {taker.op, true, kind, 3, {a, b, taker.values[1 - k]}, taker.result};
+        taker = {taker.op, true, kind, 3, {a, b, taker.values[1 - k]}, {result}};
         break;
       }
     }
@@ -81,46 +92,97 @@ class Joiner {
 
  private:
   const PlannedValue& value(int32_t number) const { return values_[static_cast<size_t>(number)]; }
-  const PlannedInstruction& instruction(int32_t number) const { return planned_[static_cast<size_t>(number - firstResult_)]; }
-  std::vector<bool>::reference joined(int32_t number) { return joined_[static_cast<size_t>(number - firstResult_)]; }
+  size_t place(int32_t made) const { return static_cast<size_t>(made - firstResult_); }
+  const PlannedInstruction& instruction(int32_t made) const { return planned_[place(made)]; }
+  std::vector<bool>::reference joined(int32_t made) { return joined_[place(made)]; }
+  bool is_joined(int32_t made) const { return joined_[place(made)]; }
 
-  // Extends the match by the tree at `node` for the value; false, with the match as it was, when the value is not made so.
-  bool extend(GroupMatch& match, const TileGroupNode* node, int32_t number) const {
-    if (node->leaf == TileGroupNode::kOperand) return bind(match.operand, number);
-    if (node->leaf >= 0) return number >= firstConstant_ && number < firstResult_ && bind(match.constants[node->leaf], number);
+  // Extends the match by all that is wanted; false, with the match as it was, when a value is not made so.
+  bool extend(const TileGroup& group, GroupMatch& match, std::vector<Wanted> wanted) const {
+    if (wanted.empty()) return true;
+    const auto [node, number] = wanted.back();
+    wanted.pop_back();
+    GroupMatch more = match;
+    if (node->kind != TileGroupNode::operation) {
+      if (!bind_leaf(group, *node, number, more, wanted) || !extend(group, more, wanted)) return false;
+      match = more;
+      return true;
+    }
+    if (!makes(number, node->op)) return false;
+    if (!more.has(number)) more.inside.push_back(number);
+    const int32_t* from = instruction(number).values;
+    const bool binary = scalar_op_arity(node->op) == 2;
+    const TileGroupNode *first = node + 1, *second = first + first->nodes;
+    for (int32_t order = 0; order < (binary && commutes(node->op) ? 2 : 1); order++) {
+      std::vector<Wanted> branches = wanted;
+      branches.push_back({first, from[order]});
+      if (binary) branches.push_back({second, from[1 - order]});
+      GroupMatch tried = more;
+      if (!extend(group, tried, branches)) continue;
+      match = tried;
+      return true;
+    }
+    return false;
+  }
+
+  // What a leaf stands for. The tree of a value that the group makes is wanted when the first leaf is found to stand for it.
+  bool bind_leaf(const TileGroup& group, const TileGroupNode& leaf, int32_t number, GroupMatch& match, std::vector<Wanted>& wanted) const {
+    const PlannedValue& given = value(number);
+    if (given.dtype != DType::float32) return false;
+    if (leaf.kind == TileGroupNode::uniform) return given.level < eachTile && bind(match.uniforms[leaf.number], number);
+    if (given.level != eachTile) return false;
+    if (leaf.kind == TileGroupNode::operand) return bind(match.operands[leaf.number], number);
+    if (match.made[leaf.number] == kNone) wanted.push_back({group.trees[leaf.number], number});
+    return bind(match.made[leaf.number], number);
+  }
+
+  // Whether an operation of float32 that varies makes the value, and no group yet.
+  bool makes(int32_t number, ScalarOp op) const {
     if (number < firstResult_ || value(number).level != eachTile || value(number).dtype != DType::float32) return false;
     const PlannedInstruction& found = instruction(number);
-    if (found.op != node->op || found.group || match.operations == GroupMatch::kMaxOperations) return false;
-    // What others read too must be there for them.
-    if (match.operations > 0 && value(number).uses != 1) return false;
-    const GroupMatch before = match;
-    match.made[match.operations++] = number;
-    const int32_t a = found.values[0], b = found.values[1];
-    const TileGroupNode *first = node + 1, *second = first + first->nodes;
-    if (scalar_op_arity(node->op) == 1) {
-      if (extend(match, first, a)) return true;
-    } else {
-      const GroupMatch root = match;
-      if (extend(match, first, a) && extend(match, second, b)) return true;
-      match = root;
-      // Sums and products, in the other order.
-      if (extend(match, first, b) && extend(match, second, a)) return true;
+    return found.op == op && !found.group && !is_joined(number);
+  }
+
+  // Whether others read nothing of what the group makes but its results, and those not before all are made.
+  bool stands_alone(const TileGroup& group, const GroupMatch& match) const {
+    const int32_t* const results = match.made + group.made - group.results;
+    const int32_t root = match.made[group.made - 1];
+    for (const int32_t number : match.inside) {
+      int32_t uses = 0;
+      for (size_t i = 0; i < planned_.size(); i++) {
+        const PlannedInstruction& reader = planned_[i];
+        if (joined_[i]) continue;
+        const int64_t times = std::count(reader.values, reader.values + reader.arity, number);
+        const bool isInside = match.has(reader.results[0]);
+        if (times > 0 && !isInside && i < place(root)) return false;
+        if (isInside) uses += static_cast<int32_t>(times);
+      }
+      const bool isResult = std::count(results, results + group.results, number) == 1;
+      if (!isResult && uses != value(number).uses) return false;
     }
-    match = before;
-    return false;
+    return std::all_of(results, results + group.results, [&](int32_t result) { return match.has(result); });
+  }
+
+  void replace(const TileGroup& group, const GroupMatch& match, size_t at) {
+    for (const int32_t number : match.inside) joined(number) = place(number) != at;
+    PlannedInstruction& root = planned_[at];
+    root.group = &group;
+    root.arity = group.operands + group.uniforms;
+    std::copy_n(match.uniforms, group.uniforms, std::copy_n(match.operands, group.operands, root.values));
+    root.resultCount = group.results;
+    std::copy_n(match.made + group.made - group.results, group.results, root.results);
   }
 
   std::vector<PlannedInstruction>& planned_;
   const std::vector<PlannedValue>& values_;
-  int32_t firstConstant_, firstResult_;
+  int32_t firstResult_;
   std::vector<bool> joined_;  // instructions that another one computes
 };
 
 }  // namespace
 
-void join_instructions(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values, int32_t firstConstant,
-                       const TileGroups& groups) {
-  Joiner joiner(planned, values, firstConstant);
+void join_instructions(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values, const TileGroups& groups) {
+  Joiner joiner(planned, values);
   joiner.join_groups(groups);
   joiner.join_products();
   joiner.remove_joined();

@@ -20,21 +20,19 @@ struct PlannedValue {
 };
 constexpr int32_t kStored = INT32_MAX;
 
-// An instruction of the chain, a product together with what takes it, or a whole group, of one operand.
+// An instruction of the chain, a product together with what takes it, or a whole group.
 struct PlannedInstruction {
   ScalarOp op;
   bool hasProduct;
   ProductThen kind;
   int32_t arity;
-  int32_t values[3];
-  int32_t result;
+  int32_t values[kMaxGroupOperands + kMaxGroupUniforms];  // of a group, operands before uniforms
+  int32_t results[kMaxGroupResults];
+  int32_t resultCount = 1;
   const TileGroup* group = nullptr;
-  int32_t constants[kMaxGroupConstants] = {};  // of the group; −1 behind the last
 };
 
-// Joins groups that there is one loop for, and products with what takes them. The results of `planned` are the last of `values`, before
-// them stand constants from `firstConstant` on.
-void join_instructions(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values, int32_t firstConstant,
-                       const TileGroups& groups);
+// Joins groups that there is one loop for, and products with what takes them. The first results of `planned` are the last of `values`.
+void join_instructions(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values, const TileGroups& groups);
 
 }  // namespace nagare

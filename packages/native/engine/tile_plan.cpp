@@ -1,5 +1,6 @@
 #include "tile_plan.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "aligned.h"
@@ -45,7 +46,7 @@ class Planner {
     choose_stores();
     for (size_t i = 0; i < planned_.size(); i++) write(static_cast<int32_t>(i));
     write_stores();
-    if (shape_ == TileShape::wholeRows && registerOffsets.empty()) choose_tiles(kElementsWithoutRegisters);
+    if (shape_ <= TileShape::members && registerOffsets.empty()) choose_tiles(kElementsWithoutRegisters);
     settle_slots();
   }
 
@@ -56,9 +57,10 @@ class Planner {
   std::vector<TileLoad> loads;
   std::vector<TileStore> stores;
   std::vector<TileInstruction> once_, row_, tiles_;
+  std::vector<int32_t> places;
   std::vector<int64_t> constantBits;
   int32_t memorySlots = 0;
-  bool beyondCaches = false;
+  bool beyondCaches = false, alone = false;
   TileFunction streamed = nullptr;
 
   int64_t register_bytes() const { return registers_.bytes(); }
@@ -89,18 +91,26 @@ class Planner {
     if (shape_ != TileShape::pieces) {
       for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
     }
-    // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up, but in
-    // the loop of a group. An addition takes about as long as a byte.
-    const bool computes = shape_ == TileShape::wholeRows && cost_of(chain) >= bytes && !(is_alone() && planned_[0].group);
-    beyondCaches = shape_ != TileShape::withinRows && bytes * elements >= kStreamBytes && !computes;
+    if (shape_ == TileShape::withinRows || bytes * elements < kStreamBytes) return;
+    if (shape_ != TileShape::pieces && is_alone()) {
+      streamed = planned_[0].group ? nullptr : function_of(planned_[0], scalars_of(planned_[0]), true);
+      alone = planned_[0].group || streamed;
+    }
+    // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up, but in one loop
+    // with it. An addition takes about as long as a byte.
+    beyondCaches = alone || shape_ == TileShape::pieces || cost_of(chain) < bytes;
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
   }
 
-  // Whether the only instruction reads and writes memory.
+  // Whether the only instruction reads memory and writes memory.
   bool is_alone() {
-    if (planned_.size() != 1 || !registerOffsets.empty() || chain.stores.size() != 1) return false;
-    const int32_t result = planned_[0].result;
-    return chain.stores[0] == result && value(result).level == eachTile && stored_as_register(value(result).dtype);
+    if (planned_.size() != 1 || !registerOffsets.empty()) return false;
+    const PlannedInstruction& t = planned_[0];
+    if (static_cast<size_t>(t.resultCount) != chain.stores.size()) return false;
+    return std::all_of(t.results, t.results + t.resultCount, [&](int32_t result) {
+      const bool isStored = std::count(chain.stores.begin(), chain.stores.end(), result) == 1;
+      return isStored && value(result).level == eachTile && stored_as_register(value(result).dtype);
+    });
   }
 
   void plan_loads() {
@@ -129,19 +139,15 @@ class Planner {
 
   void plan_constants() {
     for (const auto& constant : chain.constants) {
-      load_constant(constant, -1);
+      TileLoad planned{};
+      planned.access = Access::uniform;
+      planned.dtype = register_dtype(constant.dtype);
+      planned.operand = static_cast<int32_t>(loads.size());
+      planned.slot = -1;
+      constantBits.push_back(constant_bits(constant));
+      loads.push_back(planned);
       values_.push_back({constant.dtype, once});
     }
-  }
-
-  void load_constant(const ElementwiseChain::Constant& constant, int32_t slot) {
-    TileLoad planned{};
-    planned.access = Access::uniform;
-    planned.dtype = register_dtype(constant.dtype);
-    planned.operand = static_cast<int32_t>(loads.size());
-    planned.slot = slot;
-    constantBits.push_back(constant_bits(constant));
-    loads.push_back(planned);
   }
 
   void check_operand(const ElementwiseChain::Instruction& instruction, int32_t k) {
@@ -170,13 +176,13 @@ class Planner {
       const int32_t result = static_cast<int32_t>(values_.size());
       values_.push_back({instruction.dtype, level});
       const int32_t* from = instruction.values;
-      planned_.push_back({instruction.op, false, ProductThen::plus, arity, {from[0], from[1], from[2]}, result});
+      planned_.push_back({instruction.op, false, ProductThen::plus, arity, {from[0], from[1], from[2]}, {result}});
     }
     for (const int32_t number : chain.stores) {
       if (number < 0 || static_cast<size_t>(number) >= values_.size()) throw InvalidProgram("a store of a value that is not computed");
       value(number).uses++;
     }
-    join_instructions(planned_, values_, static_cast<int32_t>(chain.loads.size()), kernels_.tileGroups());
+    join_instructions(planned_, values_, kernels_.tileGroups());
     for (size_t i = 0; i < planned_.size(); i++) {
       for (int32_t k = 0; k < planned_[i].arity; k++) value(planned_[i].values[k]).lastUse = static_cast<int32_t>(i);
     }
@@ -193,63 +199,70 @@ class Planner {
     }
   }
 
+  // Which operands of an instruction over tiles are one element for all of a tile.
+  int scalars_of(const PlannedInstruction& t) {
+    int scalars = 0;
+    for (int32_t k = 0; k < t.arity; k++) scalars |= value(t.values[k]).level < value(t.results[0]).level ? 1 << k : 0;
+    return value(t.results[0]).level == eachTile ? scalars : 0;
+  }
+
   TileFunction function_of(const PlannedInstruction& t, int scalars, bool streams) {
     // A condition is bool; what it selects says which registers are read.
     const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
-    if (t.group) return streams ? t.group->streamed : t.group->function;
     if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars, streams);
     if (t.op != ScalarOp::convert) return kernels_.findTileFunction(t.op, computed, scalars, streams);
-    return streams ? nullptr : kernels_.findConversion(value(t.values[0]).dtype, value(t.result).dtype);
+    return streams ? nullptr : kernels_.findConversion(value(t.values[0]).dtype, value(t.results[0]).dtype);
   }
 
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
   // input.
-  int32_t direct_store(int32_t at, const PlannedInstruction& t) {
-    if ((streams_ && !streamed) || !stored_as_register(value(t.result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
+  int32_t direct_store(int32_t at, int32_t result) {
+    if ((streams_ && !alone) || !stored_as_register(value(result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
-      if (chain.stores[s] == t.result) return static_cast<int32_t>(s);
+      if (chain.stores[s] == result) return static_cast<int32_t>(s);
     }
     return -1;
   }
 
-  // The slot of a group's constants, which stand one after another beside those of the chain.
-  int32_t group_constants(const PlannedInstruction& t) {
-    const int32_t slot = memory_slot();
-    const int32_t first = static_cast<int32_t>(chain.loads.size());
-    for (int32_t k = 0; k < kMaxGroupConstants && t.constants[k] >= 0; k++) {
-      load_constant(chain.constants[static_cast<size_t>(t.constants[k] - first)], k == 0 ? slot : memory_slot());
-    }
-    return slot;
-  }
-
   void write(int32_t at) {
     const PlannedInstruction& t = planned_[static_cast<size_t>(at)];
-    PlannedValue& result = value(t.result);
-    int scalars = 0;
-    int32_t slots[3] = {0, 0, 0};
-    for (int32_t k = 0; k < t.arity; k++) {
-      const PlannedValue& operand = value(t.values[k]);
-      slots[k] = operand.slot;
-      if (result.level == eachTile && operand.level < eachTile) scalars |= 1 << k;
+    const Level level = value(t.results[0]).level;
+    const TileFunction function = t.group ? nullptr : function_of(t, scalars_of(t), false);
+    if (!function && !t.group) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");
+    std::vector<int32_t> from;
+    for (int32_t k = 0; k < t.arity; k++) from.push_back(value(t.values[k]).slot);
+    if (level == eachTile) {
+      for (int32_t k = 0; k < t.arity; k++) release(t.values[k], at);
     }
-    if (t.group) slots[1] = group_constants(t);
-    const TileFunction function = function_of(t, scalars, false);
-    if (streams_ && is_alone()) streamed = function_of(t, scalars, true);
-    if (!function) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");
+    for (int32_t k = 0; k < t.resultCount; k++) place_result(at, t.results[k]);
+    std::vector<TileInstruction>& list = level == once ? once_ : level == eachRow ? row_ : tiles_;
+    if (t.group) {
+      list.push_back({nullptr, static_cast<int32_t>(places.size()), 0, 0, 0, t.group});
+      for (int32_t k = 0; k < t.resultCount; k++) places.push_back(value(t.results[k]).slot);
+      places.insert(places.end(), from.begin(), from.end());
+    } else {
+      const int32_t slot = value(t.results[0]).slot;
+      from.resize(3);
+      list.push_back({function, slot, from[0], from[1], from[2], nullptr});
+      const TileFunction wrap = may_overflow(t.op) ? kernels_.findWrap(value(t.results[0]).dtype) : nullptr;
+      if (wrap) list.push_back({wrap, slot, slot, 0, 0, nullptr});
+    }
+    // A result that nothing reads was still computed; its register is free again.
+    for (int32_t k = 0; k < t.resultCount; k++) {
+      if (value(t.results[k]).lastUse == -1) release(t.results[k], -1);
+    }
+  }
+
+  // Where a result of instruction `at` goes.
+  void place_result(int32_t at, int32_t number) {
+    PlannedValue& result = value(number);
     if (result.level < eachTile) {
       result.slot = registers_.add(64);
-    } else {
-      for (int32_t k = 0; k < t.arity; k++) release(t.values[k], at);
-      const int32_t target = direct_store(at, t);
-      result.slot = target >= 0 ? memory_slot() : registers_.take(element_bytes(result.dtype));
-      if (target >= 0) stores.push_back({target, result.slot, dtype_bytes(result.dtype), true, nullptr, 0, -1});
+      return;
     }
-    std::vector<TileInstruction>& list = result.level == once ? once_ : result.level == eachRow ? row_ : tiles_;
-    list.push_back({function, result.slot, slots[0], slots[1], slots[2]});
-    const TileFunction wrap = may_overflow(t.op) ? kernels_.findWrap(result.dtype) : nullptr;
-    if (wrap) list.push_back({wrap, result.slot, result.slot, 0, 0});
-    // A result that nothing reads was still computed; its register is free again.
-    if (result.lastUse == -1) release(t.result, -1);
+    const int32_t target = direct_store(at, number);
+    result.slot = target >= 0 ? memory_slot() : registers_.take(element_bytes(result.dtype));
+    if (target >= 0) stores.push_back({target, result.slot, dtype_bytes(result.dtype), true, nullptr, 0, -1});
   }
 
   // Gives the register of a computed value back if instruction `at` is the last to read it.
@@ -268,7 +281,7 @@ class Planner {
       PlannedValue& stored = value(chain.stores[s]);
       if (stored.level < eachTile) {
         const int32_t whole = registers_.take(element_bytes(stored.dtype));
-        tiles_.push_back({kernels_.findSplat(register_of(stored.dtype)), whole, stored.slot, 0, 0});
+        tiles_.push_back({kernels_.findSplat(register_of(stored.dtype)), whole, stored.slot, 0, 0, nullptr});
         stored.slot = whole;
         stored.level = eachTile;
       }
@@ -299,9 +312,11 @@ class Planner {
     }
     for (std::vector<TileInstruction>* list : {&once_, &row_, &tiles_}) {
       for (TileInstruction& t : *list) {
+        if (t.group) continue;
         for (int32_t* slot : {&t.d, &t.a, &t.b, &t.c}) settle(*slot);
       }
     }
+    for (int32_t& slot : places) settle(slot);
   }
 
   TileShape shape_;
@@ -325,6 +340,7 @@ TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileSh
   once_ = std::move(planner.once_);
   row_ = std::move(planner.row_);
   tiles_ = std::move(planner.tiles_);
+  places_ = std::move(planner.places);
   constantBits_ = std::move(planner.constantBits);
 
   const ElementwiseChain& collapsed = planner.chain;
@@ -345,7 +361,9 @@ TilePlan::TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileSh
   program_.store = stores_.data();
   program_.stores = static_cast<int32_t>(stores_.size());
   program_.beyondCaches = planner.beyondCaches;
+  program_.alone = planner.alone;
   program_.streamed = planner.streamed;
+  program_.places = places_.data();
   program_.once = once_.data();
   program_.onceCount = static_cast<int32_t>(once_.size());
   program_.row = row_.data();

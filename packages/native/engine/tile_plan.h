@@ -10,8 +10,9 @@
 namespace nagare {
 
 // Short rows are taken several to a tile where the whole space is walked; ranges of elements want tiles that lie within rows. What a range
-// replaces is in the cache already, so that nothing goes past it; what pieces are made of may come from beyond.
-enum class TileShape { wholeRows, withinRows, pieces };
+// or a member of a group replaces is in the cache already, so that nothing goes past it; what pieces and members are made of may come from
+// beyond.
+enum class TileShape { wholeRows, members, withinRows, pieces };
 
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
 class TilePlan {
@@ -29,6 +30,7 @@ class TilePlan {
   std::vector<TileLoad> loads_;
   std::vector<TileStore> stores_;
   std::vector<TileInstruction> once_, row_, tiles_;
+  std::vector<int32_t> places_;
   std::vector<int64_t> constantBits_;  // each an element as its register holds it
 };
 

@@ -86,7 +86,16 @@ struct Worker {
     for (int i = 0; i < count; i++) run(list[i], n);
   }
   NAGARE_INLINE void run(const TileInstruction& t, int64_t n) const {
-    t.function(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
+    if (t.group) t.group->function(slots, p.places + t.d, n);
+    else t.function(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
+  }
+  // The only instruction, from memory to memory.
+  NAGARE_INLINE void run_alone(const TileInstruction& t, int64_t n) const {
+    if (streams) {
+      for (int i = 0; i < p.stores; i++) touch_pages_ahead(slots[p.store[i].slot], n * p.store[i].elementBytes);
+    }
+    if (t.group) (streams ? t.group->streamed : t.group->fetching)(slots, p.places + t.d, n);
+    else (streams ? p.streamed : t.function)(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
   }
 
   // Brings `count` contiguous elements into the load's slot.
@@ -157,13 +166,8 @@ struct Worker {
       slots[store.slot] = static_cast<char*>(outputs[store.operand]) + (index - origin) * store.elementBytes;
     }
     run(p.row, p.rowCount, 1);
-    if (streams && p.streamed) {
-      for (int i = 0; i < p.stores; i++) __builtin_prefetch(static_cast<char*>(slots[p.store[i].slot]) + kPagesAhead, 1);
-      const TileInstruction& t = p.tiles[0];
-      p.streamed(slots[t.d], slots[t.a], slots[t.b], slots[t.c], n);
-      return;
-    }
-    if (!p.beyondCaches || ahead == 0 || p.streamed) {
+    if (p.alone) return run_alone(p.tiles[0], n);
+    if (!p.beyondCaches || ahead == 0) {
       run(p.tiles, p.tileCount, n);
       for (int i = 0; i < p.stores; i++) {
         const TileStore& store = p.store[i];

@@ -59,30 +59,42 @@ constexpr bool stored_as_register(DType dtype) {
 // One instruction over a tile: d[i] = f(a[i], b[i], c[i]) for i in [0, n). d may be a, b or c when their elements have the same size.
 using TileFunction = void (*)(void* d, const void* a, const void* b, const void* c, int64_t n);
 
-struct TileInstruction {
-  TileFunction function;
-  int32_t d, a, b, c;  // slots
-};
-
 // A product and what takes it: a·b + c, a·b − c, c − a·b, (a·b)·c.
 enum class ProductThen : int32_t { plus, minus, from, times };
 
-// A node of a tree of float32 operations that are computed together; its branches follow it.
+// A node of a tree of float32 operations; its branches follow it.
 struct TileGroupNode {
-  static constexpr int32_t kOperation = -1, kOperand = -2;
-  ScalarOp op;
-  int32_t nodes;  // of the tree that begins here
-  int32_t leaf;   // the number of a constant; kOperand for the operand that varies, kOperation where `op` counts
+  // An operand that varies, one that is the same for all elements of a tile, a value that the group makes.
+  enum Kind : int32_t { operation, operand, uniform, made };
+  Kind kind;
+  ScalarOp op;     // of an operation
+  int32_t number;  // of a leaf: which of its kind
+  int32_t nodes;   // of the tree that begins here
 };
-constexpr int32_t kMaxGroupConstants = 4;
-// The functions take the operand as a and the constants, 8 bytes each, as b; the results of `streamed` go past the caches.
+
+constexpr int kMaxGroupOperands = 4, kMaxGroupUniforms = 8, kMaxGroupMade = 4, kMaxGroupResults = 3;
+
+// Operations that are computed together, value after value in vector registers. `places`: the slots of the results, the operands and the
+// uniforms, in this order.
 struct TileGroup {
-  const TileGroupNode* nodes;
-  TileFunction function, streamed;
+  using Function = void (*)(void* const* slots, const int32_t* places, int64_t n);
+
+  int32_t operands, uniforms, made, results;
+  // The tree of each value that the group makes. The results are the last of them; what the others are is known to the group only.
+  const TileGroupNode* trees[kMaxGroupMade];
+  // `fetching` asks for operands ahead of the tile; `streamed` does, and its results go past the caches.
+  Function function, fetching, streamed;
 };
 struct TileGroups {
   const TileGroup* groups;
   int32_t count;
+};
+
+// A function over a tile, or a group.
+struct TileInstruction {
+  TileFunction function;
+  int32_t d, a, b, c;  // slots; of a group, d is where its places begin
+  const TileGroup* group;
 };
 
 // How an operand is found for a tile.
@@ -131,8 +143,10 @@ struct TileProgram {
   const TileStore* store;
   // Operands are asked for ahead, and the results of whole runs go past the caches unless they overwrite operands.
   bool beyondCaches;
-  // The only instruction with its result past the caches, where it reads memory and writes memory; else null.
+  // Beyond the caches, whether the only instruction reads memory and writes memory, past the caches by `streamed` if it is no group.
+  bool alone;
   TileFunction streamed;
+  const int32_t* places;  // of the groups
   // Instructions over uniform values, over one element for each row, and over tiles.
   int32_t onceCount, rowCount, tileCount;
   const TileInstruction *once, *row, *tiles;

@@ -75,10 +75,7 @@ void make_row_groups(T* y, int64_t operands, int64_t rows, int64_t n, const Para
     for (; first < last; first += group) {
       const int64_t count = min64(group, last - first);
       T* const to = y + first * n;
-      const char* const ahead = reinterpret_cast<const char*>(to) + kPagesAhead;
-      if (streams) {
-        for (int64_t i = 0; i < count * n * bytes; i += kPage) __builtin_prefetch(ahead + i, 1);
-      }
+      if (streams) touch_pages_ahead(to, count * n * bytes);
       make(first, count, streams ? buffer : to);
       if (streams) stream_copy(to, buffer, count * n * bytes);
     }

@@ -13,6 +13,12 @@ constexpr int64_t kPage = 1 << 12, kPagesAhead = 2 * kPage;
 // Bytes of a cache line.
 constexpr int64_t kLine = 64;
 
+// Touches every page that is written `kPagesAhead` after these bytes.
+NAGARE_INLINE void touch_pages_ahead(const void* to, int64_t bytes) {
+  const char* const ahead = static_cast<const char*>(to) + kPagesAhead;
+  for (int64_t i = 0; i < bytes; i += kPage) __builtin_prefetch(ahead + i, 1);
+}
+
 // A vector to memory that is not read soon, at a multiple of its size.
 template <typename T>
 NAGARE_INLINE void stream(T* p, Vec<T> v) {
