@@ -15,17 +15,19 @@ function operations(graph: Graph): string[] {
   );
 }
 
-/** Scales, biases, residuals and activations of a full, a pointwise and a depthwise convolution. */
+/** Scales, biases, residuals and activations of full, pointwise and depthwise convolutions. */
 function convolutionEpilogues(image: Tensor): (() => Tensor)[] {
   const draw = (i: number, ...shape: number[]): Tensor => ng.random.normal(ng.random.key(10 + i), shape);
   const [full, pointwise, depthwise] = [draw(0, 3, 3, 3, 4), draw(1, 1, 1, 3, 4), draw(2, 3, 3, 1, 3)];
-  const [images, wide] = [draw(3, 2, 13, 13, 20), draw(4, 1, 1, 20, 70)];
+  const [images, wide, window] = [draw(3, 2, 13, 13, 20), draw(4, 1, 1, 20, 70), draw(5, 3, 3, 20, 37)];
   return [
     () => ng.conv2d(image, full as Tensor),
     () => ng.conv2d(image, pointwise as Tensor),
     () => ng.conv2d(image, depthwise as Tensor, { groups: 3 }),
     // Several tiles of rows and of columns, the last of each with less in it.
     () => ng.conv2d(images as Tensor, wide as Tensor),
+    // Through Winograd's points.
+    () => ng.conv2d(images as Tensor, window as Tensor, { padding: "same" }),
   ].flatMap((convolve) => {
     const result = convolve();
     const residual = ng.random.normal(ng.random.key(20), result.shape as number[]);

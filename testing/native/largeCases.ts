@@ -88,6 +88,10 @@ const convolutions: readonly (readonly [
   // One group as narrow as that, which is a matrix product where pixels are many.
   [[1, 70, 70, 8], [1, 1, 8, 8], 1, 1],
   [[1, 20, 30, 4], [3, 3, 4, 4], 1, 1],
+  // Winograd's way: more tiles than filters, and fewer; tiles, vectors and panels that are cut; groups.
+  [[2, 45, 38, 20], [3, 3, 20, 21], 1, 1],
+  [[5, 9, 10, 40], [3, 3, 40, 90], 1, 1],
+  [[1, 24, 23, 96], [3, 3, 48, 96], 1, 2],
 ];
 
 function drawing(seed: number): (shape: readonly number[]) => ConcreteTensor {

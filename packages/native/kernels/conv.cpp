@@ -5,6 +5,7 @@
 #include "conv_depthwise.h"
 #include "conv_epilogue.h"
 #include "conv_phase.h"
+#include "conv_winograd.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -117,6 +118,23 @@ Correlation<T> phase_correlation(const Conv2dParams& p, const StridePhase& y, co
           {}, Activation::none};
 }
 
+// One correlation in the way that is fastest.
+template <typename T>
+void correlate_fastest(const Correlation<T>& task, const Parallel& parallel, void* scratch) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (prefers_winograd(task.patches, task.outputs)) return correlate_winograd(task, parallel, scratch);
+  }
+  correlate(task, parallel, scratch);
+}
+
+template <typename T>
+size_t correlate_scratch_bytes(const PatchShape& patches, int64_t groups, int64_t outputs, bool transposed, int threads) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (prefers_winograd(patches, outputs)) return correlate_winograd_scratch_bytes(patches, outputs, threads);
+  }
+  return CorrelationPlan<T>(patches, groups, outputs, transposed, threads).scratch(threads);
+}
+
 template <typename T>
 void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel,
              void* scratch) {
@@ -124,7 +142,7 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T
   if (is_product(p, kFewPixels)) return multiply_pointwise(p, x, w, epilogue, y, parallel, scratch);
   const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
   if (is_depthwise(p) || has_small_groups<T>(p)) correlate_depthwise(task, parallel, scratch);
-  else correlate(task, parallel, scratch);
+  else correlate_fastest(task, parallel, scratch);
 }
 
 template <typename T>
@@ -133,7 +151,7 @@ size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (is_product(p, kFewPixels)) return pointwise_scratch<T>(p, threads);
   if (is_depthwise(p)) return correlate_depthwise_scratch_bytes<T>(forward_patches(p), p.groups, p.outC / p.groups, threads);
   if (has_small_groups<T>(p)) return 0;
-  return CorrelationPlan<T>(forward_patches(p), p.groups, p.outC / p.groups, false, threads).scratch(threads);
+  return correlate_scratch_bytes<T>(forward_patches(p), p.groups, p.outC / p.groups, false, threads);
 }
 
 template <typename T>
@@ -143,7 +161,7 @@ void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const Correlation<T> task = phase_correlation(p, y, x, dy, w, dx);
     if (is_depthwise(p)) correlate_depthwise(task, parallel, scratch);
-    else correlate(task, parallel, scratch);
+    else correlate_fastest(task, parallel, scratch);
   });
 }
 
@@ -155,7 +173,7 @@ size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const PatchShape patches = phase_patches(p, y, x);
     const size_t bytes = is_depthwise(p) ? correlate_depthwise_scratch_bytes<T>(patches, p.groups, p.outC / p.groups, threads)
-                                         : CorrelationPlan<T>(patches, p.groups, p.inC / p.groups, true, threads).scratch(threads);
+                                         : correlate_scratch_bytes<T>(patches, p.groups, p.inC / p.groups, true, threads);
     if (bytes > most) most = bytes;
   });
   return most;

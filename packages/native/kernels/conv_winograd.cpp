@@ -1,0 +1,246 @@
+#include "conv_winograd.h"
+
+#include "conv_epilogue.h"
+#include "conv_filters.h"
+#include "conv_winograd_tiles.h"
+
+namespace nagare::NAGARE_ISA {
+namespace {
+
+constexpr int64_t kWidth = kLanes<float>;
+// Channels whose filters are transformed at a time.
+constexpr int64_t kFilterChannels = 16;
+
+// Sizes of the steps, and of memory in elements. No sum depends on the number of threads.
+struct WinogradPlan {
+  TileGrid grid;
+  int64_t depth, cellRow;
+  FilterPanels<float> panels;
+  // A task is a panel of filters, which it transforms, and all tiles, whose cells are transformed before: best where tiles are fewer than
+  // filters. Otherwise it is a block of tiles, whose cells it transforms, and all filters, which are transformed before.
+  bool byPanels;
+  int64_t blockTiles, blocks;
+  int64_t cellsApart, sumsApart;
+  int64_t taps, filters, cells, sums;
+
+  WinogradPlan(const PatchShape& shape, int64_t outputs, int threads)
+      : grid(shape), depth(shape.channels), cellRow(padded_columns<float>(depth)), panels(outputs, kTileVectors) {
+    byPanels = grid.count <= outputs && panels.count >= threads;
+    // Panels of two vectors are more, and may be as many for each thread.
+    if (byPanels && panels.count % threads != 0) panels = FilterPanels<float>(outputs, 2);
+    // All filters pass by a block: it has 32 tiles, or 16 where that occupies more threads.
+    const int64_t wanted = byPanels || threads == 1 ? 1 : 8 * int64_t(threads);
+    blockTiles = even_block(grid.count, max64(16, min64(32, divide_up(grid.count, wanted))), kTileRows);
+    blocks = divide_up(grid.count, blockTiles);
+    cellsApart = points_apart(blockTiles * cellRow), sumsApart = points_apart(blockTiles * panels.width());
+    taps = 9 * kFilterChannels * panels.width();
+    filters = byPanels ? panel_size() : panels.count * panel_size();
+    cells = (byPanels ? blocks : 1) * kPoints * cellsApart;
+    sums = kPoints * sumsApart;
+  }
+
+  int64_t filters_apart(int64_t width) const { return points_apart(depth * width); }
+  int64_t panel_size() const { return kPoints * filters_apart(panels.width()); }
+  int64_t shared() const { return byPanels ? cells : filters; }
+  int64_t worker() const { return taps + sums + (byPanels ? filters : cells); }
+  size_t scratch(int threads) const { return static_cast<size_t>(shared() + threads * worker()) * sizeof(float); }
+};
+
+// The filters of some channels and one panel at all points, to to[point·filters_apart + channel·width + output].
+void transform_filters(const Correlation<float>& task, const WinogradPlan& plan, int64_t group, int64_t chunk, int64_t panel, float* taps,
+                       float* to) {
+  const int64_t n0 = plan.panels.first(panel), n1 = plan.panels.first(panel + 1), width = padded_columns<float>(n1 - n0);
+  const int64_t c0 = chunk * kFilterChannels, size = min64(kFilterChannels, plan.depth - c0) * width;
+  for (int64_t t = 0; t < 9; t++) {
+    const int64_t k = t * plan.depth + c0;
+    pack_filters(task, group, k, k + size / width, n0, n1, taps + t * size);
+  }
+  for (int64_t i = 0; i < size; i += kWidth) {
+    F32 half[3][6];
+#pragma GCC unroll 3
+    for (int y = 0; y < 3; y++) {
+      F32 g[3];
+#pragma GCC unroll 3
+      for (int x = 0; x < 3; x++) g[x] = load(taps + (y * 3 + x) * size + i);
+      transform_taps(g, half[y]);
+    }
+#pragma GCC unroll 6
+    for (int x = 0; x < 6; x++) {
+      const F32 column[3] = {half[0][x], half[1][x], half[2][x]};
+      F32 t[6];
+      transform_taps(column, t);
+#pragma GCC unroll 6
+      for (int y = 0; y < 6; y++) store(to + (y * 6 + x) * plan.filters_apart(width) + c0 * width + i, t[y]);
+    }
+  }
+}
+
+// R tiles × V vectors of outputs at one point.
+template <int R, int V>
+void multiply_point(const float* cells, int64_t cellRow, const float* filters, int64_t depth, float* sums) {
+  const float* rows[R];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) rows[i] = cells + i * cellRow;
+  F32 acc[R][V] = {};
+  multiply_tile<float, R, V>(UnitRows<float>{rows, R * cellRow}, filters, V * kWidth, depth, acc);
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) {
+#pragma GCC unroll 16
+    for (int j = 0; j < V; j++) store(sums + (i * V + j) * kWidth, acc[i][j]);
+  }
+}
+
+using PointFunction = void (*)(const float* cells, int64_t cellRow, const float* filters, int64_t depth, float* sums);
+
+template <int V>
+PointFunction point_function(int rows) {
+  switch (rows) {
+    case 1: return multiply_point<1, V>;
+    case 2: return multiply_point<2, V>;
+    case 3: return multiply_point<3, V>;
+    case 4: return multiply_point<4, V>;
+    case 5: return multiply_point<5, V>;
+    default: break;
+  }
+  if constexpr (kTileRows == 8) {
+    if (rows == 7) return multiply_point<7, V>;
+    if (rows == 8) return multiply_point<8, V>;
+  }
+  return multiply_point<6, V>;
+}
+
+PointFunction point_function(int rows, int64_t vectors) {
+  if (vectors == 1) return point_function<1>(rows);
+  if constexpr (kTileVectors == 3) {
+    if (vectors == 3) return point_function<3>(rows);
+  }
+  return point_function<2>(rows);
+}
+
+// The results of a tile of rows × columns and `outputs` channels from `channel` on, from its sums at all points.
+void interpolate_tile(const Correlation<float>& task, const float* sums, int64_t apart, int64_t channel, int64_t outputs, float* to,
+                      int64_t rows, int64_t columns) {
+  for (int64_t c = 0; c < outputs; c += kWidth) {
+    F32 half[4][6];
+#pragma GCC unroll 6
+    for (int x = 0; x < 6; x++) {
+      F32 m[6], y[4];
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; i++) m[i] = load(sums + (i * 6 + x) * apart + c);
+      transform_sums(m, y);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; i++) half[i][x] = y[i];
+    }
+    const int64_t count = min64(kWidth, outputs - c);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      if (i >= rows) break;
+      F32 y[4];
+      transform_sums(half[i], y);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; j++) {
+        if (j >= columns) break;
+        float* const at = to + i * task.result.row + j * task.result.column + c;
+        const int64_t element = at - task.result.first;
+        if (count == kWidth) {
+          store(at, apply_epilogue<float, kWidth>(task.epilogue, task.activation, y[j], channel + c, element));
+          continue;
+        }
+        for (int l = 0; l < count; l++) {
+          typedef VectorOf<float, 1>::type One;
+          store<float, 1>(at + l, apply_epilogue<float, 1>(task.epilogue, task.activation, One{y[j][l]}, channel + c + l, element + l));
+        }
+      }
+    }
+  }
+}
+
+// Tiles [tile0, tile1) × one panel.
+void multiply_tiles(const Correlation<float>& task, const WinogradPlan& plan, int64_t group, int64_t tile0, int64_t tile1, int64_t panel,
+                    const float* cells, const float* filters, float* sums) {
+  const int64_t n0 = plan.panels.first(panel), n1 = plan.panels.first(panel + 1), width = padded_columns<float>(n1 - n0);
+  for (int64_t point = 0; point < kPoints; point++) {
+    for (int64_t i = 0; i < tile1 - tile0;) {
+      const int rows = next_tile_rows(tile1 - tile0 - i);
+      point_function(rows, width / kWidth)(cells + point * plan.cellsApart + i * plan.cellRow, plan.cellRow,
+                                           filters + point * plan.filters_apart(width), plan.depth, sums + point * plan.sumsApart + i * width);
+      i += rows;
+    }
+  }
+  const PatchShape& shape = task.patches;
+  const PixelGrid<float>& result = task.result;
+  const int64_t channel = group * task.outputs + n0;
+  for (int64_t tile = tile0; tile < tile1; tile++) {
+    const TileGrid::Place at = plan.grid.at(tile);
+    interpolate_tile(task, sums + (tile - tile0) * width, plan.sumsApart, channel, n1 - n0,
+                     result.first + at.image * result.image + at.y * result.row + at.x * result.column + channel,
+                     min64(kTileResults, shape.y.outputs - at.y), min64(kTileResults, shape.x.outputs - at.x));
+  }
+}
+
+void correlate_group(const Correlation<float>& task, const WinogradPlan& plan, int64_t group, const Parallel& parallel, float* shared) {
+  const auto own = [&](int worker) { return shared + plan.shared() + worker * plan.worker(); };
+  const auto transform_cells_of = [&](int64_t first, int64_t last, float* to) {
+    transform_tiles(task.patches, plan.grid, task.source + group * plan.depth, first, last, to, plan.cellRow, plan.cellsApart);
+  };
+  const int64_t chunks = divide_up(plan.depth, kFilterChannels);
+  const auto tiles_of = [&](int64_t block) -> IndexRange {
+    return {block * plan.blockTiles, min64(plan.grid.count, (block + 1) * plan.blockTiles)};
+  };
+  if (plan.byPanels) {
+    parallel_ranges(parallel, plan.grid.count, 4, [&](int64_t first, int64_t last, int) {
+      for (int64_t tile = first; tile < last; tile++) {
+        const int64_t block = tile / plan.blockTiles, place = tile % plan.blockTiles;
+        transform_cells_of(tile, tile + 1, shared + block * kPoints * plan.cellsApart + place * plan.cellRow);
+      }
+    });
+    return parallel_for(parallel, plan.panels.count, [&](int64_t panel, int worker) {
+      float *const taps = own(worker), *const sums = taps + plan.taps, *const filters = sums + plan.sums;
+      for (int64_t chunk = 0; chunk < chunks; chunk++) transform_filters(task, plan, group, chunk, panel, taps, filters);
+      for (int64_t block = 0; block < plan.blocks; block++) {
+        const IndexRange tiles = tiles_of(block);
+        multiply_tiles(task, plan, group, tiles.begin, tiles.end, panel, shared + block * kPoints * plan.cellsApart, filters, sums);
+      }
+    });
+  }
+  parallel_ranges(parallel, chunks * plan.panels.count, 16, [&](int64_t first, int64_t last, int worker) {
+    for (int64_t i = first; i < last; i++) {
+      transform_filters(task, plan, group, i % chunks, i / chunks, own(worker), shared + i / chunks * plan.panel_size());
+    }
+  });
+  parallel_for(parallel, plan.blocks, [&](int64_t block, int worker) {
+    const IndexRange tiles = tiles_of(block);
+    float *const sums = own(worker) + plan.taps, *const cells = sums + plan.sums;
+    transform_cells_of(tiles.begin, tiles.end, cells);
+    for (int64_t panel = 0; panel < plan.panels.count; panel++) {
+      multiply_tiles(task, plan, group, tiles.begin, tiles.end, panel, cells, shared + panel * plan.panel_size(), sums);
+    }
+  });
+}
+
+}  // namespace
+
+bool prefers_winograd(const PatchShape& patches, int64_t outputs) {
+  const auto fits = [](const PatchAxis& axis) { return axis.taps == 3 && axis.step == 1 && axis.tapStep == 1; };
+  if (!fits(patches.y) || !fits(patches.x)) return false;
+  // What a multiply-add of the direct way takes is 1. A channel of a tile, cells or results, takes as long to transform as 480, and a filter
+  // with its way to memory and back as 420 (one thread of Zen 5; with AVX2 both are cheaper). Small gains are left to the direct way, whose
+  // rounding is better.
+  constexpr double kTransformed = 480, kTransformedFilter = 420, kWorthwhile = 0.85;
+  const double tiles = static_cast<double>(TileGrid(patches).count), channels = static_cast<double>(patches.channels);
+  const double padded = static_cast<double>(padded_columns<float>(patches.channels) + padded_columns<float>(outputs));
+  const double filters = channels * static_cast<double>(padded_columns<float>(outputs));
+  const double direct = 9 * static_cast<double>(patches.pixels()) * filters;
+  return tiles * (kPoints * filters + kTransformed * padded) + kTransformedFilter * filters < kWorthwhile * direct;
+}
+
+void correlate_winograd(const Correlation<float>& task, const Parallel& parallel, void* scratch) {
+  const WinogradPlan plan(task.patches, task.outputs, parallel.threads);
+  for (int64_t group = 0; group < task.groups; group++) correlate_group(task, plan, group, parallel, static_cast<float*>(scratch));
+}
+
+size_t correlate_winograd_scratch_bytes(const PatchShape& patches, int64_t outputs, int threads) {
+  return WinogradPlan(patches, outputs, threads).scratch(threads);
+}
+
+}  // namespace nagare::NAGARE_ISA
