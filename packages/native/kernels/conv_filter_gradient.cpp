@@ -6,6 +6,7 @@
 #include "conv_depthwise.h"
 #include "conv_phase.h"
 #include "conv_region.h"
+#include "conv_winograd.h"
 #include "gemm_pack.h"
 #include "gemm_tile.h"
 
@@ -71,6 +72,9 @@ void pack_block(const Conv2dParams& p, const PatchBlock& block, int64_t columns,
   }
 }
 
+// Groups of their own filters are left to the direct way.
+bool is_winograd(const Conv2dParams& p) { return p.groups == 1 && prefers_winograd(forward_patches(p), p.outC); }
+
 template <typename T>
 void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, const Parallel& parallel, void* scratch) {
   const int64_t size = p.kH * p.kW * (p.inC / p.groups) * p.outC;
@@ -80,6 +84,9 @@ void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, cons
     return;
   }
   if (is_depthwise(p)) return depthwise_filter_gradient(p, x, dy, dw, parallel, scratch);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (is_winograd(p)) return winograd_filter_gradient(p, x, dy, dw, parallel, scratch);
+  }
 
   const FilterGradientPlan<T> plan(p);
   char* const memory = static_cast<char*>(scratch);
@@ -174,6 +181,9 @@ template <typename T>
 size_t conv2d_filter_gradient_scratch_bytes(const Conv2dParams& params, int threads) {
   if (params.batch * params.outH * params.outW * params.outC * params.inC * params.kH * params.kW == 0) return 0;
   if (is_depthwise(params)) return depthwise_filter_gradient_scratch_bytes<T>(params, threads);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (is_winograd(params)) return winograd_filter_gradient_scratch_bytes(params, threads);
+  }
   return FilterGradientPlan<T>(params).scratch(threads);
 }
 

@@ -180,8 +180,8 @@ void multiply_tiles(const Correlation<float>& task, const WinogradPlan& plan, in
 
 void correlate_group(const Correlation<float>& task, const WinogradPlan& plan, int64_t group, const Parallel& parallel, float* shared) {
   const auto own = [&](int worker) { return shared + plan.shared() + worker * plan.worker(); };
-  const auto transform_cells_of = [&](int64_t first, int64_t last, float* to) {
-    transform_tiles(task.patches, plan.grid, task.source + group * plan.depth, first, last, to, plan.cellRow, plan.cellsApart);
+  const auto transform = [&](int64_t tile, float* to) {
+    transform_tile(task.patches, plan.grid.at(tile), task.source + group * plan.depth, to, plan.cellsApart, 1);
   };
   const int64_t chunks = divide_up(plan.depth, kFilterChannels);
   const auto tiles_of = [&](int64_t block) -> IndexRange {
@@ -191,7 +191,7 @@ void correlate_group(const Correlation<float>& task, const WinogradPlan& plan, i
     parallel_ranges(parallel, plan.grid.count, 4, [&](int64_t first, int64_t last, int) {
       for (int64_t tile = first; tile < last; tile++) {
         const int64_t block = tile / plan.blockTiles, place = tile % plan.blockTiles;
-        transform_cells_of(tile, tile + 1, shared + block * kPoints * plan.cellsApart + place * plan.cellRow);
+        transform(tile, shared + block * kPoints * plan.cellsApart + place * plan.cellRow);
       }
     });
     return parallel_for(parallel, plan.panels.count, [&](int64_t panel, int worker) {
@@ -211,7 +211,7 @@ void correlate_group(const Correlation<float>& task, const WinogradPlan& plan, i
   parallel_for(parallel, plan.blocks, [&](int64_t block, int worker) {
     const IndexRange tiles = tiles_of(block);
     float *const sums = own(worker) + plan.taps, *const cells = sums + plan.sums;
-    transform_cells_of(tiles.begin, tiles.end, cells);
+    for (int64_t tile = tiles.begin; tile < tiles.end; tile++) transform(tile, cells + (tile - tiles.begin) * plan.cellRow);
     for (int64_t panel = 0; panel < plan.panels.count; panel++) {
       multiply_tiles(task, plan, group, tiles.begin, tiles.end, panel, cells, shared + panel * plan.panel_size(), sums);
     }

@@ -22,4 +22,10 @@ void correlate_winograd(const Correlation<float>& task, const Parallel& parallel
 // `outputs`: of a group.
 size_t correlate_winograd_scratch_bytes(const PatchShape& patches, int64_t outputs, int threads);
 
+// dw from x and dy, where prefers_winograd says so of the forward pass; one group.
+void winograd_filter_gradient(const Conv2dParams& params, const float* x, const float* dy, float* dw, const Parallel& parallel,
+                              void* scratch);
+
+size_t winograd_filter_gradient_scratch_bytes(const Conv2dParams& params, int threads);
+
 }  // namespace nagare::NAGARE_ISA

@@ -29,10 +29,11 @@ constexpr int64_t points_apart(int64_t elements) {
   return (divide_up(elements, line) | 1) * line;
 }
 
-// The cells of one tile, for channels a vector at a time, to to[point·apart + channel]. Those outside `rows` and `columns` are zeros.
+// The cells of one tile at all points: those of the vector of channels from c on to to[point·apart + c·step]. Cells outside `rows` and
+// `columns` are zeros.
 template <bool inside>
 void transform_tile(const float* cells, int64_t row, int64_t pixel, IndexRange rows, IndexRange columns, int64_t channels, float* to,
-                    int64_t apart) {
+                    int64_t apart, int64_t step) {
   for (int64_t c = 0; c < channels; c += kLanes<float>) {
     const int64_t count = min64(kLanes<float>, channels - c);
     F32 half[6][6];
@@ -52,24 +53,20 @@ void transform_tile(const float* cells, int64_t row, int64_t pixel, IndexRange r
       F32 t[6];
       transform_cells(line, t);
 #pragma GCC unroll 6
-      for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * apart + c, t[x]);
+      for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * apart + c * step, t[x]);
     }
   }
 }
 
-// The same for tiles [first, last), which lie `between` apart. `source` points at the first channel of a group.
-inline void transform_tiles(const PatchShape& shape, const TileGrid& grid, const float* source, int64_t first, int64_t last, float* to,
-                            int64_t between, int64_t apart) {
-  for (int64_t tile = first; tile < last; tile++, to += between) {
-    const TileGrid::Place at = grid.at(tile);
-    const int64_t y = shape.y.origin + at.y, x = shape.x.origin + at.x;
-    const float* const cells = source + at.image * shape.image_stride() + y * shape.row_stride() + x * shape.sourceChannels;
-    const IndexRange rows = {max64(0, -y), min64(kTilePoints, shape.y.source - y)};
-    const IndexRange columns = {max64(0, -x), min64(kTilePoints, shape.x.source - x)};
-    const bool inside = rows.begin == 0 && rows.end == kTilePoints && columns.begin == 0 && columns.end == kTilePoints;
-    const auto transform = inside ? transform_tile<true> : transform_tile<false>;
-    transform(cells, shape.row_stride(), shape.sourceChannels, rows, columns, shape.channels, to, apart);
-  }
+// `source` points at the first channel of a group.
+inline void transform_tile(const PatchShape& shape, const TileGrid::Place& at, const float* source, float* to, int64_t apart, int64_t step) {
+  const int64_t y = shape.y.origin + at.y, x = shape.x.origin + at.x;
+  const float* const cells = source + at.image * shape.image_stride() + y * shape.row_stride() + x * shape.sourceChannels;
+  const IndexRange rows = {max64(0, -y), min64(kTilePoints, shape.y.source - y)};
+  const IndexRange columns = {max64(0, -x), min64(kTilePoints, shape.x.source - x)};
+  const bool inside = rows.begin == 0 && rows.end == kTilePoints && columns.begin == 0 && columns.end == kTilePoints;
+  const auto transform = inside ? transform_tile<true> : transform_tile<false>;
+  transform(cells, shape.row_stride(), shape.sourceChannels, rows, columns, shape.channels, to, apart, step);
 }
 
 }  // namespace nagare::NAGARE_ISA
