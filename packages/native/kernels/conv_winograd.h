@@ -16,7 +16,7 @@ namespace nagare::NAGARE_ISA {
 // Whether this is faster than the direct way, by a count of multiply-adds that measurements have weighted.
 bool prefers_winograd(const PatchShape& patches, int64_t outputs);
 
-// float32 only: there are not enough digits to lose in narrower sums, and wider ones are asked for the sake of all of theirs.
+// float32 only: float64 is asked for when digits count.
 void correlate_winograd(const Correlation<float>& task, const Parallel& parallel, void* scratch);
 
 // `outputs`: of a group.

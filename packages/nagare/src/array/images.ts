@@ -82,6 +82,8 @@ function paddingOf(
 /**
  * Cross-correlation: images [batch, height, width, channels] with a kernel
  * [kernelHeight, kernelWidth, channels / groups, filters] → [batch, rows, columns, filters].
+ * In float32 the native engine may compute 3 × 3 windows from tiles of 4 × 4 results (Winograd): an infinity or a NaN then
+ * reaches all results of the tiles that read it. float64 is never computed so.
  * Throws ShapeError or ValueError when they do not fit.
  * @example
  * ng.conv2d(ng.ones([1, 5, 5, 1]), ng.ones([3, 3, 1, 2])).shape; // [1, 3, 3, 2]
