@@ -151,8 +151,9 @@ export class StoragePool {
   #collect(): void {
     this.#reachability.collectYoung();
     const freed = this.#takeBack(false);
-    // Where results stay alive the collector is left alone until there are as many again.
-    this.#keptBytes = freed < this.#bytesSinceCollection / 2 ? this.#usedBytes : 0;
+    // Where results stay alive the collector is left alone until there are as many again, but no longer than it may be at most.
+    this.#keptBytes =
+      freed < this.#bytesSinceCollection / 2 ? Math.min(this.#usedBytes, mostBytesBetweenCollections) : 0;
     // A loop needs about what it has filled since the last collection again; more than that is of an earlier phase of the program.
     if (this.#freeBytes > Math.max(freeBytesKept, this.#usedBytes, 2 * this.#bytesSinceCollection))
       this.#release();
