@@ -89,13 +89,16 @@ export function table(measurements: readonly Measurement[], parties: readonly st
 
 /**
  * The table of a sweep: every party's 10⁹ operations or bytes a second, and our share of the peak.
- * @param peaks operations and bytes a second; undefined where they were not measured.
+ * @param peaks operations and bytes a second, once or several times measured, of which the median counts; none where they were not.
  */
 export function sweepTable(
   measurements: readonly Measurement[],
   parties: readonly string[],
-  peaks: { readonly flops: number; readonly bytes: number } | undefined,
+  peaks: readonly { readonly flops: number; readonly bytes: number }[],
 ): string {
+  const [flops, bytes] = (["flops", "bytes"] as const).map((of) =>
+    peaks.length === 0 ? undefined : median(peaks.map((peak) => peak[of])),
+  );
   const rate = (task: Task, outcome: Outcome | undefined): number | undefined => {
     const figures = figuresOf(outcome);
     return figures && ((task.bytes ?? task.flops ?? 0) / figures.median) * 1e3;
@@ -107,7 +110,7 @@ export function sweepTable(
       value === undefined ? cell(outcomes.get(parties[i] ?? "")) : (value / 1e9).toFixed(1),
     );
     const [ours] = rates;
-    const peak = task.bytes === undefined ? peaks?.flops : peaks?.bytes;
+    const peak = task.bytes === undefined ? flops : bytes;
     const share = ours !== undefined && peak ? `${((100 * ours) / peak).toFixed(0)} %` : "–";
     const ratio = ratioOf(measurement);
     return [

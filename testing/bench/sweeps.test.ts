@@ -73,14 +73,21 @@ const product: Measurement = {
   ]),
 };
 
+/** Of which the medians are 2·10¹¹ and 10¹⁰. */
+const peaks = [
+  { flops: 2e11, bytes: 1e9 },
+  { flops: 3e11, bytes: 1e10 },
+  { flops: 1e11, bytes: 2e10 },
+];
+
 test("a sweep's table has operations a second, the share of the peak and the ratio", () => {
-  const [, line] = sweepTable([product], ["nagare", "torch"], { flops: 2e11, bytes: 1e10 }).split("\n");
+  const [, line] = sweepTable([product], ["nagare", "torch"], peaks).split("\n");
   assert.equal(line?.replaceAll(/ +/g, " "), "product GFLOP/s 100.0 50.0 50 % 0.50 (torch)");
 });
 
 test("where memory is measured, they are bytes a second", () => {
   const sum = { ...product, task: { ...product.task, bytes: 3.2e8 } };
-  const [, line] = sweepTable([sum], ["nagare", "torch"], { flops: 2e11, bytes: 1e10 }).split("\n");
+  const [, line] = sweepTable([sum], ["nagare", "torch"], peaks).split("\n");
   assert.equal(line?.replaceAll(/ +/g, " "), "product GB/s 8.0 4.0 80 % 0.50 (torch)");
 });
 

@@ -140,12 +140,15 @@ onEachBackend("profile", () => {
 describe("peaks", {
   skip: testedBackends.includes("native") ? false : "the engine does not load here",
 }, () => {
-  test("the engine measures them once for each number of threads", () => {
+  test("the engine measures them once for each number of threads, or again if asked", () => {
     const native = loadBackend("native");
     const peaks = native.roofline?.();
     assert.ok(peaks);
     for (const [name, value] of Object.entries(peaks)) assert.ok(value > 1e6, `${name} ${value}`);
     assert.equal(native.roofline?.(), peaks);
+    const later = native.roofline?.({ again: true });
+    assert.notEqual(later, peaks);
+    assert.equal(native.roofline?.(), later);
   });
 
   test("a profile of the engine says how near to them each line comes", () => {

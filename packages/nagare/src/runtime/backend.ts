@@ -73,8 +73,11 @@ export interface Backend {
   readonly reachability?: Reachability;
   /** From now on tells the observer of every run at its end; undefined ends that. Absent where kernels cannot be timed. */
   observe?(observer: KernelObserver | undefined): void;
-  /** The device's peaks. The first call measures them, in some tenths of a second. Absent where there is nothing to measure. */
-  roofline?(): Roofline;
+  /**
+   * The device's peaks. The first call measures them, in some tenths of a second, as does every one with `again`: other work on
+   * the machine changes them. Absent where there is nothing to measure.
+   */
+  roofline?(options?: { readonly again?: boolean }): Roofline;
   /** Backend-specific settings such as the number of threads; absent where there are none. */
   readonly threads?: { get(): number; set(count: number): void };
 }
