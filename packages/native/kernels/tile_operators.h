@@ -197,14 +197,15 @@ NAGARE_COSTLY_BINARY(Remainder, ForAll, SameResult, false, {
     if constexpr (kIsFloat<T>) {
       const Vec<T> quotient = a / b;
       constexpr T limit = T(1 << 28);
-      if (!any(~((quotient < limit) & (quotient > -limit) & (b - b == 0)))) {
+      const I32 near = (quotient < limit) & (quotient > -limit) & (b - b == 0);
+      if (!any(~near)) {
         const Vec<T> rest = rest_of_division<T>(a, b);
         // A zero has the sign of a.
         return rest == 0 ? a * 0 : ((rest < 0) ^ (b < 0)) ? rest + b : rest;
       }
     } else {
       // Nothing is left where b is 0 or −1, as where it is 1; the least integer over −1 would not fit.
-      const Vec<T> divisor = (b == 0) | (b == -1) ? splat<T>(1) : b;
+      const Vec<T> divisor = ((b == 0) | (b == -1)) ? splat<T>(1) : b;
       const Vec<T> rest = rest_of_division<T>(a, divisor);
       // Not to be added where both have one sign: that may overflow.
       return rest + ((rest != 0) & ((rest ^ b) < 0) & b);
