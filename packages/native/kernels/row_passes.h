@@ -177,7 +177,7 @@ class RowPasses {
   template <bool straight>
   NAGARE_INLINE void take(const RowInHand<T>& a, const RowInHand<T>& b, const RowInHand<T>& c, int64_t begin, int64_t end) const {
     const bool any = a.index < end, next = b.index >= begin && b.index < end, ends = c.index >= begin && c.index < end;
-    if (straight && ends) touch_pages_ahead(y_ + c.index * n_, n_ * static_cast<int64_t>(sizeof(T)));
+    if (streams_ && ends) touch_pages_ahead(y_ + c.index * n_, n_ * static_cast<int64_t>(sizeof(T)));
     if (any && ends) {
       FetchingRow<T, N> fetching(operands_, a.index * n_);
       auto finishing = finish<straight>(c);
