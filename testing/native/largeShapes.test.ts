@@ -113,18 +113,24 @@ describe("elementwise operations on large shapes", () => {
           : (values[Math.floor(random() * values.length)] ?? 0),
       );
     for (const likely of [0, 0.9, 1]) {
-      const [a, b] = [drawn(likely), drawn(likely)].map(
-        (x) => new ConcreteTensor([3001], "float32", adoptStorage(x)),
+      const operands = [drawn(likely), drawn(likely)];
+      check(
+        "remainder",
+        operands.map((x) => new ConcreteTensor([3001], "float32", adoptStorage(x))),
+        {},
       );
-      if (a && b) check("remainder", [a, b], {});
     }
     const whole = [0, 1, -1, 2, -7, 2 ** 31 - 1, -(2 ** 31)];
     const integers = () =>
       Int32Array.from({ length: 3001 }, () =>
         random() < 0.5 ? random() * 2 ** 32 : (whole[Math.floor(random() * whole.length)] ?? 0),
       );
-    const [a, b] = [integers(), integers()].map((x) => new ConcreteTensor([3001], "int32", adoptStorage(x)));
-    if (a && b) check("remainder", [a, b], {});
+    const operands = [integers(), integers()];
+    check(
+      "remainder",
+      operands.map((x) => new ConcreteTensor([3001], "int32", adoptStorage(x))),
+      {},
+    );
   });
   test("conversions between all dtypes", () => {
     const random = seeded(2);

@@ -78,7 +78,7 @@ inline void copy_cells(const PatchShape& shape, const T* row, int64_t first, int
     } else {
       const int64_t bytes = static_cast<int64_t>(pixelBytes);
       for (int64_t i = outside; i < end; i++, in += step * stride, to += channels) {
-        copy_part(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(in), bytes);
+        copy_short(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(in), bytes);
       }
     }
   }

@@ -75,48 +75,6 @@ void transform_filters(const Correlation<float>& task, const WinogradPlan& plan,
   }
 }
 
-// R tiles × V vectors of outputs at one point.
-template <int R, int V>
-void multiply_point(const float* cells, int64_t cellRow, const float* filters, int64_t depth, float* sums) {
-  const float* rows[R];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) rows[i] = cells + i * cellRow;
-  F32 acc[R][V] = {};
-  multiply_tile<float, R, V>(UnitRows<float>{rows, R * cellRow}, filters, V * kWidth, depth, acc);
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 16
-    for (int j = 0; j < V; j++) store(sums + (i * V + j) * kWidth, acc[i][j]);
-  }
-}
-
-using PointFunction = void (*)(const float* cells, int64_t cellRow, const float* filters, int64_t depth, float* sums);
-
-template <int V>
-PointFunction point_function(int rows) {
-  switch (rows) {
-    case 1: return multiply_point<1, V>;
-    case 2: return multiply_point<2, V>;
-    case 3: return multiply_point<3, V>;
-    case 4: return multiply_point<4, V>;
-    case 5: return multiply_point<5, V>;
-    default: break;
-  }
-  if constexpr (kTileRows == 8) {
-    if (rows == 7) return multiply_point<7, V>;
-    if (rows == 8) return multiply_point<8, V>;
-  }
-  return multiply_point<6, V>;
-}
-
-PointFunction point_function(int rows, int64_t vectors) {
-  if (vectors == 1) return point_function<1>(rows);
-  if constexpr (kTileVectors == 3) {
-    if (vectors == 3) return point_function<3>(rows);
-  }
-  return point_function<2>(rows);
-}
-
 // The results of a tile of rows × columns and `outputs` channels from `channel` on, from its sums at all points.
 void interpolate_tile(const Correlation<float>& task, const float* sums, int64_t apart, int64_t channel, int64_t outputs, float* to,
                       int64_t rows, int64_t columns) {
@@ -160,10 +118,18 @@ void multiply_tiles(const Correlation<float>& task, const WinogradPlan& plan, in
                     const float* cells, const float* filters, float* sums) {
   const int64_t n0 = plan.panels.first(panel), n1 = plan.panels.first(panel + 1), width = padded_columns<float>(n1 - n0);
   for (int64_t point = 0; point < kPoints; point++) {
+    const float* const panelFilters = filters + point * plan.filters_apart(width);
     for (int64_t i = 0; i < tile1 - tile0;) {
       const int rows = next_tile_rows(tile1 - tile0 - i);
-      point_function(rows, width / kWidth)(cells + point * plan.cellsApart + i * plan.cellRow, plan.cellRow,
-                                           filters + point * plan.filters_apart(width), plan.depth, sums + point * plan.sumsApart + i * width);
+      const float* sources[kTileRows];
+      float* targets[kTileRows];
+      for (int r = 0; r < rows; r++) {
+        sources[r] = cells + point * plan.cellsApart + (i + r) * plan.cellRow;
+        targets[r] = sums + point * plan.sumsApart + (i + r) * width;
+      }
+      const TileOutput<float> out = {targets, 0, width, false, nullptr, Activation::none};
+      const auto multiply = tile_function<float, UnitRows<float>>(rows, tile_vectors<float>(width));
+      multiply({sources, rows * plan.cellRow}, panelFilters, width, plan.depth, out);
       i += rows;
     }
   }

@@ -152,7 +152,8 @@ void gather_any(const GatherParams& p, const void* x, const Index* at, void* pic
 }  // namespace
 
 int64_t first_bad_index(const GatherParams& p, const void* indices, const Parallel& parallel) {
-  return p.wideIndices ? first_bad(p, static_cast<const int64_t*>(indices), parallel) : first_bad(p, static_cast<const int32_t*>(indices), parallel);
+  if (p.wideIndices) return first_bad(p, static_cast<const int64_t*>(indices), parallel);
+  return first_bad(p, static_cast<const int32_t*>(indices), parallel);
 }
 
 void gather(const GatherParams& p, const void* x, const void* indices, void* picked, const Parallel& parallel) {

@@ -270,7 +270,8 @@ void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const 
 
 size_t reduce_scratch_bytes(const ReduceParams& p, int) {
   const Split s = split_of(p);
-  return s.chunks == 1 ? 0 : static_cast<size_t>(p.outer * s.chunks * p.inner) * sizeof(Best<int64_t>);
+  const size_t bytes = p.op == ReduceOp::argMax || p.op == ReduceOp::argMin ? sizeof(Best<int64_t>) : sizeof(int64_t);
+  return s.chunks == 1 ? 0 : static_cast<size_t>(p.outer * s.chunks * p.inner) * bytes;
 }
 
 void reduce(const ReduceParams& p, const ReduceInput& x, void* y, const Parallel& parallel, void* scratch) {

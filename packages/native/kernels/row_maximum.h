@@ -7,6 +7,7 @@ namespace nagare::NAGARE_ISA {
 
 template <typename T>
 struct Greater {
+  static constexpr T identity = -__builtin_inff();
   static NAGARE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) { return greater(a, b); }
 };
 

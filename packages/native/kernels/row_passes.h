@@ -3,6 +3,7 @@
 // row and takes another there is arithmetic to do, and what a reduction ends with is known long before the next pass asks for it.
 #pragma once
 
+#include "row_maximum.h"
 #include "rows.h"
 
 namespace nagare::NAGARE_ISA {
@@ -30,13 +31,6 @@ NAGARE_INLINE RowReduction<Op, Values, Done> reduce_each_row(Values values, Done
 // In the place of a pass that an operation does not have.
 struct NoPass {};
 
-// What softmax and its kin subtract; any element where some are NaN.
-template <typename T>
-struct RowLargest {
-  static constexpr T identity = -__builtin_inff();
-  static NAGARE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) { return greater(a, b); }
-};
-
 // The elements of each row of x, of n, as values.
 template <typename T>
 NAGARE_INLINE auto elements_of_rows(const T* x, int64_t n) {
@@ -46,29 +40,7 @@ NAGARE_INLINE auto elements_of_rows(const T* x, int64_t n) {
   };
 }
 
-// What is done to one row, in steps of four vectors, one, and a part of one.
-template <typename Op, typename T, typename Value>
-class FoldingRow {
- public:
-  explicit NAGARE_INLINE FoldingRow(Value value) : value_(value) {}
-  NAGARE_INLINE void four(int64_t i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++) sums_[v] = Op::apply(sums_[v], value_(i + v * kLanes<T>, kLanes<T>));
-  }
-  NAGARE_INLINE void one(int64_t i) { sums_[0] = Op::apply(sums_[0], value_(i, kLanes<T>)); }
-  NAGARE_INLINE void part(int64_t i, int64_t count) {
-    sums_[1] = Op::apply(sums_[1], first_lanes<T>(value_(i, count), count, splat<T>(Op::identity)));
-  }
-  // Pairwise.
-  NAGARE_INLINE T total() const {
-    return fold_lanes<Op, T>(Op::apply(Op::apply(sums_[0], sums_[1]), Op::apply(sums_[2], sums_[3])));
-  }
-
- private:
-  Value value_;
-  Vec<T> sums_[4] = {splat<T>(Op::identity), splat<T>(Op::identity), splat<T>(Op::identity), splat<T>(Op::identity)};
-};
-
+// Writes what is made of a row.
 template <bool streams, typename T, typename Value>
 class FinishingRow {
  public:
@@ -111,15 +83,6 @@ class FetchingRow {
   static constexpr int64_t kAhead = int64_t(1) << 13;
   const char* ahead_[N];
 };
-
-template <typename T, typename... Rows>
-NAGARE_INLINE void walk_rows(int64_t n, Rows&... rows) {
-  constexpr int64_t lanes = kLanes<T>;
-  int64_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) (rows.four(i), ...);
-  for (; i + lanes <= n; i += lanes) (rows.one(i), ...);
-  if (i < n) (rows.part(i, n - i), ...);
-}
 
 // Rows of a group: as many as are no more than this together, so that those of all passes stay in the first cache.
 constexpr int64_t kRowGroup = 8, kRowGroupBytes = int64_t(1) << 12;

@@ -34,23 +34,43 @@ NAGARE_INLINE void for_vectors(int64_t n, const Body& body) {
   if (i < n) body(i, n - i);
 }
 
-// Σ value(i, count) over a row, where lanes from `count` on are left out. Four accumulators, added pairwise.
+// What is done to rows, each of n elements, side by side: in steps of four vectors, one, and a part of one.
+template <typename T, typename... Rows>
+NAGARE_INLINE void walk_rows(int64_t n, Rows&... rows) {
+  constexpr int64_t lanes = kLanes<T>;
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) (rows.four(i), ...);
+  for (; i + lanes <= n; i += lanes) (rows.one(i), ...);
+  if (i < n) (rows.part(i, n - i), ...);
+}
+
+// The fold of value(i, count) over a row, where lanes from `count` on are left out: four accumulators.
+template <typename Op, typename T, typename Value>
+class FoldingRow {
+ public:
+  explicit NAGARE_INLINE FoldingRow(Value value) : value_(value) {}
+  NAGARE_INLINE void four(int64_t i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) sums_[v] = Op::apply(sums_[v], value_(i + v * kLanes<T>, kLanes<T>));
+  }
+  NAGARE_INLINE void one(int64_t i) { sums_[0] = Op::apply(sums_[0], value_(i, kLanes<T>)); }
+  NAGARE_INLINE void part(int64_t i, int64_t count) {
+    sums_[1] = Op::apply(sums_[1], first_lanes<T>(value_(i, count), count, splat<T>(Op::identity)));
+  }
+  NAGARE_INLINE T total() const {
+    return fold_lanes<Op, T>(Op::apply(Op::apply(sums_[0], sums_[1]), Op::apply(sums_[2], sums_[3])));
+  }
+
+ private:
+  Value value_;
+  Vec<T> sums_[4] = {splat<T>(Op::identity), splat<T>(Op::identity), splat<T>(Op::identity), splat<T>(Op::identity)};
+};
+
 template <typename T, typename Value>
 NAGARE_INLINE T sum_row(int64_t n, const Value& value) {
-  constexpr int64_t lanes = kLanes<T>;
-  Vec<T> a{}, b{}, c{}, d{};
-  int64_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    a += value(i, lanes);
-    b += value(i + lanes, lanes);
-    c += value(i + 2 * lanes, lanes);
-    d += value(i + 3 * lanes, lanes);
-  }
-  for (; i + lanes <= n; i += lanes) a += value(i, lanes);
-  if (i < n) {
-    b += first_lanes<T>(value(i, n - i), n - i, Vec<T>{});
-  }
-  return fold_lanes<Sum<T>, T>((a + b) + (c + d));
+  FoldingRow<Sum<T>, T, Value> row(value);
+  walk_rows<T>(n, row);
+  return row.total();
 }
 
 // Rows that are written past the caches are made in a buffer of this size first.

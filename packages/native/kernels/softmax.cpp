@@ -97,7 +97,7 @@ void softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& para
       return e;
     };
   };
-  make_rows(y, {x}, rows, n, parallel, keep_first<RowLargest<T>, T>(elements_of_rows(x, n)),
+  make_rows(y, {x}, rows, n, parallel, keep_first<Greater<T>, T>(elements_of_rows(x, n)),
             reduce_each_row<Sum<T>>(exponentials, [](const RowInHand<T>& row, T sum) { row.numbers[1] = T(1) / sum; }),
             [](const RowInHand<T>& row) __attribute__((always_inline)) {
               const T *const from = row.elements, by = row.numbers[1];
@@ -144,7 +144,7 @@ void log_softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& 
     const T most = row.numbers[0];
     return [=](int64_t i, int64_t some) __attribute__((always_inline)) { return exp_nonpositive(load_some(from + i, some) - most); };
   };
-  make_rows(y, {x}, rows, n, parallel, keep_first<RowLargest<T>, T>(elements_of_rows(x, n)),
+  make_rows(y, {x}, rows, n, parallel, keep_first<Greater<T>, T>(elements_of_rows(x, n)),
             reduce_each_row<Sum<T>>(exponentials, [](const RowInHand<T>& row, T sum) { row.numbers[1] = log(splat(sum))[0]; }),
             [=](const RowInHand<T>& row) __attribute__((always_inline)) {
               const T* const from = x + row.index * n;

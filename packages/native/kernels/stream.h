@@ -2,6 +2,7 @@
 // traffic.
 #pragma once
 
+#include "copy_short.h"
 #include "lanes.h"
 
 namespace nagare::NAGARE_ISA {
@@ -36,13 +37,6 @@ NAGARE_INLINE void stream(T* p, Vec<T> v) {
 // Bytes from there to where a line begins.
 NAGARE_INLINE int64_t bytes_to_line(const void* p) { return static_cast<int64_t>(-reinterpret_cast<uintptr_t>(p) % kLine); }
 
-// Less than a line.
-NAGARE_INLINE void copy_part(char* y, const char* x, int64_t bytes) {
-  int64_t i = 0;
-  for (; i + 16 <= bytes; i += 16) __builtin_memcpy(y + i, x + i, 16);
-  for (; i < bytes; i += 4) __builtin_memcpy(y + i, x + i, 4);
-}
-
 // Copies `bytes` bytes, a multiple of 4, to memory that is not read soon. Lines of which only a part is written go through the cache: past
 // it, the part would be merged with the rest in memory, and what writes the rest next finds the line in the cache.
 inline void stream_copy(void* to, const void* from, int64_t bytes) {
@@ -52,12 +46,12 @@ inline void stream_copy(void* to, const void* from, int64_t bytes) {
   int64_t head = bytes_to_line(y);
   if (head > bytes) head = bytes;
   const int64_t end = head + (bytes - head) / kLine * kLine;
-  copy_part(y, x, head);
+  if (head > 0) copy_short(y, x, head);
   constexpr int lanes = kLanes<float>;
   for (int64_t i = head; i < end; i += kVectorBytes) {
     stream(reinterpret_cast<float*>(y + i), load<float, lanes>(reinterpret_cast<const float*>(x + i)));
   }
-  copy_part(y + end, x + end, bytes - end);
+  if (end < bytes) copy_short(y + end, x + end, bytes - end);
 #else
   __builtin_memcpy(to, from, static_cast<size_t>(bytes));
 #endif

@@ -174,7 +174,7 @@ void group_tile(void* const* slots, const int32_t* places, int64_t n) {
   int64_t i = 0;
   if constexpr (traffic == GroupTraffic::streams) {
     if (!loop.even()) return group_tile<G, GroupTraffic::fetches>(slots, places, n);
-    const int64_t lead = bytes_to_line(loop.y[0]) / static_cast<int64_t>(sizeof(float)), head = lead < n ? lead : n;
+    const int64_t head = elements_to_line(loop.y[0], n);
     for (; i < head; i += N) loop.part(i, head - i < N ? head - i : N);
     i = head;
   }

@@ -24,12 +24,19 @@ NAGARE_INLINE int64_t for_whole_vectors(int64_t n, const Body& body) {
   return i;
 }
 
+// How many of n elements lie before the first line of memory that begins at one.
+template <typename T>
+NAGARE_INLINE int64_t elements_to_line(const T* y, int64_t n) {
+  const int64_t lead = bytes_to_line(y) / static_cast<int64_t>(sizeof(T));
+  return lead < n ? lead : n;
+}
+
 // Results past the caches begin where a line of memory does; those before it, y[i] = part(i, count), go through the cache. Returns where
 // the rest starts.
 template <int N, bool streams, typename R, typename Part>
 NAGARE_INLINE int64_t make_head(R* y, int64_t n, const Part& part) {
   if constexpr (!streams) return 0;
-  const int64_t lead = bytes_to_line(y) / static_cast<int64_t>(sizeof(R)), head = lead < n ? lead : n;
+  const int64_t head = elements_to_line(y, n);
   for (int64_t i = 0; i < head; i += N) {
     const int64_t count = head - i < N ? head - i : N;
     store_part<R, N>(y + i, part(i, count), count);
