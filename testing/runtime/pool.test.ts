@@ -144,12 +144,32 @@ describe("the pool of results", () => {
     assert.equal(pool.usedBytes, 0);
   });
 
-  test("the collector is left alone while results stay alive", () => {
+  test("the collector is called more and more rarely while results stay alive", () => {
     const told = new Told();
     const pool = new StoragePool(told);
-    for (let i = 0; i < 512; i++) pool.allocate("float32", mebibyte / 4);
-    assert.ok(told.collections <= 8, `${told.collections} collections`);
-    assert.equal(pool.usedBytes, 512 * mebibyte);
+    const counts = [256, 256, 512, 1024].map((results) => {
+      const before = told.collections;
+      for (let i = 0; i < results; i++) pool.allocate("float32", mebibyte / 4);
+      return told.collections - before;
+    });
+    assert.ok(
+      counts.every((count) => count <= 17),
+      `${counts.join(", ")} collections`,
+    );
+    assert.equal(pool.usedBytes, 2048 * mebibyte);
+  });
+
+  test("results dropped at once need little room beside much that stays alive", () => {
+    const told = new Told();
+    const pool = new StoragePool(told);
+    for (let i = 0; i < 256; i++) pool.allocate("float32", mebibyte / 4);
+    const before = pool.totalBytes;
+    for (let i = 0; i < 256; i++) {
+      pool.allocate("float32", mebibyte);
+      told.drop([...told.held.keys()].at(-1) ?? 0);
+    }
+    const grown = (pool.totalBytes - before) / mebibyte;
+    assert.ok(grown <= 40, `${grown} MiB`);
   });
 
   /** A pool that once held a GiB and holds nothing any more. */

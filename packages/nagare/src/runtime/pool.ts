@@ -22,6 +22,8 @@ const slabBytes = 1 << 24;
 const leastBytesBetweenCollections = 1 << 24;
 const mostBytesBetweenCollections = 1 << 28;
 const resultsBetweenCollections = 4;
+/** The collector is called before the pool grows by more than this part of what is in use. */
+const growthBetweenCollections = 1 / 16;
 /** Free memory beyond this, and beyond what is in use, goes back to the system. */
 const freeBytesKept = 1 << 29;
 
@@ -115,7 +117,7 @@ export class StoragePool {
     );
     // Even while there is free memory: what was freed last is what a cache has.
     if (this.#bytesSinceCollection >= Math.max(due, this.#keptBytes)) this.#collect();
-    const block = this.#free.get(rounded)?.pop() ?? this.#find(rounded, due);
+    const block = this.#known(rounded) ?? this.#find(rounded, due);
     const array = viewBuffer(dtype, block.slab.buffer, block.offset, size);
     this.#reachability.watch(array, block.number);
     block.used = bytes;
@@ -134,11 +136,18 @@ export class StoragePool {
     this.#takeBack(true);
   }
 
+  #known(bytes: number): Block | undefined {
+    return this.#free.get(bytes)?.pop();
+  }
+
   /** A block of that size where none is known to be free: one that nobody holds any more, or a new one. */
   #find(bytes: number, due: number): Block {
     // V8 goes through its whole heap when it thinks fit, as when the pool has grown.
     if (this.#bytesSinceFullLook >= Math.max(due, this.#usedBytes / 4)) this.look();
-    return this.#free.get(bytes)?.pop() ?? this.#larger(bytes)?.pop() ?? this.#grow(bytes);
+    // Memory that the system has yet to provide costs more than a collection: what has been kept so far is no reason not to ask.
+    else if (this.#bytesSinceCollection >= Math.max(due, this.#usedBytes * growthBetweenCollections))
+      this.#collect();
+    return this.#known(bytes) ?? this.#larger(bytes)?.pop() ?? this.#grow(bytes);
   }
 
   /** Free blocks of the next size at which there are any, up to twice that of the bytes asked for. */
