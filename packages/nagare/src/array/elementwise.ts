@@ -1,6 +1,6 @@
 /** Element by element: the primitives that are functions of tensors and numbers as they are, and a few built of them. */
 import { checkDType, type DType, type Tensor, type TensorLike, ValueError } from "../core/index.ts";
-import { asTensor, builder as o, promoteOperands } from "../ops/index.ts";
+import { asTensor, composite, builder as o, promoteOperands } from "../ops/index.ts";
 import { asFloat } from "./precision.ts";
 
 export {
@@ -64,6 +64,12 @@ export function where(condition: TensorLike, a: TensorLike, b: TensorLike): Tens
   return o.select(condition, a, b);
 }
 
+const clipBetween = composite(
+  "clip",
+  ([x]: readonly [Tensor], { low, high }: { readonly low: number; readonly high: number }) =>
+    o.minimum(o.maximum(x, low), high),
+);
+
 /**
  * x, at least `low` and at most `high`; either may be left out as undefined. NaN stays NaN.
  * Throws ValueError when both are left out.
@@ -73,7 +79,9 @@ export function where(condition: TensorLike, a: TensorLike, b: TensorLike): Tens
 export function clip(x: TensorLike, low?: TensorLike, high?: TensorLike): Tensor {
   if (low === undefined && high === undefined)
     throw new ValueError("clip: expected a low or a high bound; received neither.");
-  const raised = low === undefined ? asTensor(x, "clip") : o.maximum(x, low);
+  const operand = asTensor(x, "clip");
+  if (typeof low === "number" && typeof high === "number") return clipBetween([operand], { low, high });
+  const raised = low === undefined ? operand : o.maximum(operand, low);
   return high === undefined ? raised : o.minimum(raised, high);
 }
 

@@ -9,7 +9,7 @@ import {
   type TensorLike,
   ValueError,
 } from "../core/index.ts";
-import { asTensor, builder as o } from "../ops/index.ts";
+import { asTensor, composite, builder as o, type Param } from "../ops/index.ts";
 import { asFloat, widened } from "./precision.ts";
 
 /** Which axes a reduction runs over. */
@@ -32,6 +32,12 @@ export interface ArgOptions {
   readonly axis?: number;
   /** Whether the searched axis stays, with size 1; default false. */
   readonly keepDims?: boolean;
+}
+
+/** The parameters of a composition over axes that are in range. */
+interface Axes {
+  readonly axes: readonly number[];
+  readonly [name: string]: Param;
 }
 
 function kept(reduced: Tensor, from: Shape, axes: readonly number[], keepDims: boolean | undefined): Tensor {
@@ -81,15 +87,17 @@ export function prod(x: TensorLike, options: ReduceOptions = {}): Tensor {
   return reduce(x, options, "prod", (t, axes) => o.reduceProd(countable(t), { axes }));
 }
 
+const meanOver = composite("mean", ([x]: readonly [Tensor], { axes }: Axes) =>
+  widened(x, (wide) => o.div(o.reduceSum(wide, { axes }), countOf(wide, axes))),
+);
+
 /**
  * The mean over axes; NaN over none. Float dtypes stay (halves are summed in float32); integers and bools give float32.
  * @example
  * ng.mean(ng.tensor([[1, 2], [3, 5]]), { axis: 1 }).toArray(); // [1.5, 4]
  */
 export function mean(x: TensorLike, options: ReduceOptions = {}): Tensor {
-  return reduce(x, options, "mean", (t, axes) =>
-    widened(t, (wide) => o.div(o.reduceSum(wide, { axes }), countOf(wide, axes))),
-  );
+  return reduce(x, options, "mean", (t, axes) => meanOver([t], { axes }));
 }
 
 /**
@@ -112,6 +120,17 @@ export function min(x: TensorLike, options: ReduceOptions = {}): Tensor {
   return reduce(x, options, "min", (t, axes) => o.reduceMin(t, { axes }));
 }
 
+const varianceOver = composite(
+  "variance",
+  ([x]: readonly [Tensor], { axes, correction }: Axes & { readonly correction: number }) =>
+    widened(x, (wide) => {
+      const count = countOf(wide, axes);
+      const center = kept(o.div(o.reduceSum(wide, { axes }), count), wide.shape, axes, true);
+      const squares = o.reduceSum(o.square(o.sub(wide, center)), { axes });
+      return o.div(squares, typeof count === "number" ? count - correction : o.sub(count, correction));
+    }),
+);
+
 /**
  * The mean squared distance from the mean over axes. Float dtypes stay (halves are summed in float32); integers and
  * bools give float32.
@@ -119,14 +138,7 @@ export function min(x: TensorLike, options: ReduceOptions = {}): Tensor {
  * ng.variance(ng.tensor([1, 2, 3, 4])).item(); // 1.25
  */
 export function variance(x: TensorLike, { correction = 0, ...options }: VarianceOptions = {}): Tensor {
-  return reduce(x, options, "variance", (t, axes) =>
-    widened(t, (wide) => {
-      const count = countOf(wide, axes);
-      const center = kept(o.div(o.reduceSum(wide, { axes }), count), wide.shape, axes, true);
-      const squares = o.reduceSum(o.square(o.sub(wide, center)), { axes });
-      return o.div(squares, typeof count === "number" ? count - correction : o.sub(count, correction));
-    }),
-  );
+  return reduce(x, options, "variance", (t, axes) => varianceOver([t], { axes, correction }));
 }
 
 /**
@@ -197,6 +209,16 @@ export function all(x: TensorLike, options: ReduceOptions = {}): Tensor {
   return quantified(x, options, "all");
 }
 
+const logSumExpOver = composite("logSumExp", ([x]: readonly [Tensor], { axes }: Axes) =>
+  widened(x, (wide) => {
+    const largest = o.stopGradient(kept(o.reduceMax(wide, { axes }), wide.shape, axes, true), {});
+    // An infinite maximum would make ∞ − ∞; without a shift the sum is right in that case.
+    const shift = o.select(o.equal(o.sub(largest, largest), 0), largest, 0);
+    const total = o.log(o.reduceSum(o.exp(o.sub(wide, shift)), { axes }));
+    return o.add(total, o.reshape(shift, { shape: total.shape }));
+  }),
+);
+
 /**
  * ln Σ eˣ over axes, computed from the largest element so that nothing overflows; −∞ where all elements are.
  * Float dtypes stay; integers and bools give float32.
@@ -204,15 +226,7 @@ export function all(x: TensorLike, options: ReduceOptions = {}): Tensor {
  * ng.logSumExp(ng.tensor([1000, 1000])).item(); // 1000.6931…
  */
 export function logSumExp(x: TensorLike, options: ReduceOptions = {}): Tensor {
-  return reduce(x, options, "logSumExp", (t, axes) =>
-    widened(t, (wide) => {
-      const largest = o.stopGradient(kept(o.reduceMax(wide, { axes }), wide.shape, axes, true), {});
-      // An infinite maximum would make ∞ − ∞; without a shift the sum is right in that case.
-      const shift = o.select(o.equal(o.sub(largest, largest), 0), largest, 0);
-      const total = o.log(o.reduceSum(o.exp(o.sub(wide, shift)), { axes }));
-      return o.add(total, o.reshape(shift, { shape: total.shape }));
-    }),
-  );
+  return reduce(x, options, "logSumExp", (t, axes) => logSumExpOver([t], { axes }));
 }
 
 /** Options of `norm`. */
@@ -220,6 +234,20 @@ export interface NormOptions extends ReduceOptions {
   /** 2 (default): √Σx²; 1: Σ|x|; Infinity: max |x|. */
   readonly ord?: number;
 }
+
+const absoluteSum = composite("norm", ([x]: readonly [Tensor], { axes }: Axes) =>
+  o.reduceSum(o.abs(asFloat(x)), { axes }),
+);
+const absoluteMax = composite("norm", ([x]: readonly [Tensor], { axes }: Axes) =>
+  o.reduceMax(o.abs(asFloat(x)), { axes }),
+);
+const euclideanNorm = composite("norm", ([x]: readonly [Tensor], { axes }: Axes) =>
+  widened(x, (wide) => {
+    const squares = o.reduceSum(o.square(wide), { axes });
+    const isZero = o.equal(squares, 0);
+    return o.select(isZero, 0, o.sqrt(o.select(isZero, 1, squares)));
+  }),
+);
 
 /**
  * The length of vectors along axes. The derivative of the Euclidean norm at 0 is taken as 0.
@@ -229,14 +257,10 @@ export interface NormOptions extends ReduceOptions {
  */
 export function norm(x: TensorLike, { ord = 2, ...options }: NormOptions = {}): Tensor {
   return reduce(x, options, "norm", (t, axes) => {
-    if (ord === 1) return o.reduceSum(o.abs(asFloat(t)), { axes });
-    if (ord === Number.POSITIVE_INFINITY) return o.reduceMax(o.abs(asFloat(t)), { axes });
+    if (ord === 1) return absoluteSum([t], { axes });
+    if (ord === Number.POSITIVE_INFINITY) return absoluteMax([t], { axes });
     if (ord !== 2)
       throw new ValueError(`norm: expected ord to be 1, 2 or Infinity; received ${String(ord)}.`);
-    return widened(t, (wide) => {
-      const squares = o.reduceSum(o.square(wide), { axes });
-      const isZero = o.equal(squares, 0);
-      return o.select(isZero, 0, o.sqrt(o.select(isZero, 1, squares)));
-    });
+    return euclideanNorm([t], { axes });
   });
 }

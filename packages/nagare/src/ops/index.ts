@@ -11,6 +11,7 @@ export type {
   SampleInput,
   ScalarBuilder,
   ScalarRule,
+  ShapeParam,
 } from "../trace/index.ts";
 export * from "./arithmetic.ts";
 export * from "./attention.ts";
@@ -33,6 +34,7 @@ export {
   asTensor,
   bindOne,
   builder,
+  composite,
   convertElement,
   linearOperands,
   only,

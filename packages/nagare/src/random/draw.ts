@@ -13,13 +13,20 @@ import {
   type TensorLike,
   ValueError,
 } from "../core/index.ts";
-import { asTensor, builder as o } from "../ops/index.ts";
+import { asTensor, composite, builder as o, type Param, type ShapeParam } from "../ops/index.ts";
 import { checkKey } from "./key.ts";
 
 /** The dtype of random numbers. */
 export interface DrawOptions {
   /** Default float32. */
   readonly dtype?: DType;
+}
+
+/** The parameters of a draw as a composition. */
+interface Drawn {
+  readonly shape: ShapeParam;
+  readonly dtype: DType;
+  readonly [name: string]: Param;
 }
 
 /** Options of `uniform`. */
@@ -97,6 +104,18 @@ function words(key: Tensor, shape: Shape, count: number): Tensor[] {
   });
 }
 
+const drawUniform = composite(
+  "random.uniform",
+  (
+    [key]: readonly [Tensor],
+    { shape, low, high, dtype }: Drawn & { readonly low: number; readonly high: number },
+  ) => {
+    const drawn = unit(key, shape, dtype);
+    const scaled = high - low === 1 ? drawn : o.mul(drawn, high - low);
+    return low === 0 ? scaled : o.add(scaled, low);
+  },
+);
+
 /**
  * Numbers spread evenly over [low, high), float32 by default: low + (high − low)·k·2⁻²⁴ with k of 24 random bits, rounded
  * to the dtype (by which `high` itself may occur where high − low is not a power of two).
@@ -114,10 +133,24 @@ export function uniform(
   if (!(Number.isFinite(low) && Number.isFinite(high) && low <= high)) {
     throw new ValueError(`random.uniform: expected finite bounds low ≤ high; received ${low} and ${high}.`);
   }
-  const drawn = unit(key, shape, dtype);
-  const scaled = high - low === 1 ? drawn : o.mul(drawn, high - low);
-  return low === 0 ? scaled : o.add(scaled, low);
+  return drawUniform([key], { shape: [...shape], low, high, dtype });
 }
+
+const drawNormal = composite(
+  "random.normal",
+  (
+    [key]: readonly [Tensor],
+    { shape, mean, std, dtype }: Drawn & { readonly mean: number; readonly std: number },
+  ) => {
+    const drawn = dtype === "float64" ? "float64" : "float32";
+    const [u, v] = units(key, shape, drawn, 2) as [Tensor, Tensor];
+    // 1 − u lies in (0, 1], where the logarithm is finite.
+    const radius = o.sqrt(o.mul(o.log(o.sub(1, u)), -2));
+    const z = o.mul(radius, o.cos(o.mul(v, 2 * Math.PI)));
+    const scaled = std === 1 ? z : o.mul(z, std);
+    return astype(mean === 0 ? scaled : o.add(scaled, mean), dtype);
+  },
+);
 
 /**
  * Normally distributed numbers, float32 by default: √(−2 ln u)·cos(2πv) (Box & Muller 1958). |z| ≤ 5.8 in float32.
@@ -133,14 +166,14 @@ export function normal(
   checkKey(key, "random.normal");
   checkFloat(dtype, "random.normal");
   if (!(std >= 0)) throw new ValueError(`random.normal: expected a std from 0 up; received ${std}.`);
-  const drawn = dtype === "float64" ? "float64" : "float32";
-  const [u, v] = units(key, shape, drawn, 2) as [Tensor, Tensor];
-  // 1 − u lies in (0, 1], where the logarithm is finite.
-  const radius = o.sqrt(o.mul(o.log(o.sub(1, u)), -2));
-  const z = o.mul(radius, o.cos(o.mul(v, 2 * Math.PI)));
-  const scaled = std === 1 ? z : o.mul(z, std);
-  return astype(mean === 0 ? scaled : o.add(scaled, mean), dtype);
+  return drawNormal([key], { shape: [...shape], mean, std, dtype });
 }
+
+const drawBernoulli = composite(
+  "random.bernoulli",
+  ([key, chance]: readonly [Tensor, Tensor], { shape, dtype }: Drawn) =>
+    o.less(unit(key, shape, dtype), chance),
+);
 
 /**
  * True with probability p, as bool. p may be a tensor that broadcasts to the shape; without a shape, p's is taken.
@@ -154,8 +187,23 @@ export function bernoulli(key: Tensor, p: TensorLike = 0.5, shape?: Shape): Tens
   }
   const chance = asTensor(p, "random.bernoulli");
   checkFloat(chance.dtype, "random.bernoulli");
-  return o.less(unit(key, shape ?? chance.shape, chance.dtype), chance);
+  return drawBernoulli([key, chance], { shape: [...(shape ?? chance.shape)], dtype: chance.dtype });
 }
+
+const drawIntegers = composite(
+  "random.randint",
+  (
+    [key]: readonly [Tensor],
+    { shape, low, range, dtype }: Drawn & { readonly low: number; readonly range: number },
+  ) => {
+    // ⌊word · range / 2³²⌋ in 64 bits, in two halves so that a range of 2³² does not overflow into the sign.
+    const word = o.convert(bits(key, shape), { dtype: "int64" });
+    const upper = o.shiftRightLogical(o.bitwiseAnd(word, 0xffff0000n), 16);
+    const carried = o.shiftRightLogical(o.mul(o.bitwiseAnd(word, 0xffffn), range), 16);
+    const offset = o.shiftRightLogical(o.add(o.mul(upper, range), carried), 16);
+    return astype(o.add(offset, low), dtype);
+  },
+);
 
 /**
  * Whole numbers low, low + 1 … high − 1, int32 by default. Each comes with a probability that is equal to within 2⁻³².
@@ -185,13 +233,16 @@ export function randint(
       `random.randint: expected numbers that ${dtype} holds, ${least} to ${most}; received ${low} to ${high - 1}.`,
     );
   }
-  // ⌊word · range / 2³²⌋ in 64 bits, in two halves so that a range of 2³² does not overflow into the sign.
-  const word = o.convert(bits(key, shape), { dtype: "int64" });
-  const upper = o.shiftRightLogical(o.bitwiseAnd(word, 0xffff0000n), 16);
-  const carried = o.shiftRightLogical(o.mul(o.bitwiseAnd(word, 0xffffn), range), 16);
-  const offset = o.shiftRightLogical(o.add(o.mul(upper, range), carried), 16);
-  return astype(o.add(offset, low), dtype);
+  return drawIntegers([key], { shape: [...shape], low, range, dtype });
 }
+
+const drawCategories = composite("random.categorical", ([key, logits]: readonly [Tensor, Tensor]) => {
+  const dtype = logits.dtype === "float64" ? "float64" : "float32";
+  // Half a step in place of 0: u lies in (0, 1), where both logarithms are finite.
+  const u = o.maximum(unit(key, logits.shape, dtype), dtype === "float64" ? 2 ** -54 : 2 ** -25);
+  const gumbel = o.neg(o.log(o.neg(o.log(u))));
+  return o.argMax(o.add(astype(logits, dtype), gumbel), { axis: logits.rank - 1 });
+});
 
 /**
  * Indices drawn with probabilities softmax(logits) along the last axis, as int32: [..., classes] → [...].
@@ -203,9 +254,5 @@ export function categorical(key: Tensor, logits: TensorLike): Tensor {
   checkKey(key, "random.categorical");
   const x = asTensor(logits, "random.categorical");
   checkFloat(x.dtype, "random.categorical");
-  const dtype = x.dtype === "float64" ? "float64" : "float32";
-  // Half a step in place of 0: u lies in (0, 1), where both logarithms are finite.
-  const u = o.maximum(unit(key, x.shape, dtype), dtype === "float64" ? 2 ** -54 : 2 ** -25);
-  const gumbel = o.neg(o.log(o.neg(o.log(u))));
-  return o.argMax(o.add(astype(x, dtype), gumbel), { axis: x.rank - 1 });
+  return drawCategories([key, x], {});
 }

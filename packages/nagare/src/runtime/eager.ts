@@ -2,6 +2,7 @@
 import { ConcreteTensor, NagareError, type Tensor } from "../core/index.ts";
 import { builder, type Params, type Primitive } from "../ops/index.ts";
 import { setEvaluator } from "../trace/index.ts";
+import { evaluateComposite } from "./composites.ts";
 import { currentBackend } from "./devices.ts";
 import { currentRecording } from "./profile/index.ts";
 
@@ -16,8 +17,9 @@ export function evaluateEagerly<P extends Params>(
       throw new NagareError(`${op.name}: an operand has no values to compute with.`);
     }
   }
-  const avals = op.abstract(inputs, params);
   const operands = inputs as readonly ConcreteTensor[];
+  if (op.compiled) return [...evaluateComposite(op, operands, params)];
+  const avals = op.abstract(inputs, params);
   const backend = currentBackend();
   const record = op as unknown as Primitive;
   if (op.decompose && !backend.hasKernel?.(record, operands, params)) {

@@ -125,6 +125,8 @@ export interface Primitive<P extends Params = Params> {
   decompose?(o: OpBuilder, inputs: readonly Tensor[], params: P): readonly Tensor[];
   /** An operation that only transforms see, made for one call: graphs have its decomposition instead. */
   readonly inline?: boolean;
+  /** A composition that only eager execution sees, and runs as one compiled program. */
+  readonly compiled?: boolean;
   /**
    * The cotangents of a fused operation's operands, `null` for one that has none, where that is better than going back
    * through the decomposition. Undefined as a whole: for these cotangents it is not.

@@ -1,4 +1,5 @@
 /** What family files are written with. */
+export * from "./composite.ts";
 export * from "./constant.ts";
 export * from "./elementwise.ts";
 export * from "./fused.ts";

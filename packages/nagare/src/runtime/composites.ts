@@ -1,0 +1,55 @@
+/** Compositions of operations on concrete operands, each run as one kept program. */
+import { ConcreteTensor, type Tensor } from "../core/index.ts";
+import { GraphBuilder, type Value } from "../ir/index.ts";
+import { builder, expand, type Params, type Primitive } from "../ops/index.ts";
+import { Program } from "./program.ts";
+
+/**
+ * How many signatures of one composition are compiled. A program is dear to make, so what keeps coming in new shapes runs operation by
+ * operation, and no program is ever dropped: the same operands give the same bits each time, which the two ways would not.
+ */
+const maximalSignatures = 64;
+
+const programsOf = new WeakMap<object, Map<string, Program>>();
+
+/** Everything that decides what the composition is; the names of parameters are the same for all its calls. */
+function signature(operands: readonly ConcreteTensor[], params: Params): string {
+  let key = "";
+  for (const { dtype, shape } of operands) key += `${dtype} ${shape.join()};`;
+  for (const name in params) key += `${typeof params[name]} ${String(params[name])};`;
+  return key;
+}
+
+function compile<P extends Params>(
+  op: Primitive<P>,
+  operands: readonly ConcreteTensor[],
+  params: P,
+): Program {
+  const graph = new GraphBuilder();
+  const toValue = (x: Value | ConcreteTensor): Value => (x instanceof ConcreteTensor ? graph.constant(x) : x);
+  const inputs = operands.map((operand) => graph.input(operand));
+  const outputs = expand<Value>(op as unknown as Primitive, inputs, params, (inner, values, innerParams) =>
+    graph.add(inner, values.map(toValue), innerParams),
+  ).map(toValue);
+  return new Program(graph.finish(outputs), { name: op.name });
+}
+
+/** The results of a composition: in one pass over memory and one call of the backend where its operations make one each. */
+export function evaluateComposite<P extends Params>(
+  op: Primitive<P>,
+  operands: readonly ConcreteTensor[],
+  params: P,
+): readonly Tensor[] {
+  let programs = programsOf.get(op);
+  if (!programs) {
+    programs = new Map();
+    programsOf.set(op, programs);
+  }
+  const key = signature(operands, params);
+  let program = programs.get(key);
+  if (!program && programs.size < maximalSignatures) {
+    program = compile(op, operands, params);
+    programs.set(key, program);
+  }
+  return program ? program.run(operands) : (op.decompose?.(builder, operands, params) ?? []);
+}

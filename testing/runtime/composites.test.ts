@@ -1,0 +1,119 @@
+/** Compositions: one pass, and the same bits each time. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as ng from "nagare";
+import { onEachBackend } from "../train/eachBackend.ts";
+
+type Composition = (x: ng.Tensor) => ng.Tensor;
+
+const elementwise: Readonly<Record<string, Composition>> = {
+  gelu: (x) => ng.gelu(x),
+  "gelu by tanh": (x) => ng.gelu(x, { approximate: true }),
+  relu6: (x) => ng.relu6(x),
+  leakyRelu: (x) => ng.leakyRelu(x, 0.2),
+  elu: (x) => ng.elu(x, 0.7),
+  silu: (x) => ng.silu(x),
+  softplus: (x) => ng.softplus(x),
+  clip: (x) => ng.clip(x, -0.5, 2),
+};
+const reductions: Readonly<Record<string, Composition>> = {
+  mean: (x) => ng.mean(x),
+  "mean of rows": (x) => ng.mean(x, { axis: -1, keepDims: true }),
+  variance: (x) => ng.variance(x, { axis: 0 }),
+  "unbiased variance": (x) => ng.variance(x, { correction: 1 }),
+  std: (x) => ng.std(x),
+  logSumExp: (x) => ng.logSumExp(x, { axis: [0] }),
+  norm: (x) => ng.norm(x, { axis: -1 }),
+  "norm 1": (x) => ng.norm(x, { ord: 1 }),
+  "norm ∞": (x) => ng.norm(x, { ord: Number.POSITIVE_INFINITY }),
+};
+const key = ng.random.key(7);
+const draws: Readonly<Record<string, Composition>> = {
+  "uniform halves": (x) => ng.random.uniform(key, x.shape, { low: -1, dtype: "bfloat16" }),
+  "normal halves": (x) => ng.random.normal(key, x.shape, { std: 3, dtype: "float16" }),
+  uniform: (x) => ng.random.uniform(key, x.shape, { low: -1, high: 3 }),
+  normal: (x) => ng.random.normal(key, x.shape, { mean: 2, std: 3 }),
+  bernoulli: (x) => ng.random.bernoulli(key, 0.3, x.shape),
+  randint: (x) => ng.random.randint(key, x.shape, -3, 12),
+  categorical: (x) => ng.random.categorical(key, x),
+};
+const all = { ...elementwise, ...reductions, ...draws };
+
+const shapes = [[1], [2, 3], [5, 1001], [3, 2, 17], [40, 500]];
+const dtypes = ["float32", "float64", "float16", "int32"] as const;
+
+/** Values with infinities and NaN among them, where the dtype has such. */
+function valuesOf(shape: readonly number[], dtype: (typeof dtypes)[number]): ng.Tensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0];
+  const values = Float64Array.from({ length: size }, (_, i) =>
+    dtype !== "int32" && i % 211 === 210 ? (special[Math.floor(i / 211) % 4] ?? 0) : Math.sin(i * i) * 4,
+  );
+  return ng.tensor(values, { dtype: "float64" }).reshape(shape).astype(dtype);
+}
+
+function bytesOf(x: ng.Tensor): string {
+  const { buffer, byteOffset, byteLength } = x.dataSync();
+  return Buffer.from(buffer, byteOffset, byteLength).toString("hex");
+}
+
+const kernelCalls = ({ rows }: ng.Profile): number => rows.reduce((sum, { calls }) => sum + calls, 0);
+
+onEachBackend("compositions", () => {
+  for (const [name, compose] of Object.entries(all)) {
+    test(`${name} is the same each time`, () => {
+      for (const dtype of dtypes) {
+        if (dtype === "int32" && name === "categorical") continue;
+        for (const shape of shapes) {
+          const x = valuesOf(shape, dtype);
+          const results = [1, 2, 3, 4].map(() => compose(x));
+          const [first, ...others] = results.map((y) => `${y.dtype} ${y.shape} ${bytesOf(y)}`);
+          for (const other of others) assert.ok(other === first, `${dtype} [${shape}] differs`);
+        }
+      }
+    });
+  }
+
+  for (const [name, compose] of Object.entries(elementwise)) {
+    test(`${name} is one pass`, () => {
+      const x = valuesOf([37, 41], "float32");
+      const { profile } = ng.profile(() => [compose(x), compose(x)]);
+      assert.equal(kernelCalls(profile), 2, String(profile));
+    });
+  }
+
+  test("a parameter is part of what is met", () => {
+    const x = ng.tensor([-2, -1, 0, 1, 2, 3]);
+    for (let i = 0; i < 3; i++) {
+      assert.deepEqual(ng.clip(x, -1, 2).toArray(), [-1, -1, 0, 1, 2, 2]);
+      assert.deepEqual(ng.clip(x, 0, 1).toArray(), [0, 0, 0, 1, 1, 1]);
+      assert.deepEqual(ng.leakyRelu(x, 0.5).toArray(), [-1, -0.5, 0, 1, 2, 3]);
+      assert.deepEqual(ng.leakyRelu(x, 0.25).toArray(), [-0.5, -0.25, 0, 1, 2, 3]);
+    }
+  });
+
+  test("more shapes than are compiled are computed all the same", () => {
+    for (let round = 0; round < 3; round++)
+      for (let size = 1; size <= 150; size++)
+        assert.equal(ng.mean(ng.arange(size, { dtype: "float32" })).item(), (size - 1) / 2);
+  });
+
+  test("every transform sees the operations", () => {
+    const x = ng.tensor([-1.5, 0.25, 2]);
+    for (const [name, compose] of Object.entries(elementwise)) {
+      const slope = ng.grad((x: ng.Tensor) => compose(x).sum());
+      const expected = slope(x);
+      for (const other of [ng.jit(slope)(x), ng.vmap(ng.grad((x: ng.Tensor) => compose(x)))(x)])
+        assert.ok(Number(ng.max(ng.abs(other.sub(expected))).item()) < 1e-6, `${name}: ${expected} ${other}`);
+    }
+  });
+});
+
+describe("errors of compositions", () => {
+  test("come before anything runs, every time", () => {
+    for (let i = 0; i < 3; i++) {
+      assert.throws(() => ng.mean(ng.ones([2, 3]), { axis: 2 }), ng.ShapeError);
+      assert.throws(() => ng.gelu("x" as never), ng.DTypeError);
+    }
+  });
+});
