@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
+import { primitives } from "nagare/backend";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 
 const skip = testedBackends.includes("native") ? false : "the engine does not load here";
@@ -102,4 +103,33 @@ describe("results", { skip }, () => {
       const fresh = ng.jit(f)(x, y).dataSync().slice();
       assert.deepEqual(ng.jit(f, { donate: 0 })(x, y).dataSync(), fresh);
     }));
+});
+
+/** Operations of one operand, by name. */
+const unary = primitives().filter(
+  ({ scalar, dtypes, samples }) =>
+    scalar && dtypes.includes("float32") && samples().every(({ inputs }) => inputs.length === 1),
+);
+
+describe("the bits of an element", { skip }, () => {
+  const size = 1_500_007;
+  // Neither is a multiple of the other, and no vector divides both: ends of pieces fall into the middle of vectors and of threads' shares.
+  const piece = 9_999;
+  const values = Float32Array.from({ length: size }, (_, i) => 1.6 + 2.4 * Math.sin(i * i));
+
+  for (const op of unary) {
+    test(`are those of ${op.name}, wherever it lies`, () =>
+      onBackend("native", () => {
+        const apply = op as unknown as (x: ng.Tensor) => ng.Tensor;
+        const bits = (x: Float32Array): Int32Array => {
+          const result = apply(ng.tensor(x)).astype("float32").dataSync();
+          return new Int32Array(result.buffer, result.byteOffset, result.length);
+        };
+        const whole = bits(values);
+        for (let begin = 0; begin < size; begin += piece) {
+          const expected = whole.subarray(begin, begin + piece);
+          assert.deepEqual(bits(values.slice(begin, begin + piece)), expected, `from ${begin} on`);
+        }
+      }));
+  }
 });

@@ -148,6 +148,16 @@ NAGARE_INLINE F64 expm1(F64 x) {
   return x == 0.0 ? x : y;
 }
 
+// a·b + c of a c that is a product itself: left alone, the compiler contracts one of the two, not in every loop the same.
+template <typename V>
+NAGARE_INLINE V sum_of_products(V a, float b, V c) {
+#if NAGARE_FMA
+  return fused(a, V{} + b, c);
+#else
+  return a * b + c;
+#endif
+}
+
 // log(1 + f) − f, f in [−1/3, 1/3].
 template <typename V, typename = IntegersOf<V>>
 NAGARE_INLINE V logarithm_tail(V f) {
@@ -197,7 +207,7 @@ template <typename V>
 NAGARE_INLINE V log_normal(V x, V shift) {
   const SplitF32<V> t = split(x);
   const V n = t.n + shift, f = t.m - 1.0f;
-  return n * kLn2HighF32 + (f + (n * kLn2LowF32 + logarithm_tail(f)));
+  return n * kLn2HighF32 + (f + sum_of_products(n, kLn2LowF32, logarithm_tail(f)));
 }
 inline NAGARE_NOINLINE F32 log_any(F32 x) {
   const auto tiny = x < 0x1p-126f;
@@ -233,7 +243,7 @@ NAGARE_INLINE V log1p(V x) {
   const SplitF32<V> t = split(u);
   const auto exponent = choose(u > 0x1p100f, 100, t.exponent);
   const V f = (t.m - 1.0f) + error * power_of_two(-exponent);
-  V y = t.n * kLn2HighF32 + (f + (t.n * kLn2LowF32 + logarithm_tail(f)));
+  V y = t.n * kLn2HighF32 + (f + sum_of_products(t.n, kLn2LowF32, logarithm_tail(f)));
   y = choose(x == kInfinityF32, x, y);
   y = choose(x == -1.0f, -kInfinityF32, y);
   y = choose(x == 0.0f, x, y);
