@@ -3,6 +3,8 @@ import { describe, test } from "node:test";
 import * as ng from "nagare";
 import {
   absorbViews,
+  concat,
+  flip,
   type Graph,
   matmul,
   mul,
@@ -86,6 +88,29 @@ describe("views", () => {
     );
   });
 
+  test("a concatenation copies its operands from where they lie", () => {
+    assertRewrites(
+      trace([float32(6)], (x) => [
+        concat([(x as Tensor).slice([4, 6]), flip(x as Tensor, { axes: [0] })], { axis: 0 }),
+      ]),
+      views,
+      `
+      graph(%0: float32[6]) -> (%3)
+        %1: float32[2] = slice(%0, { starts: [4], limits: [6], strides: [1] })
+        %2: float32[6] = flip(%0, { axes: [0] })
+        %3: float32[8] = concat(%1, %2, { axis: 0 })
+      `,
+      `
+      graph(%0: float32[6]) -> (%1)
+        %1: float32[8] = fusion(%0)
+          graph(%2: float32[6]) -> (%5)
+            %3: float32[2] = slice(%2, { starts: [4], limits: [6], strides: [1] })
+            %4: float32[6] = flip(%2, { axes: [0] })
+            %5: float32[8] = concat(%3, %4, { axis: 0 })
+      `,
+    );
+  });
+
   test("whole rows of an operand are one run, however short", () => {
     const whole = trace([float32(8, 1)], (x) => mul((x as Tensor).slice([2, 6]), 2));
     const strided = trace([float32(8, 1)], (x) => mul((x as Tensor).slice([0, 8, 2]), 2));
@@ -129,6 +154,18 @@ describe("views", () => {
         // Rows of a product that are columns of its result, several loops, one row, one column, every second row.
         (x) =>
           transpose(matmul(x, transpose(x, { permutation: [0, 2, 1] }), flags), { permutation: [1, 2, 0] }),
+        // A concatenation of a part, of all backwards, of a transposition and of a result of its own.
+        (x) =>
+          ng.concat(
+            [
+              x.slice(null, [1, 4], [2, 7]),
+              ng.flip(x, [2]).slice(null, [0, 3], [0, 9]),
+              x.slice(null, [0, 3], [0, 3]).transpose([0, 2, 1]),
+              x.slice(null, [2, 5], [4, 5]).sin(),
+              ng.broadcastTo(x.slice(null, [0, 1], [0, 1]), [2, 3, 2]),
+            ],
+            { axis: 2 },
+          ),
         (x) => matmul(transpose(w, { permutation: [1, 0, 3, 2] }), x, flags),
         (x) => x.slice(null, [1, 2]).matmul(x.slice(null, [0, 5, 2]).transpose([0, 2, 1])),
         (x) =>

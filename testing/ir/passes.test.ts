@@ -10,6 +10,7 @@ import {
   dim,
   eliminateCommonSubexpressions,
   eliminateDeadCode,
+  equal,
   evaluateReference,
   exp,
   type FuseLimits,
@@ -17,6 +18,7 @@ import {
   full,
   fuseElementwise,
   type Graph,
+  iota,
   matmul,
   mul,
   neg,
@@ -41,6 +43,29 @@ const limits: FuseLimits = { maximalNodes: 64, maximalInputs: 24 };
 const fuse = (graph: Graph): Graph => fuseElementwise(graph, limits);
 
 describe("fold", () => {
+  test("counts along one axis once, and repeats it where something needs it side by side", () => {
+    assertRewrites(
+      trace([], () => {
+        const rows = iota({ shape: [3, 4], dtype: "int32", axis: 0 });
+        return [rows, equal(rows, iota({ shape: [3, 4], dtype: "int32", axis: 1 }))];
+      }),
+      fold,
+      `
+      graph() -> (%0, %2)
+        %0: int32[3, 4] = iota({ shape: [3, 4], dtype: int32, axis: 0 })
+        %1: int32[3, 4] = iota({ shape: [3, 4], dtype: int32, axis: 1 })
+        %2: bool[3, 4] = equal(%0, %1)
+      `,
+      `
+      graph() -> (%1, %3)
+        %0: int32[3, 1] = iota({ shape: [3, 1], dtype: int32, axis: 0 })
+        %1: int32[3, 4] = broadcastTo(%0, { shape: [3, 4] })
+        %2: int32[1, 4] = iota({ shape: [1, 4], dtype: int32, axis: 1 })
+        %3: bool[3, 4] = equal(%0, %2)
+      `,
+    );
+  });
+
   test("computes what depends on constants only, and drops multiplications by one", () => {
     assertRewrites(
       trace([matrix], (x) => [add(mul(x, 1), exp(two))]),

@@ -66,6 +66,9 @@ describe("moves of narrow axes", () => {
         check("transpose", [randomTensor(random, [3, width, 701], dtype, -9, 9)], { permutation: [0, 2, 1] });
         check("broadcastTo", [randomTensor(random, [3, 701, 1], dtype, -9, 9)], { shape: [3, 701, width] });
         check("slice", [x], { starts: [0, 1, 0], limits: [3, 700, 1], strides: [1, 2, 1] });
+        // Rows read backwards, and some of them, whose last one ends where memory does.
+        check("flip", [x], { axes: [1] });
+        check("slice", [x], { starts: [0, 0, 0], limits: [3, 701, width], strides: [1, 2, 1] });
         const rows = randomTensor(random, [901], "int32", 0, 700);
         check("gather", [x, rows], { axis: 1, batchAxes: 0 });
         check(
@@ -75,7 +78,11 @@ describe("moves of narrow axes", () => {
           2e-2,
         );
       }
+      // Blocks of squares, and what is left of them.
+      check("transpose", [randomTensor(random, [2, 133, 198], dtype, -9, 9)], { permutation: [0, 2, 1] });
       const line = randomTensor(random, [4099], dtype, -9, 9);
+      // Results that begin where no vector does.
+      check("concat", [randomTensor(random, [3], dtype, -9, 9), line], { axis: 0 });
       for (const stride of [2, 3, 4, 5])
         check("slice", [line], { starts: [1], limits: [4098], strides: [stride] });
     });

@@ -52,6 +52,17 @@ const functions: { readonly [name: string]: (operands: Operands) => ng.Tensor[] 
       .mul(row.slice([0, 77]))
       .reshape(x.shape),
   ],
+  "one operation with rows shorter than a tile": ({ x, row }) => [
+    x
+      .reshape([-1, 77])
+      .add(row.slice([0, 77]))
+      .reshape(x.shape),
+  ],
+  "one operation of narrow elements": ({ x, y }) => [
+    x.astype("bfloat16").astype("float32"),
+    ng.logicalOr(x.greater(0), y.greater(0)),
+    x.astype("int8"),
+  ],
   "elements that only move": ({ x, y }) => [
     ng.concat([x, y], { axis: 1 }),
     ng.pad(x, [

@@ -37,6 +37,7 @@ class Planner {
   Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape)
       : chain(given), shape_(shape), kernels_(kernels), registers_(registerOffsets) {
     collapse(chain);
+    bytes_ = is_of_bools();
     choose_tiles(kTileElements);
     cost = static_cast<int64_t>(chain.loads.size() + chain.stores.size());
     plan_loads();
@@ -80,6 +81,15 @@ class Planner {
     if (tile == 0) tile = 16;
   }
 
+  // Whether nothing but bools is read, computed and stored, by operations that take bytes.
+  bool is_of_bools() const {
+    const auto isBool = [](const auto& one) { return one.dtype == DType::boolean; };
+    return !chain.instructions.empty() && std::all_of(chain.constants.begin(), chain.constants.end(), isBool) &&
+           std::all_of(chain.loads.begin(), chain.loads.end(), [&](const auto& load) { return isBool(load) && !load.drawn; }) &&
+           std::all_of(chain.instructions.begin(), chain.instructions.end(),
+                       [&](const auto& one) { return isBool(one) && kernels_.findByteFunction(one.op, 0); });
+  }
+
   // Whether the memory that is walked is more than the caches hold.
   void choose_stores() {
     int64_t bytes = 0, elements = 1;  // bytes read and written for an element
@@ -102,9 +112,9 @@ class Planner {
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
   }
 
-  // Whether the only instruction reads memory and writes memory.
+  // Whether the only instruction writes memory; it reads memory, or what was gathered or repeated for it.
   bool is_alone() {
-    if (planned_.size() != 1 || !registerOffsets.empty()) return false;
+    if (planned_.size() != 1) return false;
     const PlannedInstruction& t = planned_[0];
     if (static_cast<size_t>(t.resultCount) != chain.stores.size()) return false;
     return std::all_of(t.results, t.results + t.resultCount, [&](int32_t result) {
@@ -120,7 +130,7 @@ class Planner {
       planned.dtype = load.dtype;
       planned.operand = static_cast<int32_t>(loads.size());
       for (int32_t axis = 0; axis < chain.rank; axis++) planned.strides[axis] = load.strides[axis];
-      planned.convert = kernels_.findLoad(load.dtype);
+      planned.convert = bytes_ ? nullptr : kernels_.findLoad(load.dtype);
       const Level level = planned.access == Access::uniform ? once : planned.access == Access::perRow ? eachRow : eachTile;
       const bool gathers = planned.access == Access::gathered || planned.access == Access::repeated;
       if (gathers) cost += 4;
@@ -209,15 +219,25 @@ class Planner {
   TileFunction function_of(const PlannedInstruction& t, int scalars, bool streams) {
     // A condition is bool; what it selects says which registers are read.
     const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
+    if (bytes_) return streams ? nullptr : kernels_.findByteFunction(t.op, scalars);
     if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars, streams);
     if (t.op != ScalarOp::convert) return kernels_.findTileFunction(t.op, computed, scalars, streams);
     return streams ? nullptr : kernels_.findConversion(value(t.values[0]).dtype, value(t.results[0]).dtype);
   }
 
+  // The loop that converts to bytes in memory, where a conversion's result is wanted nowhere else; or null.
+  TileFunction narrowing_of(const PlannedInstruction& t) {
+    const PlannedValue& result = value(t.results[0]);
+    if (bytes_ || t.op != ScalarOp::convert || result.level != eachTile || result.lastUse != kStored || result.uses != 1) return nullptr;
+    return kernels_.findNarrowing(value(t.values[0]).dtype, result.dtype);
+  }
+
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
-  // input.
-  int32_t direct_store(int32_t at, int32_t result) {
-    if ((streams_ && !alone) || !stored_as_register(value(result).dtype) || copiesMemory_ || at < lastMemoryRead_) return -1;
+  // input. Bytes go through the caches in any case.
+  int32_t direct_store(int32_t at, int32_t result, bool narrows) {
+    const bool isBytes = narrows || bytes_;
+    if (!isBytes && ((streams_ && !alone) || !stored_as_register(value(result).dtype))) return -1;
+    if (copiesMemory_ || at < lastMemoryRead_) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
       if (chain.stores[s] == result) return static_cast<int32_t>(s);
     }
@@ -227,14 +247,15 @@ class Planner {
   void write(int32_t at) {
     const PlannedInstruction& t = planned_[static_cast<size_t>(at)];
     const Level level = value(t.results[0]).level;
-    const TileFunction function = t.group ? nullptr : function_of(t, scalars_of(t), false);
+    TileFunction function = t.group ? nullptr : function_of(t, scalars_of(t), false);
+    const TileFunction narrowing = t.group ? nullptr : narrowing_of(t);
     if (!function && !t.group) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");
     std::vector<int32_t> from;
     for (int32_t k = 0; k < t.arity; k++) from.push_back(value(t.values[k]).slot);
     if (level == eachTile) {
       for (int32_t k = 0; k < t.arity; k++) release(t.values[k], at);
     }
-    for (int32_t k = 0; k < t.resultCount; k++) place_result(at, t.results[k]);
+    for (int32_t k = 0; k < t.resultCount; k++) place_result(at, t.results[k], narrowing != nullptr);
     std::vector<TileInstruction>& list = level == once ? once_ : level == eachRow ? row_ : tiles_;
     if (t.group) {
       list.push_back({nullptr, static_cast<int32_t>(places.size()), 0, 0, 0, t.group});
@@ -242,6 +263,7 @@ class Planner {
       places.insert(places.end(), from.begin(), from.end());
     } else {
       const int32_t slot = value(t.results[0]).slot;
+      if (narrowing && slot < 0) function = narrowing;
       from.resize(3);
       list.push_back({function, slot, from[0], from[1], from[2], nullptr});
       const TileFunction wrap = may_overflow(t.op) ? kernels_.findWrap(value(t.results[0]).dtype) : nullptr;
@@ -254,13 +276,13 @@ class Planner {
   }
 
   // Where a result of instruction `at` goes.
-  void place_result(int32_t at, int32_t number) {
+  void place_result(int32_t at, int32_t number, bool narrows) {
     PlannedValue& result = value(number);
     if (result.level < eachTile) {
       result.slot = registers_.add(64);
       return;
     }
-    const int32_t target = direct_store(at, number);
+    const int32_t target = direct_store(at, number, narrows);
     result.slot = target >= 0 ? memory_slot() : registers_.take(element_bytes(result.dtype));
     if (target >= 0) stores.push_back({target, result.slot, dtype_bytes(result.dtype), true, nullptr, 0, -1});
   }
@@ -281,11 +303,12 @@ class Planner {
       PlannedValue& stored = value(chain.stores[s]);
       if (stored.level < eachTile) {
         const int32_t whole = registers_.take(element_bytes(stored.dtype));
-        tiles_.push_back({kernels_.findSplat(register_of(stored.dtype)), whole, stored.slot, 0, 0, nullptr});
+        const TileFunction splat = bytes_ ? kernels_.findByteFunction(ScalarOp::convert, 1) : kernels_.findSplat(register_of(stored.dtype));
+        tiles_.push_back({splat, whole, stored.slot, 0, 0, nullptr});
         stored.slot = whole;
         stored.level = eachTile;
       }
-      const TileFunction narrow = kernels_.findStore(stored.dtype);
+      const TileFunction narrow = bytes_ ? kernels_.findByteFunction(ScalarOp::convert, 0) : kernels_.findStore(stored.dtype);
       stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, narrow, stored.slot,
                         spare_of(chain.stores[s])});
     }
@@ -320,6 +343,7 @@ class Planner {
   }
 
   TileShape shape_;
+  bool bytes_ = false;    // registers hold bools as memory does
   bool streams_ = false;  // results go past the caches
   const Kernels& kernels_;
   Registers registers_;

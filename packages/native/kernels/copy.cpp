@@ -24,11 +24,19 @@ NAGARE_INLINE void for_tasks(const Parallel& parallel, int64_t tasks, const Body
   });
 }
 
+// Bytes from which on it pays to begin stores where a vector does in memory.
+constexpr int64_t kLongCopy = 1024;
+
 // Contiguous elements. A loop of our own, because libc's copy (`rep movsb` above some size) takes several times as long on some processors.
 template <typename T>
 NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
   constexpr int N = kLanes<T>;
   int64_t i = 0;
+  if (n >= kLongCopy / static_cast<int64_t>(sizeof(T))) {
+    // The first vector, part of which the next ones cover: stores that lie across lines take twice as long.
+    store(y, load(x));
+    i = static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) % kVectorBytes) / static_cast<int64_t>(sizeof(T));
+  }
   for (; i + 4 * N <= n; i += 4 * N) {
     const Vec<T> a = load(x + i), b = load(x + i + N), c = load(x + i + 2 * N), d = load(x + i + 3 * N);
     store(y + i, a);
@@ -82,26 +90,21 @@ NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t 
   }
 }
 
-// y[i · toRow + j] = x[j · fromRow + i] for rows × columns of y, both at most kBlock<T>. The block passes through a buffer, so that each
-// cache line of x and of y is touched once and whole: with strides of a power of two, lines of different rows drive each other out.
+// Rows so many bytes apart, or a multiple of it, share few places of the first cache.
+constexpr int64_t kCrowdedStride = 1024;
+// Side of the squares that are transposed in registers.
+template <typename T>
+constexpr int64_t kSquare = sizeof(T) < 4 ? 16 / static_cast<int64_t>(sizeof(T)) : kLanes<T>;
+
+// y[i · toRow + j] = x[j · fromRow + i] for rows × columns of y, both at most kBlock<T>, a square at a time. The block passes through a
+// buffer, so that each cache line of x and of y is touched once and whole: with strides of a power of two, lines of different rows drive
+// each other out. Where a square's rows are cache lines, and do not, no buffer is wanted.
 template <typename T>
 NAGARE_INLINE void transpose_block(const T* x, int64_t fromRow, T* y, int64_t toRow, int64_t rows, int64_t columns) {
-  T buffer[kBlock<T>][kBlock<T>];
-  for (int64_t j = 0; j < columns; j++) {
-    for (int64_t i = 0; i < rows; i++) buffer[i][j] = x[j * fromRow + i];
-  }
-  for (int64_t i = 0; i < rows; i++) copy_elements(buffer[i], y + i * toRow, columns);
-}
-// Rows so many elements apart, or a multiple of it, share few places of the first cache.
-constexpr int64_t kCrowdedStride = 256;
-// Elements of 32 bits, a square of vectors at a time, in registers. Where a vector is a cache line, and lines of different rows do not drive
-// each other out, no buffer is wanted.
-template <>
-NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow, uint32_t* y, int64_t toRow, int64_t rows, int64_t columns) {
-  constexpr int64_t N = kLanes<uint32_t>, side = kBlock<uint32_t>;
-  const bool isDirect = kVectorBytes == kLine && toRow % kCrowdedStride != 0;
-  uint32_t buffer[side * side];
-  uint32_t* const to = isDirect ? y : buffer;
+  constexpr int64_t N = kSquare<T>, side = kBlock<T>, bytes = static_cast<int64_t>(sizeof(T));
+  const bool isDirect = N * bytes == kLine && toRow * bytes % kCrowdedStride != 0;
+  T buffer[side * side];
+  T* const to = isDirect ? y : buffer;
   const int64_t step = isDirect ? toRow : side, wholeRows = rows / N * N, wholeColumns = columns / N * N;
   const auto copy = [&](int64_t i0, int64_t j0, int64_t j1) {
     for (int64_t j = j0; j < j1; j++)
@@ -109,7 +112,12 @@ NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow,
   };
   for (int64_t j = 0; j < wholeColumns; j += N) {
     for (int64_t i = 0; i < wholeRows; i += N) {
-      transpose_lanes(reinterpret_cast<const float*>(x + j * fromRow + i), fromRow, reinterpret_cast<float*>(to + i * step + j), step);
+      if constexpr (sizeof(T) < 4) {
+        transpose_narrow(x + j * fromRow + i, fromRow, to + i * step + j, step);
+      } else {
+        using Float = typename FloatOf<sizeof(T)>::type;
+        transpose_lanes(reinterpret_cast<const Float*>(x + j * fromRow + i), fromRow, reinterpret_cast<Float*>(to + i * step + j), step);
+      }
     }
   }
   if (wholeRows < rows) copy(wholeRows, 0, wholeColumns);
@@ -118,12 +126,34 @@ NAGARE_INLINE void transpose_block<uint32_t>(const uint32_t* x, int64_t fromRow,
   for (int64_t i = 0; i < rows; i++) copy_elements(buffer + i * side, y + i * toRow, columns);
 }
 
+// Rows of fewer bytes than this are copied by wide moves.
+constexpr int64_t kNarrowRow = 32;
+
+// Rows of n elements each, at most W bytes, that are contiguous in y: moves of W bytes, whose rest the next rows cover, as far as there
+// is something to read and to cover.
+template <int64_t W, typename T>
+NAGARE_INLINE void copy_narrow_rows(const T* x, int64_t fromRow, T* y, int64_t n, int64_t rows) {
+  constexpr int64_t wide = W / static_cast<int64_t>(sizeof(T));
+  const T* const readEnd = x + (fromRow > 0 ? (rows - 1) * fromRow : 0) + n;
+  T* const writeEnd = y + rows * n;
+  for (; rows > 0; rows--, x += fromRow, y += n) {
+    if (x + wide <= readEnd && y + wide <= writeEnd) __builtin_memcpy(y, x, W);
+    else copy_short(reinterpret_cast<char*>(y), reinterpret_cast<const char*>(x), n * static_cast<int64_t>(sizeof(T)));
+  }
+}
+
 // Rows that are read apart from each other are asked for so many bytes ahead, where they are short: no processor guesses where the next is.
 constexpr int64_t kAheadBytes = 2048;
 
 template <typename T>
 NAGARE_INLINE void ask_for_row(const T* x, int64_t n) {
   for (int64_t i = 0; i < n; i += kLine / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(x + i);
+}
+
+// y[i · L + k] = x[i · stride] for k < L: whole rows of y, which lie across no lines where L is a power of two.
+template <int L, typename T>
+NAGARE_INLINE void repeat_each(const T* x, int64_t stride, T* y, int64_t count) {
+  for (int64_t i = 0; i < count; i++) store<T, L>(y + i * L, splat<T, L>(x[i * stride]));
 }
 
 // Offsets of position `index` in the dimensions other than `a` and `b`.
@@ -155,6 +185,7 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const int64_t fromRow = second >= 0 ? p.fromStrides[second] : 0, toRow = second >= 0 ? p.toStrides[second] : 0;
   const bool apart = p.fromStrides[inner] == 1 && rowBytes < kAheadBytes && (fromRow > length || fromRow < 0);
   const int64_t ahead = apart ? kAheadBytes / rowBytes : 0;
+  const bool narrow = p.fromStrides[inner] == 1 && toRow == length && rowBytes < kNarrowRow;
   const bool repeats = p.fromStrides[inner] == 0 && toRow == length && length <= kLanes<T>;
   for_tasks(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task) {
     const int64_t first = task % pieces * piece, count = least(piece, length - first);
@@ -168,6 +199,16 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
       int64_t i = j;
       if (repeats && length == 2 && fromRow == 1) {
         for (; i < end; i++) to[i * 2] = to[i * 2 + 1] = from[i];
+      } else if (repeats && length == 4) {
+        repeat_each<4>(from + i * fromRow, fromRow, to + i * toRow, end - i);
+        i = end;
+      } else if (repeats && length == 8) {
+        repeat_each<8>(from + i * fromRow, fromRow, to + i * toRow, end - i);
+        i = end;
+      } else if (narrow) {
+        if (rowBytes <= 16) copy_narrow_rows<16>(from + i * fromRow, fromRow, to + i * toRow, length, end - i);
+        else copy_narrow_rows<kNarrowRow>(from + i * fromRow, fromRow, to + i * toRow, length, end - i);
+        i = end;
       } else if (repeats) {
         // Whole vectors of one element, the rest of which the next rows cover.
         for (; i < end && (end - i) * length >= kLanes<T>; i++) store(to + i * toRow, splat<T>(from[i * fromRow]));

@@ -17,6 +17,7 @@
 #include "reduce.h"
 #include "row_update.h"
 #include "softmax.h"
+#include "tile_bytes.h"
 
 namespace nagare {
 
@@ -120,6 +121,8 @@ struct Kernels {
   TileFunction (*findLoad)(DType);
   TileFunction (*findStore)(DType);
   TileFunction (*findSplat)(Register);
+  TileFunction (*findByteFunction)(ScalarOp, int scalars);
+  TileFunction (*findNarrowing)(DType from, DType to);
   void (*elementwise)(const TileProgram&, const void* const* inputs, void* const* outputs, const Parallel&, void* scratch);
   void (*elementwiseRange)(const TileProgram&, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
                            void* scratch);

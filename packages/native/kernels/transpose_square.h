@@ -7,6 +7,16 @@ namespace nagare::NAGARE_ISA {
 
 using Pairs = Vec<double>;
 
+// The float type of so many bytes, which is turned in place of the integers.
+template <size_t Bytes>
+struct FloatOf {
+  using type = float;
+};
+template <>
+struct FloatOf<8> {
+  using type = double;
+};
+
 // In each 16 bytes: the first halves of a and of b, their elements in turns, or the second halves.
 NAGARE_INLINE Pairs mix_first(Vec<float> a, Vec<float> b) {
 #if defined(__AVX512F__)
@@ -57,6 +67,40 @@ NAGARE_INLINE void transpose_pieces([[maybe_unused]] Pairs (&v)[kPieces]) {
   const Pairs first = shuffle<0, 1, 4, 5>(v[0], v[1]), second = shuffle<2, 3, 6, 7>(v[0], v[1]);
   v[0] = first, v[1] = second;
 #endif
+}
+
+// The elements of two pieces of 16 bytes in turns: those of the first halves, and of the second ones.
+template <typename T>
+using Piece = typename VectorOf<T, 16 / static_cast<int>(sizeof(T))>::type;
+NAGARE_INLINE Piece<uint8_t> alternate_first(Piece<uint8_t> a, Piece<uint8_t> b) {
+  return shuffle<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(a, b);
+}
+NAGARE_INLINE Piece<uint8_t> alternate_second(Piece<uint8_t> a, Piece<uint8_t> b) {
+  return shuffle<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(a, b);
+}
+NAGARE_INLINE Piece<uint16_t> alternate_first(Piece<uint16_t> a, Piece<uint16_t> b) { return shuffle<0, 8, 1, 9, 2, 10, 3, 11>(a, b); }
+NAGARE_INLINE Piece<uint16_t> alternate_second(Piece<uint16_t> a, Piece<uint16_t> b) { return shuffle<4, 12, 5, 13, 6, 14, 7, 15>(a, b); }
+
+// y[k·toRow + r] = x[r·fromRow + k] for r, k < 16 / sizeof(T), for elements of 1 or 2 bytes. Row r, of a number in binary, moves its highest
+// digit into the elements' numbers in each round, from which it pushes the highest in turn.
+template <typename T>
+NAGARE_INLINE void transpose_narrow(const T* x, int64_t fromRow, T* y, int64_t toRow) {
+  constexpr int n = 16 / static_cast<int>(sizeof(T));
+  Piece<T> v[n], next[n];
+#pragma GCC unroll 16
+  for (int r = 0; r < n; r++) v[r] = load<T, n>(x + r * fromRow);
+#pragma GCC unroll 4
+  for (int round = 1; round < n; round *= 2) {
+#pragma GCC unroll 8
+    for (int r = 0; r < n / 2; r++) {
+      next[2 * r] = alternate_first(v[r], v[r + n / 2]);
+      next[2 * r + 1] = alternate_second(v[r], v[r + n / 2]);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < n; r++) v[r] = next[r];
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < n; r++) store<T, n>(y + r * toRow, v[r]);
 }
 
 // y[k·toRow + r] = x[r·fromRow + k] for r, k < kLanes<T>.

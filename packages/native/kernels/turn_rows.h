@@ -19,16 +19,6 @@ NAGARE_INLINE void turn_narrow_rows(const T* from, int64_t rows, T* columns) {
   }
 }
 
-// The float type of so many bytes, which is turned in place of the integers.
-template <size_t Bytes>
-struct FloatOf {
-  using type = float;
-};
-template <>
-struct FloatOf<8> {
-  using type = double;
-};
-
 // columns[j · kTurnedRows + i] = from[i · n + j] for `rows` rows of n elements. So many elements can be read from `from` on as `given` says.
 template <typename T>
 NAGARE_INLINE void turn_rows(const T* from, int64_t n, int64_t rows, int64_t given, T* columns) {

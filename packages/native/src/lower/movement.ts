@@ -12,7 +12,15 @@ import {
   viewThrough,
 } from "nagare/backend";
 import type { Place } from "../instructions.ts";
-import { type Lowering, type LoweringContext, operandOf, product, resultOf, sizes } from "./lowering.ts";
+import {
+  headOf,
+  type Lowering,
+  type LoweringContext,
+  operandOf,
+  product,
+  resultOf,
+  sizes,
+} from "./lowering.ts";
 
 /** A walk through two tensors at once: where it starts, in elements, and how each axis steps in either. */
 interface Walk {
@@ -163,16 +171,19 @@ export const movement: { readonly [name: string]: Lowering } = {
   },
   concat: (node, context) => {
     const y = resultOf(node);
-    const axis = node.params.axis as number;
+    const head = headOf(node) ?? node;
+    const readings = node.body && bodyReadings(node, node.body);
+    const axis = head.params.axis as number;
     const strides = rowMajorStrides(sizes(y));
     let start = 0;
-    for (const x of node.inputs) {
-      const dims = sizes(x);
+    for (const x of head.inputs) {
+      const { value, view } = readings ? required(readings, x) : { value: x, view: denseView(x) };
+      const dims = view.shape;
       if (product(dims) > 0) {
         writeCopy(context, {
           dtype: y.dtype,
           dims,
-          from: { place: context.place(x), first: 0, strides: rowMajorStrides(dims) },
+          from: { place: context.place(value), first: view.offset, strides: view.strides },
           to: { place: context.place(y), first: start * (strides[axis] ?? 0), strides },
         });
       }

@@ -52,6 +52,8 @@ const isMatmul = (node: Node): boolean =>
 
 /** Whether a node, as it is, can read an operand through this view instead of from memory of its own. */
 function reads(node: Node, value: Value, view: View, limits: ViewLimits): boolean {
+  // Each operand is copied to its place, which any strides may lead.
+  if (node.op.name === "concat") return true;
   const parts = node.body?.nodes ?? [node];
   const isProduct = parts.some(isMatmul);
   if (!isProduct && !parts.every(isElementwise)) return false;

@@ -60,6 +60,7 @@ const rules: { readonly [name: string]: Rule } = {
   },
   mul: identityRule(1, "both"),
   div: identityRule(1, "right"),
+  iota: (node, rewriter) => countOnce(node, rewriter),
   stopGradient: unchanged(() => true),
   convert: unchanged(() => true),
   broadcastTo: unchanged(() => true),
@@ -94,6 +95,16 @@ const rules: { readonly [name: string]: Rule } = {
   },
   matmul: (node, rewriter) => foldTransposes(node, rewriter),
 };
+
+/** What is the same along all axes but one is counted along that one, and repeated: elementwise readers then read a line. */
+function countOnce(node: Node, rewriter: Rewriter): Value | undefined {
+  const { shape, axis } = node.params as { readonly shape: Shape; readonly axis: number };
+  const line = shape.map((size, i) => (i === axis ? size : 1));
+  if (sameShape(line, shape)) return undefined;
+  return rewriter.emit(ops.broadcastTo, [rewriter.emit(ops.iota, [], { ...node.params, shape: line })], {
+    shape,
+  });
+}
 
 /** A transposition of the last two axes costs nothing inside matmul, which reads either order. */
 function foldTransposes(node: Node, rewriter: Rewriter): Value | undefined {
