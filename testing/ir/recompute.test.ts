@@ -12,6 +12,8 @@ import {
   neg,
   recompute,
   reduceSum,
+  rsqrt,
+  sub,
   type Tensor,
   verifyGraph,
   withParts,
@@ -84,13 +86,29 @@ describe("recompute", () => {
     );
   });
 
+  test("what a reduction and others read is made for each", () => {
+    const graph = remade(
+      fused(
+        trace([float32(8, 8), float32(8)], (x, row) => {
+          const centered = sub(x as Tensor, row as Tensor);
+          const squares = reduceSum(mul(centered, centered), { axes: [0] });
+          return [squares, mul(centered, rsqrt(squares))];
+        }),
+      ),
+    );
+    const names = graph.nodes.map(
+      ({ op, body }) => body?.nodes.map(({ op }) => op.name).join("+") ?? op.name,
+    );
+    assert.deepEqual(names, ["sub+mul", "reduceSum", "rsqrt", "sub+mul"]);
+  });
+
   test("stays out where it saves nothing, where others than chains read, and where a chain would grow too large", () => {
     const sum = (x: Tensor) => add(x, x);
     const graphs = [
-      // The functions cost more than writing and reading their result.
+      // The functions, which both results need, cost more than writing and reading one of them.
       around(
-        (x) => sum(x),
-        (x) => exp(exp(exp(sum(x)))),
+        (x) => sum(exp(exp(exp(x)))),
+        (x) => mul(exp(exp(exp(x))), exp(exp(exp(x)))),
       ),
       // Two operands instead of one result.
       fused(

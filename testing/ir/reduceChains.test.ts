@@ -10,14 +10,15 @@ import {
   type Tensor,
   verifyGraph,
 } from "nagare/backend";
-import { testedBackends } from "../generator/backends.ts";
+import { onBackend, testedBackends } from "../generator/backends.ts";
+import { assertClose } from "../generator/compare.ts";
 import { compiledWithout, text, trace } from "./rewrites.ts";
 
 const matrix = { shape: [4, 3], dtype: "float32" } as const;
 
 function reduced(graph: Graph): Graph {
   const fused = fuseElementwise(graph, { maximalNodes: 64, maximalInputs: 24 });
-  const result = reduceChains(fused, { minimalRun: 256 });
+  const result = reduceChains(fused);
   verifyGraph(result, "after the pass");
   return result;
 }
@@ -63,6 +64,57 @@ const reductions: readonly (readonly [name: string, f: Reduction, empty?: "needs
   ["a minimum", (x, y, _, axes) => ng.min(ng.mul(x, y), axes), "needs elements"],
 ];
 
+/**
+ * Shapes, those of an operand that repeats in them, and axes to reduce: what repeats for groups, channels and rows, in whole and
+ * in broken periods, in tiles that go from one stretch of it to the next, and under axes that are no neighbours.
+ */
+const repeated: readonly (readonly [shape: number[], operand: number[], axis: number[]])[] = [
+  [
+    [3, 40, 8, 8],
+    [3, 1, 8, 1],
+    [1, 3],
+  ],
+  [
+    [3, 41, 32, 4],
+    [3, 1, 32, 1],
+    [1, 3],
+  ],
+  [
+    [2, 37, 5, 6],
+    [2, 1, 5, 1],
+    [1, 3],
+  ],
+  [
+    [2, 37, 5, 6],
+    [1, 37, 1, 6],
+    [0, 2],
+  ],
+  [[700, 100], [100], [0]],
+  [[700, 100], [700, 1], [1]],
+  [[7, 100, 3], [7, 1, 3], [1]],
+  [
+    [7, 100, 255],
+    [7, 1, 1],
+    [0, 1],
+  ],
+  [[9, 2, 1500], [9, 2, 1], [0]],
+  [
+    [5, 3, 2, 700],
+    [5, 1, 2, 1],
+    [0, 1, 2, 3],
+  ],
+  [
+    [64, 9, 70],
+    [9, 70],
+    [0, 2],
+  ],
+  [
+    [64, 90, 7],
+    [90, 1],
+    [0, 1],
+  ],
+];
+
 const draw = (key: number, shape: readonly number[], dtype: DType): Tensor =>
   ng.random.normal(ng.random.key(key), shape).mul(4).astype(dtype);
 
@@ -88,7 +140,7 @@ describe("reduce", () => {
     assert.deepEqual(names(trace([matrix], (x) => ng.max(ng.neg(x as Tensor), {}))), ["neg+reduceMax"]);
   });
 
-  test("what something else reads, positions, and axes that are no neighbours stay as they are", () => {
+  test("what something else reads and positions stay as they are", () => {
     const graphs = [
       trace([matrix], (x) => {
         const square = ng.square(x as Tensor);
@@ -99,22 +151,21 @@ describe("reduce", () => {
         return [ng.sum(square), ng.max(square, {})];
       }),
       trace([matrix], (x) => ng.argMax(ng.neg(x as Tensor), { axis: 0 })),
-      trace([{ shape: [2, 3, 4], dtype: "float32" }], (x) => ng.sum(ng.neg(x as Tensor), { axis: [0, 2] })),
     ];
     for (const graph of graphs) assert.deepEqual(reduced(graph).nodes.length, graph.nodes.length);
   });
 
-  test("operands that lie apart are read in long runs, or by a chain of their own", () => {
-    const rows = (length: number) =>
-      trace(
-        [
-          { shape: [4, length], dtype: "float32" },
-          { shape: [4, 1], dtype: "float32" },
-        ],
-        (x, column) => ng.sum(ng.mul(x as Tensor, column as Tensor), {}),
-      );
-    assert.deepEqual(names(rows(100)), ["mul", "reduceSum"]);
-    assert.deepEqual(names(rows(256)), ["mul+reduceSum"]);
+  test("axes that are no neighbours are reduced in turns, most elements first, where nothing between is rounded", () => {
+    const squares = (dtype: DType, ...shape: number[]) =>
+      names(trace([{ shape, dtype }], (x) => ng.sum(ng.square(x as Tensor), { axis: [0, 2] })));
+    assert.deepEqual(squares("float32", 5, 3, 4), ["square+reduceSum", "reduceSum"]);
+    assert.deepEqual(squares("int8", 5, 3, 4), ["square", "reduceSum"]);
+    const axesOf = (...shape: number[]) =>
+      reduced(
+        trace([{ shape, dtype: "float32" }], (x) => ng.sum(ng.square(x as Tensor), { axis: [0, 2, 4] })),
+      ).nodes.map(({ body, params }) => body?.nodes.at(-1)?.params.axes ?? params.axes);
+    assert.deepEqual(axesOf(5, 3, 4, 2, 6), [[4], [0], [1]]);
+    assert.deepEqual(axesOf(4, 3, 4, 2, 4), [[4], [2], [0]]);
   });
 
   for (const backend of testedBackends) {
@@ -136,6 +187,23 @@ describe("reduce", () => {
             assert.deepEqual(together.dataSync(), apart.dataSync(), `${dtype} [${shape}] over ${axis}`);
           }
         }
+      });
+    }
+  }
+
+  for (const backend of testedBackends) {
+    for (const dtype of ["float32", "float64", "int32", "uint8"] as const) {
+      test(`${dtype} operands that repeat, ${backend}`, () => {
+        onBackend(backend, () => {
+          for (const [shape, operand, axis] of repeated) {
+            if (backend === "reference" && shape.reduce((a, b) => a * b, 1) > 2000) continue;
+            const inputs = [draw(1, shape, dtype), draw(2, operand, dtype)] as const;
+            const f = (x: Tensor, y: Tensor) => ng.sum(ng.square(ng.sub(x, y)), { axis });
+            const together = ng.jit(f)(...inputs);
+            const apart = onBackend("reference", () => f(...inputs));
+            assertClose(together, apart, { kind: "relative", roundings: 256 }, `[${shape}] and [${operand}]`);
+          }
+        });
       });
     }
   }

@@ -91,7 +91,7 @@ Access access_of(const ElementwiseChain& chain, const ElementwiseChain::Load& lo
   const int64_t step = load.strides[inner];
   if (outerFixed && step == 0) return Access::uniform;
   if (contiguous) return Access::contiguous;
-  if (wholeRows) return outerFixed ? Access::repeated : Access::gathered;
+  if (wholeRows) return Access::gathered;
   if (step == 0) return Access::perRow;
   return step == 1 ? Access::withinRow : Access::gathered;
 }

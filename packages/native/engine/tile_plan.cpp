@@ -73,7 +73,7 @@ class Planner {
 
   void choose_tiles(int64_t most) {
     const int64_t length = chain.dims[chain.rank - 1];
-    const bool joinsRows = shape_ == TileShape::wholeRows && chain.rank > 1;
+    const bool joinsRows = (shape_ == TileShape::wholeRows || shape_ == TileShape::pieces) && chain.rank > 1;
     rowsPerTile = joinsRows && length > 0 && length < kLongRow ? most / length : 0;
     const int64_t pieces = length > 0 ? (length + most - 1) / most : 1;
     // Pieces of equal size, in whole vectors.
@@ -88,6 +88,17 @@ class Planner {
            std::all_of(chain.loads.begin(), chain.loads.end(), [&](const auto& load) { return isBool(load) && !load.drawn; }) &&
            std::all_of(chain.instructions.begin(), chain.instructions.end(),
                        [&](const auto& one) { return isBool(one) && kernels_.findByteFunction(one.op, 0); });
+  }
+
+  // Which rows of a load are the same again: those along the innermost axis that it does not step along. Tiles then take whole periods.
+  void find_repetition(TileLoad& load) {
+    int32_t last = chain.rank - 2;
+    load.period = 1;
+    while (last >= 0 && load.strides[last] != 0) load.period *= chain.dims[last--];
+    if (last < 0 || load.period > rowsPerTile) return;
+    load.span = load.period;
+    while (last >= 0 && load.strides[last] == 0) load.span *= chain.dims[last--];
+    rowsPerTile -= rowsPerTile % load.period;
   }
 
   // Whether the memory that is walked is more than the caches hold.
@@ -132,8 +143,12 @@ class Planner {
       for (int32_t axis = 0; axis < chain.rank; axis++) planned.strides[axis] = load.strides[axis];
       planned.convert = bytes_ ? nullptr : kernels_.findLoad(load.dtype);
       const Level level = planned.access == Access::uniform ? once : planned.access == Access::perRow ? eachRow : eachTile;
-      const bool gathers = planned.access == Access::gathered || planned.access == Access::repeated;
-      if (gathers) cost += 4;
+      const bool gathers = planned.access == Access::gathered;
+      if (gathers) {
+        find_repetition(planned);
+        planned.held = registers_.add(64);
+      }
+      if (gathers && planned.span == 0) cost += 4;
       if (load.drawn) cost += kDrawCost;
       planned.first = load.first;
       planned.slot = -1;

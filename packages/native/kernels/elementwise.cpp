@@ -29,13 +29,13 @@ struct RowCounter {
       row /= p.dims[axis];
     }
   }
-  // `count` rows on, which are no more than there are left of the last dimension but one.
+  // `count` rows on.
   void next(const TileProgram& p, int64_t count = 1) {
     for (int axis = p.rank - 2; axis >= 0; axis--) {
       at[axis] += count;
       if (at[axis] < p.dims[axis]) return;
-      at[axis] = 0;
-      count = 1;
+      count = at[axis] / p.dims[axis];
+      at[axis] -= count * p.dims[axis];
     }
   }
   int64_t offset(const TileProgram& p, const int64_t* strides) const {
@@ -64,6 +64,11 @@ void gather_rows(const TileProgram& p, const TileLoad& load, const void* from, v
     rows -= count;
   }
 }
+
+// What a load's register holds, in elements: the first `count` of a span from its `phase` on, while tiles lie in the span [begin, end).
+struct Held {
+  int64_t count, begin, end, phase;
+};
 
 // Instead of a distance to what is asked for ahead: that of two tiles.
 constexpr int64_t kTwoTiles = -1;
@@ -127,11 +132,27 @@ struct Worker {
     if (load.convert) load.convert(target, packed, nullptr, nullptr, rows * length);
   }
 
+  // The same unless they are there already: what is one number for each group, or for each channel, is mostly that of the last tile.
+  NAGARE_INLINE void hold(const TileLoad& load, const RowCounter& counter, int64_t rows, int64_t first, int64_t length, int64_t index) const {
+    Held& held = *static_cast<Held*>(slots[load.held]);
+    const int64_t n = rows * length;
+    if (n <= held.count && index >= held.begin && index + n <= held.end && phase_of(load, index - held.begin) == held.phase) return;
+    gather(load, counter, rows, first, length);
+    held.count = 0;
+    if (load.span == 0 || length < p.dims[p.rank - 1]) return;
+    const int64_t span = load.span * length, begin = index / span * span;
+    if (index + n <= begin + span) held = {n, begin, begin + span, phase_of(load, index - begin)};
+  }
+  // Where in its period a load is, after so many elements of a span.
+  NAGARE_INLINE int64_t phase_of(const TileLoad& load, int64_t elements) const {
+    return elements % (load.period * p.dims[p.rank - 1]);
+  }
+
   void begin() const {
     for (int i = 0; i < p.loads; i++) {
       const TileLoad& load = p.load[i];
       if (load.access == Access::uniform) take(load, element(load, 0), 1);
-      if (load.access == Access::repeated) gather(load, RowCounter(p, 0), p.rowsPerTile, 0, p.dims[p.rank - 1]);
+      if (load.access == Access::gathered) static_cast<Held*>(slots[load.held])->count = 0;
     }
     run(p.once, p.onceCount, 1);
   }
@@ -151,13 +172,12 @@ struct Worker {
           take(load, element(load, counter.offset(p, load.strides)), 1);
           break;
         case Access::gathered:
-          gather(load, counter, rows, first, length);
+          hold(load, counter, rows, first, length, index);
           break;
         case Access::drawn:
           random_words(static_cast<const int32_t*>(inputs[load.operand]), load.first + index, n, static_cast<int32_t*>(slots[load.slot]));
           break;
         case Access::uniform:
-        case Access::repeated:
           break;
       }
     }
@@ -223,13 +243,21 @@ void** prepare_slots(const TileProgram& p, void* scratch, int worker) {
   return slots;
 }
 
-// Elements [first, last), in tiles that lie within rows.
+// Elements [first, last): whole rows together where tiles are, and other parts of rows apart.
 void walk(const Worker& worker, int64_t first, int64_t last) {
   const TileProgram& p = worker.p;
   const int64_t length = p.dims[p.rank - 1];
   RowCounter counter(p, first / length);
   for (int64_t at = first % length; first < last;) {
-    const int64_t left = length - at < last - first ? length - at : last - first, count = left < p.tile ? left : p.tile;
+    const int64_t left = length - at < last - first ? length - at : last - first;
+    if (p.rowsPerTile && left == length) {
+      const int64_t whole = (last - first) / length, rows = whole < p.rowsPerTile ? whole : p.rowsPerTile;
+      worker.tile(counter, rows, 0, length, first);
+      counter.next(p, rows);
+      first += rows * length;
+      continue;
+    }
+    const int64_t count = left < p.tile ? left : p.tile;
     worker.tile(counter, 1, at, count, first);
     first += count;
     at += count;
@@ -270,7 +298,7 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
       for (; tile < last; tile++) {
         const int64_t count = rows - row < p.rowsPerTile ? rows - row : p.rowsPerTile;
         worker.tile(counter, count, 0, length, row * length);
-        for (int64_t i = 0; i < count; i++) counter.next(p);
+        counter.next(p, count);
         row += count;
       }
     } else {

@@ -103,8 +103,7 @@ enum class Access : int32_t {
   withinRow,   // contiguous along the row only (tiles lie within rows)
   perRow,      // one element for each row (tiles lie within rows)
   uniform,     // one element for the whole run
-  repeated,    // the same for every tile (tiles are whole rows): gathered once for each task
-  gathered,    // any strides: copied row by row into a register
+  gathered,    // any strides: copied row by row into a register, anew where the last tile's rows are not the same
   drawn,       // random words of a key, which is the operand, in the order of the index space: made in a register
 };
 
@@ -115,6 +114,9 @@ struct TileLoad {
   int32_t operand;            // index into the inputs
   int64_t strides[kMaxRank];  // in elements, for each dimension of the index space
   int64_t first;              // when drawn: which of the key's words is the first
+  // When gathered: `span` rows on end, from multiples of it on, are the same `period` rows again and again. 0 where none are.
+  int64_t period, span;
+  int32_t held;               // when gathered: slot of what the register holds
   TileFunction convert;       // from memory to register; null when stored as a register
 };
 
@@ -187,8 +189,7 @@ void elementwise(const TileProgram& program, const void* const* inputs, void* co
 void elementwise_range(const TileProgram& program, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
                        void* scratch);
 
-// Elements [first, last) of the program's only result, to `to`, by a worker whose slots are ready; tiles must lie within rows. Slots stay
-// ready until the worker runs another program. Operands beyond the caches are asked for `ahead` elements before they are read, unless that
+// Elements [first, last) of the program's only result, to `to`, by a worker whose slots are ready. Slots stay ready until the worker runs another program. Operands beyond the caches are asked for `ahead` elements before they are read, unless that
 // is 0.
 void elementwise_ready(const TileProgram& program, const void* const* inputs, int worker, void* scratch);
 void elementwise_fill(const TileProgram& program, const void* const* inputs, void* to, int64_t first, int64_t last, int64_t ahead,

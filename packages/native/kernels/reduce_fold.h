@@ -86,6 +86,8 @@ class Source {
       : x_(x), bytes_(dtype_bytes(dtype)), widen_(find_load(dtype)), worker_(worker), end_(end) {
     if (!x.chain) return;
     elementwise_ready(*x.chain, x.operands, worker, x.chainScratch);
+    const int64_t row = x.chain->dims[x.chain->rank - 1];
+    if (x.chain->rowsPerTile) made_ -= made_ % row;
     // One operand in order is fetched by the hardware in time, of several it loses some.
     int streams = 0;
     for (int i = 0; i < x.chain->loads; i++) streams += x.chain->load[i].access == Access::contiguous;
@@ -119,7 +121,7 @@ class Source {
       const int64_t kept = index >= first_ && index < last_ ? last_ - index : 0;
       if (kept) __builtin_memmove(ahead_, ahead_ + (index - first_), static_cast<size_t>(kept) * sizeof(T));
       first_ = index;
-      last_ = index + kAhead < end_ ? index + kAhead : end_;
+      last_ = index + made_ < end_ ? index + made_ : end_;
       make(index + kept, last_ - index - kept, ahead_ + kept, distance_);
     }
     return ahead_ + (index - first_);
@@ -141,6 +143,7 @@ class Source {
   TileFunction widen_;  // null when elements are stored as T
   int worker_;
   int64_t end_;
+  int64_t made_ = kAhead;         // so many of them: whole rows, where tiles are
   int64_t distance_ = 0;          // to what is asked for of operands beyond the caches; 0 for nothing
   int64_t first_ = 0, last_ = 0;  // the elements made ahead
   alignas(64) T ahead_[kAhead];

@@ -23,6 +23,10 @@ using GeluByTanhOfScaled = GeluOfCube<Times<Times<Times<X, Uniform<3>>, X>, X>>;
 using Silu = Group<1, 0, 1, Times<X, SigmoidOf<X>>>;
 using GatedSilu = Group<2, 0, 1, Times<Times<X, SigmoidOf<X>>, Y>>;
 
+// (x − y)² and (x − u₀)², of squared errors and variances.
+using SquaredDifference = Group<2, 0, 1, Minus<X, Y>, Times<Made<0>, Made<0>>>;
+using SquaredDeviation = Group<1, 1, 1, Minus<X, Uniform<0>>, Times<Made<0>, Made<0>>>;
+
 // Adam's moments of the gradient y, x₂ and x₃, and the weight x less s·m / (√v·u₅ + u₆), s = u₄; with weight decay less u₇·x beside.
 using Moment = Plus<Times<Varying<2>, Uniform<0>>, Times<Y, Uniform<1>>>;
 using SquareMoment = Plus<Times<Varying<3>, Uniform<2>>, Times<Times<Y, Y>, Uniform<3>>>;
@@ -31,8 +35,9 @@ using Adam = Group<4, 7, 3, Moment, SquareMoment, Minus<X, Change>>;
 using AdamWithDecay = Group<4, 8, 3, Moment, SquareMoment, Minus<X, Plus<Change, Times<X, Uniform<7>>>>>;
 
 // Those that hold others come before them.
-constexpr TileGroup kGroups[] = {group<Gelu>(), group<GeluByTanh>(), group<GeluByTanhOfScaled>(),
-                                 group<GatedSilu>(), group<Silu>(), group<Adam>(), group<AdamWithDecay>()};
+constexpr TileGroup kGroups[] = {group<Gelu>(), group<GeluByTanh>(), group<GeluByTanhOfScaled>(), group<GatedSilu>(),
+                                 group<Silu>(), group<Adam>(), group<AdamWithDecay>(), group<SquaredDifference>(),
+                                 group<SquaredDeviation>()};
 
 }  // namespace
 

@@ -11,8 +11,10 @@ import {
   builder as ops,
   type Params,
   type Primitive,
+  reducedAxes,
+  reductionTurns,
   sumDType,
-  type Value,
+  Value,
   withParts,
 } from "nagare/backend";
 
@@ -63,26 +65,20 @@ function narrowSums({ inputs, params, op }: Node, dtype: DType, builder: GraphBu
   return [emit(builder, ops.convert, [sum], { dtype })];
 }
 
-/** Axes in runs of neighbours, the last run first: reducing it leaves the numbers of the others as they are. */
-function adjacentRuns(axes: readonly number[]): number[][] {
-  const runs: number[][] = [];
-  for (const axis of axes) {
-    const last = runs.at(-1);
-    if (last && last.at(-1) === axis - 1) last.push(axis);
-    else runs.push([axis]);
-  }
-  return runs.reverse();
-}
-
-/** Reductions of reductions: sums, products and extremes do not mind, but what is between them must not be rounded. */
-function reduceInTurns(node: Node, runs: readonly number[][], builder: GraphBuilder): readonly Value[] {
+/** Reductions of reductions, where what is between them is not rounded. */
+function reduceInTurns(node: Node, builder: GraphBuilder): readonly Value[] | undefined {
   const [x] = node.inputs;
-  if (!x) throw new TypeError(`${node.op.name}: the operand is missing.`);
-  const convert = (value: Value, dtype: DType) =>
-    value.dtype === dtype ? value : emit(builder, ops.convert, [value], { dtype });
-  let value = convert(x, sumDType(x.dtype));
-  for (const axes of runs) value = emit(builder, node.op, [value], { ...node.params, axes });
-  return [convert(value, x.dtype)];
+  if (!x || !reducedAxes(node)) return undefined;
+  const dtype = sumDType(x.dtype);
+  const wide = dtype === x.dtype ? x : new Value({ shape: x.shape, dtype });
+  const outputs = node.op.abstract([wide], node.params).map((aval) => new Value(aval));
+  const turns = reductionTurns({ ...node, inputs: [wide], outputs });
+  if (!turns) return undefined;
+  if (wide !== x) builder.nodes.push({ op: ops.convert, inputs: [x], params: { dtype }, outputs: [wide] });
+  builder.nodes.push(...turns);
+  return outputs.map((value) =>
+    dtype === x.dtype ? value : emit(builder, ops.convert, [value], { dtype: x.dtype }),
+  );
 }
 
 /** What takes the node's place; undefined where the engine carries it out as it is. */
@@ -94,9 +90,7 @@ function replacement(node: Node, builder: GraphBuilder): readonly Value[] | unde
     return node.params.wide ? undefined : narrowSums(node, dtype, builder);
   }
   if (sumsOfProducts.has(node.op.name) && dtype !== wide) return computeWider(node, wide, builder);
-  const axes = node.params.axes as readonly number[] | undefined;
-  const runs = node.op.name.startsWith("reduce") && axes ? adjacentRuns(axes) : [];
-  return runs.length > 1 ? reduceInTurns(node, runs, builder) : undefined;
+  return reduceInTurns(node, builder);
 }
 
 /** The graph in the engine's operations. */

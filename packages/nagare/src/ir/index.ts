@@ -28,5 +28,6 @@ export * from "./passes/spreadOuterProducts.ts";
 export * from "./passes/sumProducts.ts";
 export * from "./passes/updateRows.ts";
 export * from "./print.ts";
+export * from "./reductions.ts";
 export * from "./verify.ts";
 export * from "./view.ts";

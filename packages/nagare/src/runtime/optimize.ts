@@ -72,7 +72,7 @@ export const passes: readonly Pass[] = [
   { name: "finish", apply: finishProducts },
   { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
   { name: "draw", apply: drawInChains },
-  { name: "reduce", apply: (graph) => reduceChains(graph, { minimalRun: 256 }) },
+  { name: "reduce", apply: reduceChains },
   { name: "group", apply: groupUpdates },
 ];
 

@@ -1,7 +1,8 @@
 /** Recomputation: values that are made again where they are read, instead of being written and read back. */
 import { bytesOf, concreteSize, isConcrete, sameShape } from "../../core/index.ts";
 import { scalarWords } from "../cost.ts";
-import { type Graph, type Node, required, type Value, withParts } from "../graph.ts";
+import { type Graph, type Node, required, Value, withParts } from "../graph.ts";
+import { reducedAxes } from "../reductions.ts";
 import { eliminateCommonSubexpressions } from "./eliminateCommonSubexpressions.ts";
 import { eliminateDeadCode } from "./eliminateDeadCode.ts";
 import { type FuseLimits, isElementwise } from "./fuse.ts";
@@ -83,19 +84,22 @@ function partNode(chain: Chain, targets: readonly Value[], { nodes, leaves }: Pa
   };
 }
 
-/** What a chain pays for one more operand. Repeating elements takes a tile as long as reading others. */
+/** Operands of which each element is read so often stay in the cache, most of them in a register from tile to tile. */
+const timesKept = 64;
+
+/** What a chain pays for one more operand. Repeating a few times takes a tile as long as reading others. */
 function readingCost(leaf: Value, elements: number): number {
-  const size = concreteSize(leaf.shape);
-  return size === 1 ? 0 : (bytesOf(leaf) / size) * elements;
+  const times = elements / concreteSize(leaf.shape);
+  return times >= timesKept ? bytesOf(leaf) : bytesOf(leaf) * times;
 }
 
-/** A graph's nodes by place, and who reads each value, while nodes are replaced. */
+/** A graph's nodes by place, and who reads each value, while nodes are replaced. Before each reduction there is room for a chain. */
 class Places {
   readonly nodes: (Node | undefined)[];
   readonly #readers = new Map<Value, Set<number>>();
 
   constructor(graph: Graph) {
-    this.nodes = [...graph.nodes];
+    this.nodes = graph.nodes.flatMap((node) => (reducedAxes(node) ? [undefined, node] : [node]));
     this.nodes.forEach((node, at) => {
       for (const input of node?.inputs ?? []) this.#readersOf(input).add(at);
     });
@@ -111,6 +115,15 @@ class Places {
     this.nodes[at] = node;
   }
 
+  /** Gives the reduction at a place a chain of its own to read. */
+  fold(at: number, chain: Node): void {
+    const reduction = this.nodes[at];
+    if (!reduction) return;
+    const outputs = chain.outputs.map((output) => new Value(output));
+    this.replace(at - 1, { ...chain, outputs });
+    this.replace(at, { ...reduction, inputs: outputs });
+  }
+
   #readersOf(value: Value): Set<number> {
     const known = this.#readers.get(value) ?? new Set();
     this.#readers.set(value, known);
@@ -118,9 +131,10 @@ class Places {
   }
 }
 
+/** A chain, or a reduction, which has none yet. */
 interface Reader {
   readonly at: number;
-  readonly chain: Chain;
+  readonly chain: Chain | undefined;
 }
 
 /** One chain, and what could be left to its readers. */
@@ -169,13 +183,24 @@ class Choice {
     }));
   }
 
-  /** Bytes that are then not written and not read, less those read instead and the arithmetic done twice. */
+  /** What it takes to make these results, besides writing them. */
+  #makingCost(targets: ReadonlySet<Value>): number {
+    const elements = concreteSize(this.chain.outputs[0]?.shape ?? []);
+    const { nodes, leaves } = partOf(this.chain, targets, new Set());
+    const reading = [...new Set(leaves.values())].reduce((sum, leaf) => sum + readingCost(leaf, elements), 0);
+    return reading + elements * nodes.reduce((sum, node) => sum + workOf(node), 0);
+  }
+
+  /** Bytes that are then not written and not read, and arithmetic not done here, less what the readers read and do instead. */
   #saved(moved: ReadonlySet<Value>): number {
-    let saved = [...moved].reduce((sum, value) => sum + bytesOf(value), 0);
+    const { outputs } = this.chain;
+    const kept = new Set(outputs.filter((output) => !moved.has(output)));
+    let saved = this.#makingCost(new Set(outputs)) - this.#makingCost(kept);
+    for (const value of moved) saved += bytesOf(value);
     for (const { reader, part, targets } of this.parts(moved)) {
-      const known = new Set(reader.chain.inputs);
+      const known = new Set(reader.chain?.inputs);
       const fresh = new Set([...part.leaves.values()].filter((leaf) => !known.has(leaf)));
-      const elements = concreteSize(reader.chain.outputs[0]?.shape ?? []);
+      const elements = concreteSize(targets[0]?.shape ?? []);
       for (const target of targets) saved += bytesOf(target);
       // State that is read later than now cannot be updated in place: it is copied.
       for (const leaf of fresh) saved -= readingCost(leaf, elements) * (this.#overwritten.has(leaf) ? 3 : 1);
@@ -185,7 +210,7 @@ class Choice {
   }
 }
 
-/** The readers of a value, where each of them is a chain over the same elements with room for `chain`. */
+/** The readers of a value, where each of them is a reduction or a chain over the same elements with room for `chain`. */
 function chainReaders(
   value: Value,
   chain: Chain,
@@ -194,27 +219,32 @@ function chainReaders(
 ): readonly Reader[] | undefined {
   const readers: Reader[] = [];
   for (const at of places.readers(value)) {
-    const reader = asChain(places.nodes[at]);
-    if (!reader || !sameShape(reader.outputs[0]?.shape ?? [], value.shape)) return undefined;
-    if (reader.body.nodes.length + chain.body.nodes.length > limits.maximalNodes) return undefined;
-    const inputs = new Set([...reader.inputs, ...chain.inputs, ...chain.outputs]);
+    const node = places.nodes[at];
+    const reader = asChain(node);
+    const folds = node !== undefined && reducedAxes(node) !== undefined;
+    if (!folds && (!reader || !sameShape(reader.outputs[0]?.shape ?? [], value.shape))) return undefined;
+    if ((reader?.body.nodes.length ?? 0) + chain.body.nodes.length > limits.maximalNodes) return undefined;
+    const inputs = new Set([...(reader?.inputs ?? []), ...chain.inputs, ...chain.outputs]);
     if (inputs.size > limits.maximalInputs) return undefined;
     readers.push({ at, chain: reader });
   }
-  return readers;
+  // The only result, for one reduction, is made where it is folded anyway.
+  const isFoldedOnly = chain.outputs.length === 1 && readers.length === 1 && !readers[0]?.chain;
+  return isFoldedOnly ? undefined : readers;
 }
 
 /**
  * Results of elementwise chains that only other chains read, such as what the derivative of an activation needs of its way
  * forward, are made again in the readers where that moves fewer bytes: from the operands of the chain and from those of its
- * results that stay in memory. Runs after fusion, on chains from the last to the first, so that a reader that came to need
- * an earlier chain's result can make that again, too.
+ * results that stay in memory. So is what reductions read, by a chain of its own for each that the `reduce` pass then joins
+ * with it. Runs after fusion, on chains from the last to the first, so that a reader that came to need an earlier chain's
+ * result can make that again, too.
  */
 export function recompute(graph: Graph, limits: FuseLimits): Graph {
   const places = new Places(graph);
   const results = new Set(graph.outputs);
   const overwritten = new Set(graph.aliases.flatMap(({ input }) => graph.inputs[input] ?? []));
-  for (let at = graph.nodes.length - 1; at >= 0; at--) {
+  for (let at = places.nodes.length - 1; at >= 0; at--) {
     const chain = asChain(places.nodes[at]);
     if (!chain?.outputs.every(({ shape }) => isConcrete(shape))) continue;
     const candidates = new Map<Value, readonly Reader[]>();
@@ -226,8 +256,13 @@ export function recompute(graph: Graph, limits: FuseLimits): Graph {
     const choice = new Choice(chain, candidates, overwritten);
     const moved = choice.best();
     for (const { reader, part, targets } of choice.parts(moved)) {
-      const joined = joinNodes([partNode(chain, targets, part), reader.chain], reader.chain.outputs);
-      places.replace(reader.at, withBody(joined, joined.body));
+      const own = partNode(chain, targets, part);
+      if (reader.chain) {
+        const joined = joinNodes([own, reader.chain], reader.chain.outputs);
+        places.replace(reader.at, withBody(joined, joined.body));
+      } else {
+        places.fold(reader.at, withBody(own, own.body));
+      }
     }
     if (moved.size > 0)
       places.replace(
