@@ -173,7 +173,7 @@ describe("what a backend is asked to do", () => {
       return compiled.splice(0)[0]?.nodes.length ?? 0;
     };
     assert.equal(nodes(optionalPasses), 4);
-    assert.equal(nodes(["fuse"]), 2);
+    assert.equal(nodes(["fuse", "recompute"]), 2);
     assert.equal(nodes([]), 1);
     ng.setBackend("reference");
   });
