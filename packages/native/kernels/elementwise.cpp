@@ -6,13 +6,23 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
+// Makes `count` elements, at least a vector, by whole vectors, the last of which has some of the one before it.
+template <typename T, typename Vector>
+NAGARE_INLINE void make_whole_vectors(T* y, int64_t count, const Vector& vector) {
+  constexpr int64_t N = kLanes<T>;
+  for (int64_t i = 0; i + N <= count; i += N) store(y + i, vector(i));
+  if (count % N != 0) store(y + count - N, vector(count - N));
+}
+
 // Copies `count` elements that are `stride` elements apart.
 template <typename T>
 NAGARE_INLINE void gather_row(T* y, const T* x, int64_t stride, int64_t count) {
   if (stride == 0) {
     const T value = *x;
+    if (count >= kLanes<T>) return make_whole_vectors(y, count, [v = splat<T>(value)](int64_t) __attribute__((always_inline)) { return v; });
     for (int64_t i = 0; i < count; i++) y[i] = value;
   } else if (stride == 1) {
+    if (count >= kLanes<T>) return make_whole_vectors(y, count, [x](int64_t i) __attribute__((always_inline)) { return load(x + i); });
     for (int64_t i = 0; i < count; i++) y[i] = x[i];
   } else {
     for (int64_t i = 0; i < count; i++) y[i] = x[i * stride];

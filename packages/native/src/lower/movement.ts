@@ -102,6 +102,9 @@ export function writeDenseCopy(
   });
 }
 
+/** Bytes of a row so short that a result is filled as a whole before: writing around it would touch the same lines of the cache. */
+const narrowRow = 64;
+
 /** A box of elements: its first position and its size along each axis. */
 interface Box {
   readonly first: readonly number[];
@@ -149,7 +152,8 @@ export const movement: { readonly [name: string]: Lowering } = {
     const [from, to] = [sizes(x), sizes(y)];
     const target = rowMajorStrides(to);
     const place = context.place(y);
-    if (product(from) === 0 || interior.some((gap) => gap > 0)) {
+    const isNarrow = (from.at(-1) ?? 1) * bytesPerElement(y.dtype) < narrowRow && from.at(-1) !== to.at(-1);
+    if (product(from) === 0 || isNarrow || interior.some((gap) => gap > 0)) {
       writeDenseFill(context, y, value);
     } else {
       for (const { first, dims } of margins(from, to, low)) {
