@@ -153,7 +153,11 @@ NAGARE_INLINE void ask_for_row(const T* x, int64_t n) {
 // y[i · L + k] = x[i · stride] for k < L: whole rows of y, which lie across no lines where L is a power of two.
 template <int L, typename T>
 NAGARE_INLINE void repeat_each(const T* x, int64_t stride, T* y, int64_t count) {
-  for (int64_t i = 0; i < count; i++) store<T, L>(y + i * L, splat<T, L>(x[i * stride]));
+  constexpr int N = L < kLanes<T> ? L : kLanes<T>;
+  for (int64_t i = 0; i < count; i++) {
+    const auto equal = splat<T, N>(x[i * stride]);
+    for (int k = 0; k < L; k += N) store<T, N>(y + i * L + k, equal);
+  }
 }
 
 // Offsets of position `index` in the dimensions other than `a` and `b`.
