@@ -78,32 +78,43 @@ async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): 
     environment: process.env,
   };
   const parties = [ours, ...commands].map((command) => new WorkerParty(command));
+  const alone = new WorkerParty({ ...ours, environment: { ...process.env, NAGARE_THREADS: "1" } });
   const measurements: Measurement[] = [];
+  const measurementsAlone: Measurement[] = [];
   // Of every task's minute: a machine that others use too is not the same in all.
   const peaks: Roofline[] = [];
   try {
-    const tasks: readonly Task[] = sweeps.find(({ name }) => name === sweep)?.tasks ?? workloads;
+    const swept = sweeps.find(({ name }) => name === sweep);
+    const tasks: readonly Task[] = swept?.tasks ?? workloads;
     for (const task of tasks.filter(({ name }) => options.workloads.includes(name))) {
       const measurement = await measure(task, parties, rounds, (what) => say(`${task.name}: ${what}`));
       measurements.push(measurement);
+      if (swept?.aloneFromFlops !== undefined && (task.flops ?? 0) >= swept.aloneFromFlops)
+        measurementsAlone.push(
+          await measure(task, [alone], rounds, (what) => say(`${task.name} on one thread: ${what}`)),
+        );
       const peak = sweep === undefined ? undefined : currentBackend().roofline?.({ again: true });
       if (peak) peaks.push(peak);
       if (json) for (const line of jsonLines(measurement)) console.log(line);
     }
   } finally {
-    await Promise.all(parties.map((party) => party.close()));
+    await Promise.all([...parties, alone].map((party) => party.close()));
   }
   if (!json) {
     for (const { name, about } of parties) if (about) console.log(`${name}: ${about}`);
     const names = parties.map(({ name }) => name);
     const figures = sweep === undefined ? table(measurements, names) : sweepTable(measurements, names, peaks);
     console.log(`\nMedians, ${rounds} ${rounds === 1 ? "round" : "rounds"}\n${figures}`);
+    if (measurementsAlone.length > 0) {
+      const peaksAlone = peaks.map(({ flopsOneThread: flops, bytesOneThread: bytes }) => ({ flops, bytes }));
+      console.log(`\nOn one thread\n${sweepTable(measurementsAlone, [alone.name], peaksAlone)}`);
+    }
     const ratios = summary(measurements);
     if (ratios) console.log(ratios);
     if (options.workloads.includes(chargptTrain.name)) console.log(mixedPrecisionLine());
   }
   await keep(measurements, options);
-  const failed = failures(measurements);
+  const failed = failures([...measurements, ...measurementsAlone]);
   for (const line of failed) say(line);
   return measurements.every(({ outcomes }) => outcomes.get("nagare")?.kind === "measured") ? 0 : 1;
 }

@@ -16,6 +16,7 @@ const transposed = (x: ng.Tensor): ng.Tensor => x.transpose(x.rank === 3 ? [0, 2
 export const gemm: Sweep = {
   name: "gemm",
   about: "products of float32 matrices: m, n, k and how the factors are stored",
+  aloneFromFlops: 2 * 1024 ** 3,
   tasks: gemmShapes.map((shape, index) => {
     const { batch, m, n, k, transposeA = false, transposeB = false } = shape;
     const stack = batch === undefined ? [] : [batch];

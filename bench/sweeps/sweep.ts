@@ -8,6 +8,8 @@ export interface Sweep {
   readonly about: string;
   /** `work` of each is the sweep's name. */
   readonly tasks: readonly Task[];
+  /** Tasks of at least so many operations are measured on one thread of ours, too. */
+  readonly aloneFromFlops?: number;
   /** Nagare's work, as a workload's. */
   prepare(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): () => Tensor;
 }

@@ -30,6 +30,8 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [40, 320, 600],
   [330, 144, 530],
   [21, 96, 1030],
+  // Deep tiles that ask for their place in C before they end: depths of a block that four does not divide.
+  [200, 96, 1018],
   // As few rows, and columns, as each of two threads takes for its own.
   [33, 50, 700],
   [24, 64, 700],
