@@ -19,6 +19,9 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [530, 8, 1300],
   [128, 530, 10],
   [16, 16, 8200],
+  // One row of sums with a matrix so large that it is cut along the depth; depths of a slice that eight does not divide.
+  [1, 2050, 1030],
+  [1, 4096, 523],
   // Rows, or columns, enough for each of two threads to have its own.
   [525, 70, 1100],
   [24, 3109, 40],

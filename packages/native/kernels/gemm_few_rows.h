@@ -39,36 +39,53 @@ NAGARE_INLINE T finish_element(const FewRows<T>& p, int64_t i, int64_t j, T valu
 // The sums of a chunk of columns, 16 KiB. They are kept apart from c because rows of c a power of two apart evict each other from L1.
 constexpr int64_t kSumBytes = int64_t(1) << 14;
 
-// R rows × columns [j0, j1) of the sums += rows [k0, k0 + depth) of a row-major b.
+constexpr int kSideBySide = 8;
+
+// Rows of a row-major b that are read side by side: `count` of them, at most kSideBySide, from row k on, `apart` rows between two. The first ones begin the sums,
+// the last ones complete them.
+struct SideBySide {
+  int64_t k, count, apart;
+  bool first, last;
+};
+
+// R rows × columns [j0, j1) of the sums += those rows of b.
 template <typename T, int R>
-NAGARE_NOINLINE void add_rows(const FewRows<T>& p, int64_t k0, int64_t depth, int64_t j0, int64_t j1, T* sums) {
+NAGARE_NOINLINE void add_rows(const FewRows<T>& p, const SideBySide& of, int64_t j0, int64_t j1, T* sums) {
   for_halved_lanes<T, 2>(j1 - j0, [&](auto block, int64_t offset) {
     constexpr int V = block.vectors, L = block.lanes;
     typename VectorOf<T, L>::type acc[R][V] = {};
     T* const sum = sums + offset * R;
-    if (k0 > 0) {
+    if (!of.first) {
 #pragma GCC unroll 8
       for (int i = 0; i < R; i++) {
 #pragma GCC unroll 2
         for (int v = 0; v < V; v++) acc[i][v] = load<T, L>(sum + (i * V + v) * L);
       }
     }
-    const T* row = p.b + k0 * p.ldb + j0 + offset;
-    const T* a = p.a + k0;
-    for (int64_t k = 0; k < depth; k++, row += p.ldb) {
+    const T* row = p.b + of.k * p.ldb + j0 + offset;
+    const T* a = p.a + of.k;
+    const auto add = [&] {
 #pragma GCC unroll 2
       for (int v = 0; v < V; v++) {
         const auto column = load<T, L>(row + v * L);
 #pragma GCC unroll 8
-        for (int i = 0; i < R; i++) acc[i][v] += splat<T, L>(a[i * p.aRow + k]) * column;
+        for (int i = 0; i < R; i++) acc[i][v] += splat<T, L>(a[i * p.aRow]) * column;
       }
+      row += of.apart * p.ldb, a += of.apart;
+    };
+    // Few sums wait for each other less where the loop is laid out.
+    if (R <= 2 && of.count == kSideBySide) {
+#pragma GCC unroll 8
+      for (int k = 0; k < kSideBySide; k++) add();
+    } else {
+      for (int64_t k = 0; k < of.count; k++) add();
     }
 #pragma GCC unroll 8
     for (int i = 0; i < R; i++) {
 #pragma GCC unroll 2
       for (int v = 0; v < V; v++) store<T, L>(sum + (i * V + v) * L, acc[i][v]);
     }
-    if (k0 + depth < p.depth) return;
+    if (!of.last) return;
     for (int i = 0; i < R; i++) {
       T* const c = p.c + i * p.cRow + j0 + offset;
       for (int l = 0; l < V * L; l++) {
@@ -80,22 +97,26 @@ NAGARE_NOINLINE void add_rows(const FewRows<T>& p, int64_t k0, int64_t depth, in
 }
 
 template <typename T, int R = kFewRowsSummed>
-NAGARE_INLINE void add_rows_of(const FewRows<T>& p, int64_t k0, int64_t depth, int64_t j0, int64_t j1, T* sums) {
+NAGARE_INLINE void add_rows_of(const FewRows<T>& p, const SideBySide& of, int64_t j0, int64_t j1, T* sums) {
   if constexpr (R > 1) {
-    if (p.rows < R) return add_rows_of<T, R - 1>(p, k0, depth, j0, j1, sums);
+    if (p.rows < R) return add_rows_of<T, R - 1>(p, of, j0, j1, sums);
   }
-  add_rows<T, R>(p, k0, depth, j0, j1, sums);
+  add_rows<T, R>(p, of, j0, j1, sums);
 }
 
-// Columns [j0, j1) of a row-major b. Eight rows of b are read side by side, in long runs.
+// Columns [j0, j1) of a row-major b. Eight rows of b are read side by side: neighbours, in long runs; or where columns are all there are,
+// as far apart as can be, for then each is a stream without end (30 % faster from memory, measured on Zen 5).
 template <typename T>
 void multiply_rows(const FewRows<T>& p, int64_t j0, int64_t j1) {
   alignas(64) T sums[kSumBytes / static_cast<int64_t>(sizeof(T))];
-  constexpr int64_t step = 8;
-  for (int64_t k0 = 0; k0 < p.depth; k0 += step) {
-    const int64_t depth = min64(step, p.depth - k0);
-    add_rows_of<T>(p, k0, depth, j0, j1, sums);
+  constexpr int64_t step = kSideBySide;
+  const int64_t turns = p.depth / step, apart = j1 - j0 == p.ldb ? turns : 1;
+  for (int64_t turn = 0; turn < turns; turn++) {
+    const int64_t k = apart == 1 ? turn * step : turn;
+    add_rows_of<T>(p, {k, step, apart, turn == 0, (turn + 1) * step == p.depth}, j0, j1, sums);
   }
+  const int64_t done = turns * step;
+  if (done < p.depth) add_rows_of<T>(p, {done, p.depth - done, 1, turns == 0, true}, j0, j1, sums);
 }
 
 // Rows [i0, i0 + R) × columns [j0, j0 + C): dot products along the rows of a transposed b. The columns `ahead` of these are asked for

@@ -4,6 +4,7 @@
 
 #include "gemm_block.h"
 #include "gemm_few_rows.h"
+#include "gemm_slices.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -207,32 +208,6 @@ void multiply_large(const Product<T>& product, const Blocking<T>& blocking, cons
   });
 }
 
-// Products of at most so many sums, of at least twice so many products each, are cut along the depth.
-constexpr int64_t kFewSums = 1024;
-constexpr int64_t kSliceDepth = 4096;
-constexpr int64_t kMostSlices = 16;
-
-// Slices of the depth of one product; depends on the shape alone.
-struct DepthSlices {
-  int64_t depth, count;
-
-  explicit DepthSlices(const GemmParams& p) : depth(p.k), count(1) {
-    if (p.packedB || p.m * p.n > kFewSums || p.k < 2 * kSliceDepth) return;
-    depth = even_block(p.k, max64(kSliceDepth, divide_up(p.k, kMostSlices)), 16);
-    count = divide_up(p.k, depth);
-  }
-
-  // The product of one slice, dense and by itself.
-  GemmParams slice(GemmParams p, int64_t index) const {
-    p.k = min64(depth, p.k - index * depth);
-    p.ldc = p.n;
-    p.accumulate = false;
-    p.activation = Activation::none;
-    p.finish = nullptr;
-    return p;
-  }
-};
-
 // How one product is computed, and the elements of scratch that it takes: for all threads together, and for each.
 template <typename T>
 struct ProductPlan {
@@ -274,10 +249,13 @@ void multiply_slices(const Product<T>& product, const ProductPlan<T>& plan, cons
   });
   for (int64_t m = 0; m < p.m; m++) {
     T* const row = product.c + m * p.ldc;
+    for (int64_t index = 0; index < plan.slices.count; index++) {
+      const T* const sums = partial + index * size + m * p.n;
+      const bool begins = index == 0 && !p.accumulate;
+      for (int64_t n = 0; n < p.n; n++) row[n] = begins ? sums[n] : row[n] + sums[n];
+    }
     for (int64_t n = 0; n < p.n; n++) {
-      T sum = p.accumulate ? row[n] : T(0);
-      for (int64_t index = 0; index < plan.slices.count; index++) sum += partial[index * size + m * p.n + n];
-      if (product.bias) sum += product.bias[n];
+      const T sum = product.bias ? row[n] + product.bias[n] : row[n];
       row[n] = p.activation == Activation::relu ? relu_scalar(sum) : sum;
     }
   }

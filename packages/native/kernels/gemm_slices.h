@@ -1,0 +1,43 @@
+// Which products are cut along the depth: into slices whose sums are added up at the end.
+#pragma once
+
+#include "blocking.h"
+#include "gemm.h"
+
+namespace nagare::NAGARE_ISA {
+
+// Products of at most so many sums, of at least twice so many products each, are cut along the depth.
+constexpr int64_t kFewSums = 1024;
+constexpr int64_t kSliceDepth = 4096;
+constexpr int64_t kMostSlices = 16;
+
+// So is one row of sums with a matrix from memory: threads that divide the columns would read parts of rows, which is slower than rows
+// (by 30 % on Zen 5). The sums fit the buffer of multiply_rows.
+constexpr int64_t kStreamedElements = int64_t(1) << 21, kStreamedColumns = int64_t(1) << 12, kStreamedDepth = 256;
+inline bool is_streamed(const GemmParams& p) {
+  return p.m == 1 && !p.transposeB && p.ldb == p.n && p.n <= kStreamedColumns && p.k * p.n >= kStreamedElements;
+}
+
+// Slices of the depth of one product; depends on the shape alone.
+struct DepthSlices {
+  int64_t depth, count;
+
+  explicit DepthSlices(const GemmParams& p) : depth(p.k), count(1) {
+    const int64_t least = is_streamed(p) ? kStreamedDepth : p.m * p.n <= kFewSums ? kSliceDepth : p.k;
+    if (p.packedB || p.k < 2 * least) return;
+    depth = even_block(p.k, max64(least, divide_up(p.k, kMostSlices)), 16);
+    count = divide_up(p.k, depth);
+  }
+
+  // The product of one slice, dense and by itself.
+  GemmParams slice(GemmParams p, int64_t index) const {
+    p.k = min64(depth, p.k - index * depth);
+    p.ldc = p.n;
+    p.accumulate = false;
+    p.activation = Activation::none;
+    p.finish = nullptr;
+    return p;
+  }
+};
+
+}  // namespace nagare::NAGARE_ISA
