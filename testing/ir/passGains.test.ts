@@ -111,6 +111,11 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x, w, b) => [x.matmul(w).add(b).relu()],
     operations: [3, 1],
   },
+  split: {
+    avals: [float32(64, 32), float32(64, 4), float32(32)],
+    f: (x, y, z) => [x.reshape([64, 4, 8]).sub(y.expandDims(2)).reshape([64, 32]).mul(z)],
+    arena: [8192, 0],
+  },
   fuse: { avals: [float32(100)], f: (x) => [x.mul(x).add(x).tanh()], bytes: [3200, 800] },
   recompute: {
     avals: [float32(64, 32), float32(32, 16)],

@@ -24,6 +24,7 @@ export * from "./passes/planMemory.ts";
 export * from "./passes/recompute.ts";
 export * from "./passes/reduceChains.ts";
 export * from "./passes/releaseBarriers.ts";
+export * from "./passes/splitAxes.ts";
 export * from "./passes/spreadOuterProducts.ts";
 export * from "./passes/sumProducts.ts";
 export * from "./passes/updateRows.ts";
