@@ -46,6 +46,97 @@ describe("reductions of narrow axes", () => {
         [[300, 1100], 0],
       ] as const) {
         for (const name of ["argMax", "argMin"]) check(name, [withTies(shape, nan)], { axis });
+        for (const name of ["reduceMax", "reduceMin"]) check(name, [withTies(shape, nan)], { axes: [axis] });
+      }
+    });
+  }
+});
+
+describe("extremes of floats", () => {
+  const random = seeded(13);
+  for (const dtype of ["float32", "float64"] as const) {
+    test(`of ${dtype} with infinities and NaN in every place`, () => {
+      for (const length of [16, 33, 64, 129, 200]) {
+        const shape = [length, length];
+        const x = randomTensor(random, shape, dtype, -9, 9).dataSync() as Float32Array;
+        for (const special of [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]) {
+          const rows = x.slice();
+          for (let i = 0; i < length; i++) rows[i * length + i] = special;
+          for (const elements of [rows, x.slice().fill(special)]) {
+            const tensor = new ConcreteTensor(shape, dtype, adoptStorage(elements));
+            for (const name of ["reduceMax", "reduceMin"]) check(name, [tensor], { axes: [1] });
+          }
+        }
+      }
+    });
+  }
+});
+
+describe("many additions to few rows", () => {
+  const random = seeded(14);
+  for (const dtype of ["uint8", "int32", "int64", "float32", "float64"] as const) {
+    test(`of ${dtype}`, () => {
+      for (const [batch, size, width, count] of [
+        [1, 3, 1, 40_001],
+        [1, 1000, 1, 33_000],
+        [1, 7, 19, 5000],
+        [1, 50, 64, 900],
+        [2, 5, 3, 12_001],
+        [3, 2, 8, 9000],
+      ] as const) {
+        const updates = randomTensor(random, [batch, count, width], dtype, 0, 1);
+        const rows = randomTensor(random, [batch, count], "int32", 0, size - 1);
+        check("scatterAdd", [updates, rows], { axis: 1, batchAxes: 1, size }, 1e-3);
+      }
+    });
+  }
+});
+
+describe("windows that step by one column", () => {
+  const random = seeded(15);
+  for (const dtype of ["float32", "float64"] as const) {
+    test(`of ${dtype}`, () => {
+      for (const channels of [1, 3, 5, 16, 24]) {
+        for (const [size, window, padding] of [
+          [
+            [9, 11],
+            [3, 3],
+            [1, 1, 1, 1],
+          ],
+          [
+            [9, 11],
+            [2, 5],
+            [0, 0, 0, 0],
+          ],
+          [
+            [5, 3],
+            [3, 2],
+            [2, 0, 1, 3],
+          ],
+          [
+            [3, 2],
+            [3, 3],
+            [1, 1, 1, 1],
+          ],
+          [
+            [4, 40],
+            [1, 4],
+            [0, 2, 3, 0],
+          ],
+        ] as const) {
+          const x = randomTensor(random, [2, ...size, channels], dtype, -9, 9);
+          for (const strides of [
+            [1, 1],
+            [2, 1],
+          ]) {
+            const params = { window, strides, padding };
+            check("maxPool2d", [x], params);
+            const dx = randomTensor(random, [2, ...size, channels], dtype, -1, 1);
+            check("maxPool2dSelect", [dx, x], params);
+            for (const countPadding of [false, true])
+              check("avgPool2d", [x], { ...params, countPadding }, 1e-5);
+          }
+        }
       }
     });
   }

@@ -27,10 +27,12 @@ class GatherStep : public Step {
       : params_(params), scatter_(scatter), resultBytes_(resultBytes), from_(from), indices_(indices), to_(to) {}
   bool run(RunContext& c) const override {
     if (!check_indices(c, scatter_ ? "scatterAdd" : "gather", params_, indices_, to_, resultBytes_)) return false;
-    const auto kernel = scatter_ ? c.kernels.scatterAdd : c.kernels.gather;
-    kernel(params_, c.at<char>(from_), c.at<char>(indices_), c.at<char>(to_), c.parallel);
+    char *const from = c.at<char>(from_), *const indices = c.at<char>(indices_), *const to = c.at<char>(to_);
+    if (scatter_) c.kernels.scatterAdd(params_, from, indices, to, c.parallel, c.scratch);
+    else c.kernels.gather(params_, from, indices, to, c.parallel);
     return true;
   }
+  size_t scratch_bytes(const Kernels& kernels, int) const override { return scatter_ ? kernels.scatterAddScratchBytes(params_) : 0; }
 
  private:
   GatherParams params_;

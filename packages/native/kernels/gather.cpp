@@ -12,6 +12,9 @@ constexpr int64_t kShortBytes = 128;
 // Additions to one slice are divided between threads by the rows that they go to, which all look for among the indices, where rows have so
 // many elements, and all of them together.
 constexpr int64_t kDividedRow = 16, kDividedWork = 1 << 16;
+// Many additions to few rows are cut into chunks of at least so many, each with sums of its own that are at most a quarter as many. How
+// many chunks depends on the shape alone.
+constexpr int64_t kChunkWork = 1 << 14, kMostChunks = 8;
 
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -114,24 +117,65 @@ void scatter_of(const GatherParams& p, const T* picked, const Index* indices, T*
   });
 }
 
+int64_t chunks_of(const GatherParams& p) {
+  const int64_t slices = p.batch * p.outer;
+  if (p.n == 0 || slices == 0) return 1;
+  const int64_t most = least(kMostChunks / slices, least(p.count * p.inner / kChunkWork, p.count / (4 * p.n)));
+  return most > 1 ? most : 1;
+}
+
+template <typename Add, typename T, typename Index>
+void scatter_in_chunks(const GatherParams& p, const T* picked, const Index* indices, T* x, const Parallel& parallel, T* sums) {
+  const int64_t chunks = chunks_of(p), size = p.n * p.inner, length = ceil_div(p.count, chunks);
+  const int64_t slices = p.batch * p.outer;
+  parallel_for(parallel, slices * chunks, [&](int64_t task, int) {
+    const int64_t slice = task / chunks, first = task % chunks * length, last = least(p.count, first + length);
+    const Index* at = indices + slice / p.outer * p.count;
+    const T* from = picked + slice * p.count * p.inner;
+    T* const own = sums + task * size;
+    __builtin_memset(own, 0, static_cast<size_t>(size) * sizeof(T));
+    for (int64_t k = first; k < last; k++) add_row<Add>(own + at[k] * p.inner, from + k * p.inner, p.inner);
+  });
+  parallel_ranges(parallel, slices * size, kTaskBytes, [&](int64_t first, int64_t last, int) {
+    while (first < last) {
+      const int64_t slice = first / size, i = first % size, count = least(size - i, last - first);
+      const T* const own = sums + slice * chunks * size + i;
+      __builtin_memcpy(x + first, own, static_cast<size_t>(count) * sizeof(T));
+      for (int64_t chunk = 1; chunk < chunks; chunk++) add_row<Add>(x + first, own + chunk * size, count);
+      first += count;
+    }
+  });
+}
+
+template <typename Add, typename T, typename Index>
+void scatter_as(const GatherParams& p, const void* picked, const Index* at, void* x, const Parallel& parallel, void* scratch) {
+  if (chunks_of(p) > 1) {
+    return scatter_in_chunks<Add>(p, static_cast<const T*>(picked), at, static_cast<T*>(x), parallel, static_cast<T*>(scratch));
+  }
+  const int64_t zero = 0, elements = p.batch * p.outer * p.n * p.inner, bytes = elements * static_cast<int64_t>(sizeof(T));
+  // Most of so many rows are not added to.
+  fill(sizeof(T), &zero, x, elements, bytes >= kStreamBytes, parallel);
+  if (p.inner > 0 && p.count > 0) scatter_of<Add>(p, static_cast<const T*>(picked), at, static_cast<T*>(x), parallel);
+}
+
 template <typename Index>
-void scatter_any(const GatherParams& p, const void* picked, const Index* at, void* x, const Parallel& parallel) {
+void scatter_any(const GatherParams& p, const void* picked, const Index* at, void* x, const Parallel& parallel, void* scratch) {
   switch (p.dtype) {
     case DType::float32:
-      return scatter_of<AddPlainly>(p, static_cast<const float*>(picked), at, static_cast<float*>(x), parallel);
+      return scatter_as<AddPlainly, float>(p, picked, at, x, parallel, scratch);
     case DType::float64:
-      return scatter_of<AddPlainly>(p, static_cast<const double*>(picked), at, static_cast<double*>(x), parallel);
+      return scatter_as<AddPlainly, double>(p, picked, at, x, parallel, scratch);
     case DType::float16:
-      return scatter_of<AddFloat16>(p, static_cast<const uint16_t*>(picked), at, static_cast<uint16_t*>(x), parallel);
+      return scatter_as<AddFloat16, uint16_t>(p, picked, at, x, parallel, scratch);
     case DType::bfloat16:
-      return scatter_of<AddBFloat16>(p, static_cast<const uint16_t*>(picked), at, static_cast<uint16_t*>(x), parallel);
+      return scatter_as<AddBFloat16, uint16_t>(p, picked, at, x, parallel, scratch);
     // Unsigned, whose overflow wraps.
     case DType::int32:
-      return scatter_of<AddPlainly>(p, static_cast<const uint32_t*>(picked), at, static_cast<uint32_t*>(x), parallel);
+      return scatter_as<AddPlainly, uint32_t>(p, picked, at, x, parallel, scratch);
     case DType::int64:
-      return scatter_of<AddPlainly>(p, static_cast<const uint64_t*>(picked), at, static_cast<uint64_t*>(x), parallel);
+      return scatter_as<AddPlainly, uint64_t>(p, picked, at, x, parallel, scratch);
     default:
-      return scatter_of<AddPlainly>(p, static_cast<const uint8_t*>(picked), at, static_cast<uint8_t*>(x), parallel);
+      return scatter_as<AddPlainly, uint8_t>(p, picked, at, x, parallel, scratch);
   }
 }
 
@@ -162,13 +206,14 @@ void gather(const GatherParams& p, const void* x, const void* indices, void* pic
   else gather_any(p, x, static_cast<const int32_t*>(indices), picked, parallel);
 }
 
-void scatter_add(const GatherParams& p, const void* picked, const void* indices, void* x, const Parallel& parallel) {
-  const int64_t zero = 0, elements = p.batch * p.outer * p.n * p.inner;
-  // Most of so many rows are not added to.
-  fill(dtype_bytes(p.dtype), &zero, x, elements, elements * dtype_bytes(p.dtype) >= kStreamBytes, parallel);
-  if (p.inner == 0 || p.count == 0) return;
-  if (p.wideIndices) scatter_any(p, picked, static_cast<const int64_t*>(indices), x, parallel);
-  else scatter_any(p, picked, static_cast<const int32_t*>(indices), x, parallel);
+void scatter_add(const GatherParams& p, const void* picked, const void* indices, void* x, const Parallel& parallel, void* scratch) {
+  if (p.wideIndices) scatter_any(p, picked, static_cast<const int64_t*>(indices), x, parallel, scratch);
+  else scatter_any(p, picked, static_cast<const int32_t*>(indices), x, parallel, scratch);
+}
+
+size_t scatter_add_scratch_bytes(const GatherParams& p) {
+  const int64_t chunks = chunks_of(p);
+  return chunks == 1 ? 0 : static_cast<size_t>(p.batch * p.outer * chunks * p.n * p.inner * dtype_bytes(p.dtype));
 }
 
 }  // namespace nagare::NAGARE_ISA

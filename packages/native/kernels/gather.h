@@ -1,6 +1,7 @@
 // Rows picked by number, and rows added where numbers say.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dtype.h"
@@ -24,8 +25,9 @@ int64_t first_bad_index(const GatherParams& params, const void* indices, const P
 // picked[b, o, k, :] = x[b, o, indices[b, k], :]
 void gather(const GatherParams& params, const void* x, const void* indices, void* picked, const Parallel& parallel);
 
-// x = 0, then x[b, o, indices[b, k], :] += picked[b, o, k, :] in the order of k: the same sums for any number of threads.
-void scatter_add(const GatherParams& params, const void* picked, const void* indices, void* x, const Parallel& parallel);
+// x = 0, then x[b, o, indices[b, k], :] += picked[b, o, k, :]: the same sums for any number of threads.
+void scatter_add(const GatherParams& params, const void* picked, const void* indices, void* x, const Parallel& parallel, void* scratch);
+size_t scatter_add_scratch_bytes(const GatherParams& params);
 
 }  // namespace NAGARE_ISA
 #endif

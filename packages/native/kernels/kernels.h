@@ -135,7 +135,8 @@ struct Kernels {
   void (*iota)(DType, int64_t outer, int64_t n, int64_t inner, void* y, const Parallel&);
   int64_t (*firstBadIndex)(const GatherParams&, const void* indices, const Parallel&);
   void (*gather)(const GatherParams&, const void* x, const void* indices, void* picked, const Parallel&);
-  void (*scatterAdd)(const GatherParams&, const void* picked, const void* indices, void* x, const Parallel&);
+  void (*scatterAdd)(const GatherParams&, const void* picked, const void* indices, void* x, const Parallel&, void* scratch);
+  size_t (*scatterAddScratchBytes)(const GatherParams&);
   size_t (*subtractRowsScratchBytes)(const GatherParams&);
   void (*randomBits)(const int32_t* keys, int64_t count, int64_t n, int32_t* bits, const Parallel&);
   int64_t (*arithmeticProbe)(int64_t rounds, float* sink);

@@ -42,14 +42,20 @@ NAGARE_INLINE auto wins(V v, V m) {
   return (v > m) | ((v != v) & (m == m));
 }
 
-// visit(oy, ox, image) for every output pixel, split into tasks by rows.
+// visit(image, oy, ox, pixels) for runs of output pixels that cover all, split into tasks by rows. Windows that step from column to column
+// within the image are a run: what they read and give is as neighbouring for all of them as for the channels of one. Others come singly.
 template <typename Visit>
-void for_each_output(const Pool2dParams& p, const Parallel& parallel, const Visit& visit) {
+void for_each_run(const Pool2dParams& p, const Parallel& parallel, const Visit& visit) {
+  const int64_t first = p.strideW == 1 ? min64(p.padLeft, p.outW) : p.outW;
+  const int64_t end = max64(first, min64(p.inW - p.windowW + p.padLeft + 1, p.outW));
   const int64_t rows = p.batch * p.outH;
   const int64_t rowsPerTask = max64(1, kTaskElements / max64(1, p.strideH * p.inW * p.channels));
   parallel_for(parallel, divide_up(rows, rowsPerTask), [&](int64_t index, int) {
     for (int64_t r = index * rowsPerTask; r < min64(rows, (index + 1) * rowsPerTask); r++) {
-      for (int64_t ox = 0; ox < p.outW; ox++) visit(r / p.outH, r % p.outH, ox);
+      const int64_t image = r / p.outH, oy = r % p.outH;
+      for (int64_t ox = 0; ox < first; ox++) visit(image, oy, ox, 1);
+      if (first < end) visit(image, oy, first, end - first);
+      for (int64_t ox = end; ox < p.outW; ox++) visit(image, oy, ox, 1);
     }
   });
 }
@@ -179,29 +185,31 @@ T divisor(const Pool2dParams& p, const Window& w) {
 
 template <typename T>
 void max_windows(const Pool2dParams& p, const T* x, T* y, const Parallel& parallel) {
-  for_each_output(p, parallel, [&](int64_t image, int64_t oy, int64_t ox) {
+  for_each_run(p, parallel, [&](int64_t image, int64_t oy, int64_t ox, int64_t pixels) {
     const Window w = window_at(p, oy, ox);
     const T* plane = x + image * p.inH * p.inW * p.channels;
     T* out = y + ((image * p.outH + oy) * p.outW + ox) * p.channels;
     if (w.y0 == w.y1) {
-      for (int64_t c = 0; c < p.channels; c++) out[c] = lowest<T>();
+      for (int64_t c = 0; c < pixels * p.channels; c++) out[c] = lowest<T>();
       return;
     }
-    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) { max_of_window(p, w, plane + c, out + c, block); });
+    for_halved_lanes<T, 4>(pixels * p.channels, [&](auto block, int64_t c) { max_of_window(p, w, plane + c, out + c, block); });
   });
 }
 
 template <typename T>
 void select_windows(const Pool2dParams& p, const T* x, const T* dx, T* dy, const Parallel& parallel) {
-  for_each_output(p, parallel, [&](int64_t image, int64_t oy, int64_t ox) {
+  for_each_run(p, parallel, [&](int64_t image, int64_t oy, int64_t ox, int64_t pixels) {
     const Window w = window_at(p, oy, ox);
     const int64_t plane = image * p.inH * p.inW * p.channels;
     T* out = dy + ((image * p.outH + oy) * p.outW + ox) * p.channels;
     if (w.y0 == w.y1) {
-      for (int64_t c = 0; c < p.channels; c++) out[c] = T(0);
+      for (int64_t c = 0; c < pixels * p.channels; c++) out[c] = T(0);
       return;
     }
-    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) { select_in_window(p, w, x + plane + c, dx + plane + c, out + c, block); });
+    for_halved_lanes<T, 4>(pixels * p.channels, [&](auto block, int64_t c) {
+      select_in_window(p, w, x + plane + c, dx + plane + c, out + c, block);
+    });
   });
 }
 
@@ -220,12 +228,12 @@ void scatter_maxima(const Pool2dParams& p, const T* x, const T* dy, T* dx, const
 
 template <typename T>
 void average_windows(const Pool2dParams& p, const T* x, T* y, const Parallel& parallel) {
-  for_each_output(p, parallel, [&](int64_t image, int64_t oy, int64_t ox) {
+  for_each_run(p, parallel, [&](int64_t image, int64_t oy, int64_t ox, int64_t pixels) {
     const Window w = window_at(p, oy, ox);
     const T count = divisor<T>(p, w);
     const T* plane = x + image * p.inH * p.inW * p.channels;
     T* out = y + ((image * p.outH + oy) * p.outW + ox) * p.channels;
-    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
+    for_halved_lanes<T, 4>(pixels * p.channels, [&](auto block, int64_t c) {
       constexpr int V = block.vectors, L = block.lanes;
       typename VectorOf<T, L>::type sum[V] = {};
       for (int64_t iy = w.y0; iy < w.y1; iy++) {

@@ -52,6 +52,8 @@ constexpr T lowest() {
 template <typename T>
 struct Largest {
   static constexpr T identity = lowest<T>();
+  // The better of two numbers; best beside NaN.
+  static NAGARE_INLINE Vec<T> ordered(Vec<T> value, Vec<T> best) { return greater(value, best); }
   // In two instructions, where the one for maxima gives b beside a NaN.
   static NAGARE_INLINE Vec<T> apply(Vec<T> a, Vec<T> b) {
     if constexpr (kFloating<T>) return a != a ? a : greater(a, b);
@@ -65,6 +67,10 @@ struct Largest {
 template <typename T>
 struct Smallest {
   static constexpr T identity = kFloating<T> ? -lowest<T>() : -(lowest<T>() + 1);
+  static NAGARE_INLINE Vec<T> ordered(Vec<T> value, Vec<T> best) {
+    if constexpr (sizeof(T) == 4) return lesser(value, best);
+    else return value < best ? value : best;
+  }
   template <typename V>
   static NAGARE_INLINE V apply(V a, V b) {
     return ((a < b) | (a != a)) ? a : b;
@@ -149,13 +155,59 @@ class Source {
   alignas(64) T ahead_[kAhead];
 };
 
+template <typename Op>
+constexpr bool kExtreme = false;
+template <>
+inline constexpr bool kExtreme<Largest<float>> = true;
+template <>
+inline constexpr bool kExtreme<Largest<double>> = true;
+template <>
+inline constexpr bool kExtreme<Smallest<float>> = true;
+template <>
+inline constexpr bool kExtreme<Smallest<double>> = true;
+
+// Whole vectors of an extreme of floats. NaN are looked for beside it, by the largest magnitude: in the comparison itself, each would wait
+// for the one before.
+template <typename Op, typename T>
+NAGARE_NOINLINE T fold_extreme(const T* x, int64_t n) {
+  constexpr int N = kLanes<T>;
+  using Magnitude = decltype(bits(Vec<T>{}));
+  Vec<T> best[4];
+  Magnitude magnitude[4];
+  for (int k = 0; k < 4; k++) best[k] = splat<T>(Op::identity), magnitude[k] = Magnitude{};
+  const auto take = [&](int k, const T* from) __attribute__((always_inline)) {
+    const Vec<T> value = load(from);
+    const Magnitude own = bits(abs(value));
+    best[k] = Op::ordered(value, best[k]);
+    magnitude[k] = own > magnitude[k] ? own : magnitude[k];
+  };
+  int64_t i = 0;
+  for (; i + 4 * N <= n; i += 4 * N) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) take(k, x + i + k * N);
+  }
+  for (; i < n; i += N) take(0, x + i);
+  Magnitude most = magnitude[0];
+  for (int k = 1; k < 4; k++) {
+    best[0] = Op::ordered(best[k], best[0]);
+    most = magnitude[k] > most ? magnitude[k] : most;
+  }
+  for (int k = 0; k < N; k++) {
+    if (most[k] > bits(splat<T>(-lowest<T>()))[0]) return static_cast<T>(__builtin_nan(""));
+  }
+  return fold_lanes<Op, T>(best[0]);
+}
+
 // At most kRowBlock elements: four vector accumulators, each of which sees at most kRowBlock / (4 · lanes) additions.
 template <typename Op, typename T>
 NAGARE_NOINLINE T fold_block(const T* x, int64_t n) {
   constexpr int N = kLanes<T>;
   T result = Op::identity;
   int64_t i = 0;
-  if (n >= N) {
+  if constexpr (kExtreme<Op>) {
+    i = n / N * N;
+    if (i > 0) result = fold_extreme<Op>(x, i);
+  } else if (n >= N) {
     Vec<T> a = splat<T>(Op::identity), b = a, c = a, d = a;
     for (; i + 4 * N <= n; i += 4 * N) {
       a = Op::apply(a, load(x + i));

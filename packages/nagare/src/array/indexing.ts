@@ -11,7 +11,7 @@ import {
   type TensorLike,
   ValueError,
 } from "../core/index.ts";
-import { asTensor, builder as o, scalar } from "../ops/index.ts";
+import { asTensor, composite, builder as o, scalar } from "../ops/index.ts";
 import { moveAxis, ravel, reshape } from "./shape.ts";
 
 /**
@@ -174,17 +174,23 @@ export function split(
   return [...bounds, null].map((stop, i) => slice(operand, ...before, [bounds[i - 1] ?? 0, stop]));
 }
 
-/** Indices as int32 or int64 that count from the front. */
+const countFromFront = composite(
+  "take",
+  ([indices]: readonly [Tensor], { size }: { readonly size: number }) =>
+    o.select(o.less(indices, 0), o.add(indices, size), indices),
+);
+
+/** Indices that count from the front. */
 function fromFront(indices: Tensor, size: Dim): Tensor {
-  const wide =
-    indices.dtype === "int8" || indices.dtype === "uint8" ? o.convert(indices, { dtype: "int32" }) : indices;
   // Without a number for the size, gather itself refuses negative indices.
-  if (typeof size !== "number" || (wide.dtype !== "int32" && wide.dtype !== "int64")) return wide;
-  return o.select(o.less(wide, 0), o.add(wide, size), wide);
+  if (typeof size !== "number" || (indices.dtype !== "int32" && indices.dtype !== "int64")) return indices;
+  return countFromFront([indices], { size });
 }
 
+/** Indices as a tensor, of at least 32 bits. */
 function indexTensor(indices: TensorLike, where: string): Tensor {
-  return typeof indices === "number" ? scalar(indices, "int32") : asTensor(indices, where);
+  const given = typeof indices === "number" ? scalar(indices, "int32") : asTensor(indices, where);
+  return given.dtype === "int8" || given.dtype === "uint8" ? o.convert(given, { dtype: "int32" }) : given;
 }
 
 /**
