@@ -5,6 +5,7 @@
 
 #include "aligned.h"
 #include "reader.h"
+#include "tile_functions.h"
 #include "tile_joins.h"
 #include "tile_registers.h"
 
@@ -35,9 +36,8 @@ int64_t constant_bits(const ElementwiseChain::Constant& constant) {
 class Planner {
  public:
   Planner(const ElementwiseChain& given, const Kernels& kernels, TileShape shape)
-      : chain(given), shape_(shape), kernels_(kernels), registers_(registerOffsets) {
+      : chain(given), shape_(shape), kernels_(kernels), functions_(given, values_, kernels), registers_(registerOffsets) {
     collapse(chain);
-    bytes_ = is_of_bools();
     choose_tiles(kTileElements);
     cost = static_cast<int64_t>(chain.loads.size() + chain.stores.size());
     plan_loads();
@@ -81,15 +81,6 @@ class Planner {
     if (tile == 0) tile = 16;
   }
 
-  // Whether nothing but bools is read, computed and stored, by operations that take bytes.
-  bool is_of_bools() const {
-    const auto isBool = [](const auto& one) { return one.dtype == DType::boolean; };
-    return !chain.instructions.empty() && std::all_of(chain.constants.begin(), chain.constants.end(), isBool) &&
-           std::all_of(chain.loads.begin(), chain.loads.end(), [&](const auto& load) { return isBool(load) && !load.drawn; }) &&
-           std::all_of(chain.instructions.begin(), chain.instructions.end(),
-                       [&](const auto& one) { return isBool(one) && kernels_.findByteFunction(one.op, 0); });
-  }
-
   // Which rows of a load are the same again: those along the innermost axis that it does not step along. Tiles then take whole periods.
   void find_repetition(TileLoad& load) {
     int32_t last = chain.rank - 2;
@@ -114,7 +105,7 @@ class Planner {
     }
     if (shape_ == TileShape::withinRows || bytes * elements < kStreamBytes) return;
     if (shape_ != TileShape::pieces && is_alone()) {
-      streamed = planned_[0].group ? nullptr : function_of(planned_[0], scalars_of(planned_[0]), true);
+      streamed = planned_[0].group ? nullptr : functions_.of(planned_[0], true);
       alone = planned_[0].group || streamed;
     }
     // Beside arithmetic that takes longer than memory, what is asked for ahead and written past the caches holds it up, but in one loop
@@ -123,9 +114,13 @@ class Planner {
     streams_ = beyondCaches && shape_ == TileShape::wholeRows;
   }
 
-  // Whether the only instruction writes memory; it reads memory, or what was gathered or repeated for it.
+  // Whether the only instruction writes memory; it reads memory, or what was gathered or repeated for it. What is widened or drawn for
+  // every tile wants its operands fetched ahead, which only the other way does.
   bool is_alone() {
-    if (planned_.size() != 1) return false;
+    const auto isMade = [](const TileLoad& load) {
+      return load.access == Access::drawn || (load.access == Access::contiguous && load.slot >= 0);
+    };
+    if (planned_.size() != 1 || std::any_of(loads.begin(), loads.end(), isMade)) return false;
     const PlannedInstruction& t = planned_[0];
     if (static_cast<size_t>(t.resultCount) != chain.stores.size()) return false;
     return std::all_of(t.results, t.results + t.resultCount, [&](int32_t result) {
@@ -141,7 +136,7 @@ class Planner {
       planned.dtype = load.dtype;
       planned.operand = static_cast<int32_t>(loads.size());
       for (int32_t axis = 0; axis < chain.rank; axis++) planned.strides[axis] = load.strides[axis];
-      planned.convert = bytes_ ? nullptr : kernels_.findLoad(load.dtype);
+      planned.convert = functions_.load(load.dtype);
       const Level level = planned.access == Access::uniform ? once : planned.access == Access::perRow ? eachRow : eachTile;
       const bool gathers = planned.access == Access::gathered;
       if (gathers) {
@@ -224,33 +219,10 @@ class Planner {
     }
   }
 
-  // Which operands of an instruction over tiles are one element for all of a tile.
-  int scalars_of(const PlannedInstruction& t) {
-    int scalars = 0;
-    for (int32_t k = 0; k < t.arity; k++) scalars |= value(t.values[k]).level < value(t.results[0]).level ? 1 << k : 0;
-    return value(t.results[0]).level == eachTile ? scalars : 0;
-  }
-
-  TileFunction function_of(const PlannedInstruction& t, int scalars, bool streams) {
-    // A condition is bool; what it selects says which registers are read.
-    const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
-    if (bytes_) return streams ? nullptr : kernels_.findByteFunction(t.op, scalars);
-    if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars, streams);
-    if (t.op != ScalarOp::convert) return kernels_.findTileFunction(t.op, computed, scalars, streams);
-    return streams ? nullptr : kernels_.findConversion(value(t.values[0]).dtype, value(t.results[0]).dtype);
-  }
-
-  // The loop that converts to bytes in memory, where a conversion's result is wanted nowhere else; or null.
-  TileFunction narrowing_of(const PlannedInstruction& t) {
-    const PlannedValue& result = value(t.results[0]);
-    if (bytes_ || t.op != ScalarOp::convert || result.level != eachTile || result.lastUse != kStored || result.uses != 1) return nullptr;
-    return kernels_.findNarrowing(value(t.values[0]).dtype, result.dtype);
-  }
-
   // The store that a result may be written to directly, or −1: nothing may be read from memory afterwards, because an output may be an
   // input. Bytes go through the caches in any case.
   int32_t direct_store(int32_t at, int32_t result, bool narrows) {
-    const bool isBytes = narrows || bytes_;
+    const bool isBytes = narrows || functions_.bytes();
     if (!isBytes && ((streams_ && !alone) || !stored_as_register(value(result).dtype))) return -1;
     if (copiesMemory_ || at < lastMemoryRead_) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
@@ -262,8 +234,8 @@ class Planner {
   void write(int32_t at) {
     const PlannedInstruction& t = planned_[static_cast<size_t>(at)];
     const Level level = value(t.results[0]).level;
-    TileFunction function = t.group ? nullptr : function_of(t, scalars_of(t), false);
-    const TileFunction narrowing = t.group ? nullptr : narrowing_of(t);
+    TileFunction function = t.group ? nullptr : functions_.of(t, false);
+    const TileFunction narrowing = functions_.narrowing_of(t);
     if (!function && !t.group) throw InvalidProgram(std::string(scalar_op_name(t.op)) + " is not defined for this dtype");
     std::vector<int32_t> from;
     for (int32_t k = 0; k < t.arity; k++) from.push_back(value(t.values[k]).slot);
@@ -318,14 +290,12 @@ class Planner {
       PlannedValue& stored = value(chain.stores[s]);
       if (stored.level < eachTile) {
         const int32_t whole = registers_.take(element_bytes(stored.dtype));
-        const TileFunction splat = bytes_ ? kernels_.findByteFunction(ScalarOp::convert, 1) : kernels_.findSplat(register_of(stored.dtype));
-        tiles_.push_back({splat, whole, stored.slot, 0, 0, nullptr});
+        tiles_.push_back({functions_.splat(stored.dtype), whole, stored.slot, 0, 0, nullptr});
         stored.slot = whole;
         stored.level = eachTile;
       }
-      const TileFunction narrow = bytes_ ? kernels_.findByteFunction(ScalarOp::convert, 0) : kernels_.findStore(stored.dtype);
-      stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, narrow, stored.slot,
-                        spare_of(chain.stores[s])});
+      stores.push_back({static_cast<int32_t>(s), memory_slot(), dtype_bytes(stored.dtype), false, functions_.store(stored.dtype),
+                        stored.slot, spare_of(chain.stores[s])});
     }
   }
 
@@ -358,9 +328,9 @@ class Planner {
   }
 
   TileShape shape_;
-  bool bytes_ = false;    // registers hold bools as memory does
   bool streams_ = false;  // results go past the caches
   const Kernels& kernels_;
+  TileFunctions functions_;
   Registers registers_;
   std::vector<PlannedValue> values_;
   std::vector<PlannedInstruction> planned_;
