@@ -38,6 +38,7 @@ struct Product {
   const T* bias;
   int64_t firstElement;  // elements of C before this matrix
   int worker;            // who computes it, where each matrix is one thread's
+  bool streamed = false;  // whether it is a slice of one row of sums with a matrix from memory
 };
 
 // Rows [m0, m1) × columns [n0, n1) of C are finished.

@@ -28,6 +28,7 @@ struct FewRows {
   int64_t biasRow, biasColumn;
   bool accumulate;
   Activation activation;
+  bool streamed;  // whether b comes from memory, whole rows for one thread
 };
 
 template <typename T>
@@ -41,8 +42,8 @@ constexpr int64_t kSumBytes = int64_t(1) << 14;
 
 constexpr int kSideBySide = 8;
 
-// Rows of a row-major b that are read side by side: `count` of them, at most kSideBySide, from row k on, `apart` rows between two. The first ones begin the sums,
-// the last ones complete them.
+// Rows of a row-major b that are read side by side: `count` of them, at most kSideBySide, from row k on, `apart` rows between two. The first
+// ones begin the sums, the last ones complete them.
 struct SideBySide {
   int64_t k, count, apart;
   bool first, last;
@@ -104,13 +105,13 @@ NAGARE_INLINE void add_rows_of(const FewRows<T>& p, const SideBySide& of, int64_
   add_rows<T, R>(p, of, j0, j1, sums);
 }
 
-// Columns [j0, j1) of a row-major b. Eight rows of b are read side by side: neighbours, in long runs; or where columns are all there are,
-// as far apart as can be, for then each is a stream without end (30 % faster from memory, measured on Zen 5).
+// Columns [j0, j1) of a row-major b. Eight rows of b are read side by side: neighbours, in long runs; or from memory as far
+// apart as can be, for then each is a stream without end (30 % faster, measured on Zen 5).
 template <typename T>
 void multiply_rows(const FewRows<T>& p, int64_t j0, int64_t j1) {
   alignas(64) T sums[kSumBytes / static_cast<int64_t>(sizeof(T))];
   constexpr int64_t step = kSideBySide;
-  const int64_t turns = p.depth / step, apart = j1 - j0 == p.ldb ? turns : 1;
+  const int64_t turns = p.depth / step, apart = p.streamed ? turns : 1;
   for (int64_t turn = 0; turn < turns; turn++) {
     const int64_t k = apart == 1 ? turn * step : turn;
     add_rows_of<T>(p, {k, step, apart, turn == 0, (turn + 1) * step == p.depth}, j0, j1, sums);

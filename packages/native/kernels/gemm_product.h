@@ -34,6 +34,7 @@ FewRows<T> few_rows(const Product<T>& product, const FewRowsForm& form, T* scrat
   f.depth = p.k;
   f.accumulate = p.accumulate;
   f.activation = p.activation;
+  f.streamed = product.streamed;
   f.c = product.c;
   f.bias = product.bias;
   const T* small;
@@ -244,7 +245,7 @@ void multiply_slices(const Product<T>& product, const ProductPlan<T>& plan, cons
     const int64_t k = index * plan.slices.depth;
     T* const scratch = workers + worker * plan.worker;
     const Product<T> part = {&slice, product.a + k * (p.transposeA ? p.lda : 1), product.b + k * (p.transposeB ? 1 : p.ldb),
-                             partial + index * size, nullptr, 0, 0};
+                             partial + index * size, nullptr, 0, 0, plan.slices.streamed};
     multiply_whole(part, plan.blocking, {parallel.run, parallel.pool, 1}, scratch, scratch + plan.blocking.shared);
   });
   for (int64_t m = 0; m < p.m; m++) {

@@ -21,9 +21,10 @@ inline bool is_streamed(const GemmParams& p) {
 // Slices of the depth of one product; depends on the shape alone.
 struct DepthSlices {
   int64_t depth, count;
+  bool streamed;
 
-  explicit DepthSlices(const GemmParams& p) : depth(p.k), count(1) {
-    const int64_t least = is_streamed(p) ? kStreamedDepth : p.m * p.n <= kFewSums ? kSliceDepth : p.k;
+  explicit DepthSlices(const GemmParams& p) : depth(p.k), count(1), streamed(is_streamed(p)) {
+    const int64_t least = streamed ? kStreamedDepth : p.m * p.n <= kFewSums ? kSliceDepth : p.k;
     if (p.packedB || p.k < 2 * least) return;
     depth = even_block(p.k, max64(least, divide_up(p.k, kMostSlices)), 16);
     count = divide_up(p.k, depth);
