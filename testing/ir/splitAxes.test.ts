@@ -1,3 +1,4 @@
+/** Operations behind reshapes that join axes. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";

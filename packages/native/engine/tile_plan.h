@@ -10,8 +10,8 @@
 namespace nagare {
 
 // Short rows are taken several to a tile where the whole space is walked, at once or in pieces; ranges of elements want tiles that lie
-// within rows. What a range or a member of a group replaces is in the cache already, so that nothing goes past it; what pieces and members are made of may come from
-// beyond.
+// within rows. What a range or a member of a group replaces is in the cache already, so that nothing goes past it; what pieces and members
+// are made of may come from beyond.
 enum class TileShape { wholeRows, members, withinRows, pieces };
 
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
