@@ -15,10 +15,9 @@ constexpr int64_t kDepth = kVectorBytes == 64 ? 512 : 384;
 // A super-block of packed B is at most 6 MiB of floats. It is wide rather than deep: A is packed once per super-block of columns.
 constexpr int64_t kSuperColumns = 3072;
 constexpr int64_t kSuperElements = int64_t(3) << 19;
-// Rows of A packed at a time: with that depth they are about half of a small L2, or a fifth of a larger one, where two panels of B and the
-// tiles of C want room beside them (twice as many rows make tiles 5 % slower on Zen 5).
+// Rows of A packed at a time: with that depth they are about half of a small L2.
 template <typename T>
-constexpr int64_t kRows = (kVectorBytes == 64 ? 384 : 768) / static_cast<int64_t>(sizeof(T));
+constexpr int64_t kRows = 768 / static_cast<int64_t>(sizeof(T));
 // A factor of at most this size that lies together is read where it lies: packing it would take a good part of the product.
 constexpr int64_t kInPlaceBytes = int64_t(40) << 10;
 
@@ -188,14 +187,10 @@ class NextPanel {
 };
 
 // Asks for the places of a later tile in C, `ahead` elements on: the sums of a shallow one are complete before memory has brought them.
-// Those of a deep one only come nearer: it asks again before it ends.
 template <typename T>
-inline void prefetch_results(T* const* rows, int count, int64_t ahead, int64_t width, bool deep) {
+NAGARE_INLINE void prefetch_results(T* const* rows, int count, int64_t ahead, int64_t width) {
   for (int i = 0; i < count; i++) {
-    for (int64_t n = 0; n < width; n += 64 / static_cast<int64_t>(sizeof(T))) {
-      if (deep) __builtin_prefetch(rows[i] + ahead + n, 1, 2);
-      else __builtin_prefetch(rows[i] + ahead + n, 1);
-    }
+    for (int64_t n = 0; n < width; n += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(rows[i] + ahead + n, 1);
   }
 }
 
@@ -237,7 +232,7 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
         T* targets[kTileRows];
         for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
         out.rows = targets;
-        prefetch_results(targets, rows, n + tilesAhead * rows * p.ldc, width, kAsksAhead && depth >= kDeepTile);
+        prefetch_results(targets, rows, n + tilesAhead * rows * p.ldc, width);
         const LinesAhead ahead = next.share(depth);
         const auto multiply = [&](const auto& from) {
           if constexpr (kPacksWithFirstTile) {

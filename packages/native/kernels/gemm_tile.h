@@ -58,25 +58,19 @@ struct LinesAhead {
 
 template <typename T>
 struct PackedRows {
-  static constexpr bool kArePacked = true;
   const T* base;
   int64_t stride;
   LinesAhead ahead = {};
-
-  // The same from step k on, which is a multiple of kLineSteps.
-  PackedRows from(int64_t k) const { return {base + k * stride, stride, {ahead.first + k / kLineSteps * ahead.step, ahead.step}}; }
 };
 
 template <typename T>
 struct UnitRows {
-  static constexpr bool kArePacked = false;
   const T* const* row;
   int64_t next = 0;  // elements from these rows to those of the tile after this one, which are asked for meanwhile; 0: there are none
 };
 
 template <typename T>
 struct GatheredRows {
-  static constexpr bool kArePacked = false;
   const T* const* row;
   const int64_t* offset;
 };
@@ -267,37 +261,15 @@ NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], T* const (&rows)[R], const T
   }
 }
 
-// The panel of B of a tile so deep passes through the first cache and drives from it what was asked for before: its place in C is asked for
-// when so many steps are left.
-constexpr int64_t kDeepTile = 256, kLateSteps = 64;
-
-// Asks for the first V vectors of each row.
-template <typename T, int R, int V>
-NAGARE_INLINE void ask_for_tile(T* const (&target)[R]) {
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) {
-#pragma GCC unroll 16
-    for (int j = 0; j < V; j++) __builtin_prefetch(target[i] + j * kLanes<T>, 1);
-  }
-}
-
 template <typename T, int R, int V, typename Rows>
 NAGARE_NOINLINE void compute_tile(const Rows& rows, const T* b, int64_t bStride, int64_t depth, const TileOutput<T>& out) {
   T* target[R];
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
-  Vec<T> acc[R][V] = {};
-  if constexpr (Rows::kArePacked && kAsksAhead) {
-    if (depth >= kDeepTile) {
-      const int64_t early = depth / kLineSteps * kLineSteps - kLateSteps;
-      multiply_tile<T, R, V>(rows, b, bStride, early, acc);
-      ask_for_tile<T, R, V>(target);
-      multiply_tile<T, R, V>(rows.from(early), b + early * bStride, bStride, depth - early, acc);
-      return finish_tile<T, R, V>(acc, target, out);
-    }
-  }
   // The tile of C arrives while the sum runs.
-  ask_for_tile<T, R, 1>(target);
+#pragma GCC unroll 16
+  for (int i = 0; i < R; i++) __builtin_prefetch(target[i], 1);
+  Vec<T> acc[R][V] = {};
   multiply_tile<T, R, V>(rows, b, bStride, depth, acc);
   finish_tile<T, R, V>(acc, target, out);
 }
