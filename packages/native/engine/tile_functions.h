@@ -18,13 +18,6 @@ class TileFunctions {
   // Whether registers hold bools as memory does.
   bool bytes() const { return bytes_; }
 
-  // Which operands of an instruction over tiles are one element for all of a tile.
-  int scalars_of(const PlannedInstruction& t) const {
-    int scalars = 0;
-    for (int32_t k = 0; k < t.arity; k++) scalars |= value(t.values[k]).level < value(t.results[0]).level ? 1 << k : 0;
-    return value(t.results[0]).level == eachTile ? scalars : 0;
-  }
-
   // The loop of an instruction that is no group; null where there is none.
   TileFunction of(const PlannedInstruction& t, bool streams) const {
     // A condition is bool; what it selects says which registers are read.
@@ -54,6 +47,13 @@ class TileFunctions {
 
  private:
   const PlannedValue& value(int32_t number) const { return values_[static_cast<size_t>(number)]; }
+
+  // Which operands of an instruction over tiles are one element for all of a tile.
+  int scalars_of(const PlannedInstruction& t) const {
+    int scalars = 0;
+    for (int32_t k = 0; k < t.arity; k++) scalars |= value(t.values[k]).level < value(t.results[0]).level ? 1 << k : 0;
+    return value(t.results[0]).level == eachTile ? scalars : 0;
+  }
 
   // Whether nothing but bools is read, computed and stored, by operations that take bytes.
   bool is_of_bools(const ElementwiseChain& chain) const {

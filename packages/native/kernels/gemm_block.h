@@ -35,8 +35,8 @@ struct Product {
   const T* b;
   T* c;
   const T* bias;
-  int64_t firstElement;  // elements of C before this matrix
-  int worker;            // who computes it, where each matrix is one thread's
+  int64_t firstElement;   // elements of C before this matrix
+  int worker;             // who computes it, where each matrix is one thread's
   bool streamed = false;  // whether it is a slice of one row of sums with a matrix from memory
 };
 

@@ -155,16 +155,13 @@ class Source {
   alignas(64) T ahead_[kAhead];
 };
 
+// Whether an operation is an extreme of floats.
 template <typename Op>
 constexpr bool kExtreme = false;
-template <>
-inline constexpr bool kExtreme<Largest<float>> = true;
-template <>
-inline constexpr bool kExtreme<Largest<double>> = true;
-template <>
-inline constexpr bool kExtreme<Smallest<float>> = true;
-template <>
-inline constexpr bool kExtreme<Smallest<double>> = true;
+template <typename T>
+constexpr bool kExtreme<Largest<T>> = kFloating<T>;
+template <typename T>
+constexpr bool kExtreme<Smallest<T>> = kFloating<T>;
 
 // Whole vectors of an extreme of floats. NaN are looked for beside it, by the largest magnitude: in the comparison itself, each would wait
 // for the one before.

@@ -73,7 +73,7 @@ function reduceInTurns(node: Node, builder: GraphBuilder): readonly Value[] | un
   const wide = dtype === x.dtype ? x : new Value({ shape: x.shape, dtype });
   const outputs = node.op.abstract([wide], node.params).map((aval) => new Value(aval));
   const turns = reductionTurns({ ...node, inputs: [wide], outputs });
-  if (!turns) return undefined;
+  if (!turns || turns.length < 2) return undefined;
   if (wide !== x) builder.nodes.push({ op: ops.convert, inputs: [x], params: { dtype }, outputs: [wide] });
   builder.nodes.push(...turns);
   return outputs.map((value) =>

@@ -21,30 +21,32 @@ function adjacentRuns(axes: readonly number[]): number[][] {
 }
 
 /**
- * The reduction as one over neighbouring axes, and more of them of what that leaves: sums, products and extremes do not mind.
- * The run with most elements comes first, after which little is left to read. Undefined where it is one run already, and
- * where what is between would be rounded.
+ * A reduction as one over neighbouring axes, and more of them of what that leaves: sums, products and extremes do not mind.
+ * The run with most elements comes first, after which little is left to read; one run is the node as it is. Undefined for
+ * other nodes, and where what is between would be rounded.
  */
 export function reductionTurns(node: Node): readonly Node[] | undefined {
   const [x] = node.inputs;
   const axes = reducedAxes(node);
-  if (!x || !axes || !isConcrete(x.shape) || sumDType(x.dtype) !== x.dtype) return undefined;
+  if (!x || !axes) return undefined;
+  const runs = adjacentRuns(axes);
+  if (runs.length < 2) return [node];
+  if (!isConcrete(x.shape) || sumDType(x.dtype) !== x.dtype) return undefined;
   const shape = concreteShape(x.shape);
   const sizeOf = (run: readonly number[]) => concreteSize(run.map((axis) => shape[axis] ?? 1));
-  // At a tie the last run first, whose elements lie side by side.
-  const runs = adjacentRuns(axes)
-    .reverse()
-    .sort((a, b) => sizeOf(b) - sizeOf(a));
-  if (runs.length < 2) return undefined;
   const gone = new Set<number>();
   let read = x;
-  return runs.map((run, i) => {
-    const own = run.map((axis) => axis - [...gone].filter((before) => before < axis).length);
-    for (const axis of run) gone.add(axis);
-    const left = shape.filter((_, axis) => !gone.has(axis));
-    const outputs = i === runs.length - 1 ? node.outputs : [new Value({ shape: left, dtype: read.dtype })];
-    const turn = { ...node, inputs: [read], params: { ...node.params, axes: own }, outputs };
-    read = outputs[0] ?? read;
-    return turn;
-  });
+  // At a tie the last run first, whose elements lie side by side.
+  return runs
+    .reverse()
+    .sort((a, b) => sizeOf(b) - sizeOf(a))
+    .map((run, i) => {
+      const own = run.map((axis) => axis - [...gone].filter((before) => before < axis).length);
+      for (const axis of run) gone.add(axis);
+      const left = shape.filter((_, axis) => !gone.has(axis));
+      const outputs = i === runs.length - 1 ? node.outputs : [new Value({ shape: left, dtype: read.dtype })];
+      const turn = { ...node, inputs: [read], params: { ...node.params, axes: own }, outputs };
+      read = outputs[0] ?? read;
+      return turn;
+    });
 }

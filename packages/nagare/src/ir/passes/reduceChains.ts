@@ -1,18 +1,10 @@
 /** Reductions of what elementwise chains make: no element of it reaches memory. */
 import { isConcrete } from "../../core/index.ts";
 import { type Graph, type Node, producers, useCounts, withParts } from "../graph.ts";
-import { reducedAxes, reductionTurns } from "../reductions.ts";
+import { reductionTurns } from "../reductions.ts";
 import { isDraw, isMovement } from "../view.ts";
 import { isElementwise } from "./fuse.ts";
 import { joinNodes } from "./fusion.ts";
-
-/** The reduction as those of neighbouring axes; undefined for what can have no chain in front. */
-function turnsOf(node: Node): readonly Node[] | undefined {
-  const axes = reducedAxes(node);
-  if (!axes) return undefined;
-  const areNeighbours = axes.every((axis, i) => i === 0 || axis === (axes[i - 1] ?? axis) + 1);
-  return areNeighbours ? [node] : reductionTurns(node);
-}
 
 /** Whether a node is a chain with one result that reductions can have made piece by piece. */
 function makesInPieces(node: Node | undefined): node is Node {
@@ -34,9 +26,9 @@ export function reduceChains(graph: Graph): Graph {
   const joined = new Map<Node, readonly Node[]>();
   for (const node of graph.nodes) {
     const [x] = node.inputs;
-    if (!x || !reducedAxes(node) || uses.get(x) !== 1) continue;
+    if (!x || uses.get(x) !== 1) continue;
     const chain = producer.get(x);
-    const [first, ...others] = turnsOf(node) ?? [];
+    const [first, ...others] = reductionTurns(node) ?? [];
     if (!first || !makesInPieces(chain)) continue;
     gone.add(chain);
     joined.set(node, [joinNodes([chain, first], first.outputs), ...others]);
