@@ -1,19 +1,13 @@
 #include "copy.h"
 
-#include "copy_short.h"
+#include "copy_blocks.h"
 #include "half.h"
-#include "stream.h"
-#include "transpose_square.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
 
 constexpr int64_t kTaskBytes = 1 << 16;
-// Side of the blocks of a transposition: rows of 256 bytes, so that the memory is read in useful pieces.
-template <typename T>
-constexpr int64_t kBlock = 256 / static_cast<int64_t>(sizeof(T)) < 64 ? 256 / static_cast<int64_t>(sizeof(T)) : 64;
 
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // body(task) for every task; neighbours stay with a thread.
@@ -22,41 +16,6 @@ NAGARE_INLINE void for_tasks(const Parallel& parallel, int64_t tasks, const Body
   parallel_ranges(parallel, tasks, 1, [&](int64_t first, int64_t last, int) {
     for (int64_t task = first; task < last; task++) body(task);
   });
-}
-
-// Bytes from which on it pays to begin stores where a vector does in memory.
-constexpr int64_t kLongCopy = 1024;
-
-// Contiguous elements. A loop of our own, because libc's copy (`rep movsb` above some size) takes several times as long on some processors.
-template <typename T>
-NAGARE_INLINE void copy_elements(const T* x, T* y, int64_t n) {
-  constexpr int N = kLanes<T>;
-  int64_t i = 0;
-  if (n >= kLongCopy / static_cast<int64_t>(sizeof(T))) {
-    // The first vector, part of which the next ones cover: stores that lie across lines take twice as long.
-    store(y, load(x));
-    i = static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) % kVectorBytes) / static_cast<int64_t>(sizeof(T));
-  }
-  for (; i + 4 * N <= n; i += 4 * N) {
-    const Vec<T> a = load(x + i), b = load(x + i + N), c = load(x + i + 2 * N), d = load(x + i + 3 * N);
-    store(y + i, a);
-    store(y + i + N, b);
-    store(y + i + 2 * N, c);
-    store(y + i + 3 * N, d);
-    // Keeps the compiler from making a call to that copy of this loop.
-    asm volatile("" ::: "memory");
-  }
-  for (; i + N <= n; i += N) {
-    store(y + i, load(x + i));
-    asm volatile("" ::: "memory");
-  }
-  if (i == n) return;
-  if (n >= N) {
-    // The last whole vector, part of which is there already.
-    store(y + n - N, load(x + n - N));
-    return;
-  }
-  copy_short(reinterpret_cast<char*>(y), reinterpret_cast<const char*>(x), n * static_cast<int64_t>(sizeof(T)));
 }
 
 // Every K-th element. With a constant distance, whole vectors are read and what is wanted of them put together.
@@ -90,42 +49,6 @@ NAGARE_INLINE void copy_row(const T* x, int64_t from, T* y, int64_t to, int64_t 
   }
 }
 
-// Rows so many bytes apart, or a multiple of it, share few places of the first cache.
-constexpr int64_t kCrowdedStride = 1024;
-// Side of the squares that are transposed in registers.
-template <typename T>
-constexpr int64_t kSquare = sizeof(T) < 4 ? 16 / static_cast<int64_t>(sizeof(T)) : kLanes<T>;
-
-// y[i · toRow + j] = x[j · fromRow + i] for rows × columns of y, both at most kBlock<T>, a square at a time. The block passes through a
-// buffer, so that each cache line of x and of y is touched once and whole: with strides of a power of two, lines of different rows drive
-// each other out. Where a square's rows are cache lines, and do not, no buffer is wanted.
-template <typename T>
-NAGARE_INLINE void transpose_block(const T* x, int64_t fromRow, T* y, int64_t toRow, int64_t rows, int64_t columns) {
-  constexpr int64_t N = kSquare<T>, side = kBlock<T>, bytes = static_cast<int64_t>(sizeof(T));
-  const bool isDirect = N * bytes == kLine && toRow * bytes % kCrowdedStride != 0;
-  T buffer[side * side];
-  T* const to = isDirect ? y : buffer;
-  const int64_t step = isDirect ? toRow : side, wholeRows = rows / N * N, wholeColumns = columns / N * N;
-  const auto copy = [&](int64_t i0, int64_t j0, int64_t j1) {
-    for (int64_t j = j0; j < j1; j++)
-      for (int64_t i = i0; i < rows; i++) to[i * step + j] = x[j * fromRow + i];
-  };
-  for (int64_t j = 0; j < wholeColumns; j += N) {
-    for (int64_t i = 0; i < wholeRows; i += N) {
-      if constexpr (sizeof(T) < 4) {
-        transpose_narrow(x + j * fromRow + i, fromRow, to + i * step + j, step);
-      } else {
-        using Float = typename FloatOf<sizeof(T)>::type;
-        transpose_lanes(reinterpret_cast<const Float*>(x + j * fromRow + i), fromRow, reinterpret_cast<Float*>(to + i * step + j), step);
-      }
-    }
-  }
-  if (wholeRows < rows) copy(wholeRows, 0, wholeColumns);
-  copy(0, wholeColumns, columns);
-  if (isDirect) return;
-  for (int64_t i = 0; i < rows; i++) copy_elements(buffer + i * side, y + i * toRow, columns);
-}
-
 // Rows of fewer bytes than this are copied by wide moves.
 constexpr int64_t kNarrowRow = 32;
 
@@ -142,12 +65,26 @@ NAGARE_INLINE void copy_narrow_rows(const T* x, int64_t fromRow, T* y, int64_t n
   }
 }
 
-// Rows that are read apart from each other are asked for so many bytes ahead, where they are short: no processor guesses where the next is.
-constexpr int64_t kAheadBytes = 2048;
+// Rows of so many elements are reversed together.
+constexpr int64_t kReversedTogether = 256;
 
+// Rows of n elements, contiguous in y, that x has backwards from their first on: whole vectors, whose rest the next ones cover, as far as
+// there is something to read and to cover.
 template <typename T>
-NAGARE_INLINE void ask_for_row(const T* x, int64_t n) {
-  for (int64_t i = 0; i < n; i += kLine / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(x + i);
+NAGARE_INLINE void reverse_rows(const T* x, int64_t fromRow, T* y, int64_t n, int64_t rows) {
+  constexpr int64_t N = kLanes<T>;
+  const T* const readBegin = x - n + 1 + (fromRow < 0 ? (rows - 1) * fromRow : 0);
+  T* const writeEnd = y + rows * n;
+  for (; rows > 0; rows--, x += fromRow, y += n) {
+    for (int64_t k = 0; k < n; k += N) {
+      const T* const from = x - k - N + 1;
+      if (from >= readBegin && y + k + N <= writeEnd) {
+        store(y + k, reverse_lanes<T>(load(from)));
+        continue;
+      }
+      for (int64_t i = k; i < least(n, k + N); i++) y[i] = x[-i];
+    }
+  }
 }
 
 // y[i · L + k] = x[i · stride] for k < L: whole rows of y, which lie across no lines where L is a power of two.
@@ -191,6 +128,7 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const int64_t ahead = apart ? kAheadBytes / rowBytes : 0;
   const bool narrow = p.fromStrides[inner] == 1 && toRow == length && rowBytes < kNarrowRow;
   const bool repeats = p.fromStrides[inner] == 0 && toRow == length && length <= kLanes<T>;
+  const bool reverses = sizeof(T) >= 4 && p.fromStrides[inner] == -1 && toRow == length && length <= kReversedTogether;
   for_tasks(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task) {
     const int64_t first = task % pieces * piece, count = least(piece, length - first);
     int64_t row = task / pieces * rowsPerTask;
@@ -208,6 +146,9 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
         i = end;
       } else if (repeats && length == 8) {
         repeat_each<8>(from + i * fromRow, fromRow, to + i * toRow, end - i);
+        i = end;
+      } else if (reverses) {
+        if constexpr (sizeof(T) >= 4) reverse_rows(from + i * fromRow, fromRow, to + i * toRow, length, end - i);
         i = end;
       } else if (narrow) {
         if (rowBytes <= 16) copy_narrow_rows<16>(from + i * fromRow, fromRow, to + i * toRow, length, end - i);
@@ -227,37 +168,54 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   });
 }
 
+// Elements of the dimensions other than `a` and `b`.
+int64_t others(const CopyParams& p, int a, int b) {
+  int64_t count = 1;
+  for (int axis = 0; axis < p.rank; axis++) count *= axis == a || axis == b ? 1 : p.dims[axis];
+  return count;
+}
+
 // The last dimension is contiguous in y, dimension `across` in x.
 template <typename T>
 void copy_transposed(const CopyParams& p, int across, const T* x, T* y, const Parallel& parallel) {
   const int inner = p.rank - 1;
-  const int64_t rows = p.dims[across], columns = p.dims[inner];
-  int64_t outer = 1;
-  for (int axis = 0; axis < p.rank; axis++) outer *= axis == across || axis == inner ? 1 : p.dims[axis];
-  const int64_t bands = ceil_div(rows, kBlock<T>);
-  for_tasks(parallel, outer * bands, [&](int64_t task) {
-    const Offsets at(p, task / bands, across, inner);
-    const int64_t i = task % bands * kBlock<T>, height = least(kBlock<T>, rows - i);
-    for (int64_t j = 0; j < columns; j += kBlock<T>) {
-      transpose_block<T>(x + at.from + i + j * p.fromStrides[inner], p.fromStrides[inner], y + at.to + i * p.toStrides[across] + j,
-                         p.toStrides[across], height, least(kBlock<T>, columns - j));
+  const int64_t rows = p.dims[across], columns = p.dims[inner], fromRow = p.fromStrides[inner], toRow = p.toStrides[across];
+  // Of long rows of y, some columns at a time.
+  const int64_t bands = ceil_div(rows, kBlock<T>), width = 16 * kBlock<T>, pieces = ceil_div(columns, width);
+  // Blocks of single lines that follow on each other far apart: what the next one reads is asked for.
+  const bool asks = columns <= kBlock<T> && rows * static_cast<int64_t>(sizeof(T)) <= kLine;
+  parallel_ranges(parallel, others(p, across, inner) * bands * pieces, 1, [&](int64_t task, int64_t last, int) {
+    Offsets at(p, task / pieces / bands, across, inner);
+    for (; task < last; task++) {
+      const int64_t i = task / pieces % bands * kBlock<T>, height = least(kBlock<T>, rows - i);
+      const int64_t first = task % pieces * width, end = least(columns, first + width);
+      const Offsets next(p, least(task + 1, last - 1) / pieces / bands, across, inner);
+      for (int64_t j = 0; asks && j < columns; j++) __builtin_prefetch(x + next.from + j * fromRow);
+      for (int64_t j = first; j < end; j += kBlock<T>) {
+        transpose_block<T>(x + at.from + i + j * fromRow, fromRow, y + at.to + i * toRow + j, toRow, height, least(kBlock<T>, end - j));
+      }
+      at = next;
     }
   });
 }
 
-// The same for elements that are few in x, `stride` of them for each column: the columns are taken in runs that stay in the first cache.
-constexpr int64_t kFewAcross = 4, kRun = 2048;
+// The same where one of both dimensions is short: the other is taken in runs that stay in the first cache.
+constexpr int64_t kFewAcross = 4, kRunBytes = 1 << 15;
 template <typename T>
 void copy_apart(const CopyParams& p, int across, const T* x, T* y, const Parallel& parallel) {
   const int inner = p.rank - 1;
-  const int64_t rows = p.dims[across], columns = p.dims[inner], stride = p.fromStrides[inner];
-  int64_t outer = 1;
-  for (int axis = 0; axis < p.rank; axis++) outer *= axis == across || axis == inner ? 1 : p.dims[axis];
-  const int64_t runs = ceil_div(columns, kRun);
-  for_tasks(parallel, outer * runs, [&](int64_t task) {
+  const int64_t rows = p.dims[across], columns = p.dims[inner], stride = p.fromStrides[inner], toRow = p.toStrides[across];
+  const bool isWide = columns >= rows;
+  const int64_t length = isWide ? columns : rows, run = kRunBytes / (least(isWide ? stride : toRow, 64) * static_cast<int64_t>(sizeof(T)));
+  const int64_t runs = ceil_div(length, run);
+  for_tasks(parallel, others(p, across, inner) * runs, [&](int64_t task) {
     const Offsets at(p, task / runs, across, inner);
-    const int64_t j = task % runs * kRun, count = least(kRun, columns - j);
-    for (int64_t i = 0; i < rows; i++) copy_row(x + at.from + i + j * stride, stride, y + at.to + i * p.toStrides[across] + j, 1, count, false);
+    const int64_t first = task % runs * run, count = least(run, length - first);
+    if (isWide) {
+      for (int64_t i = 0; i < rows; i++) copy_row(x + at.from + i + first * stride, stride, y + at.to + i * toRow + first, 1, count, false);
+    } else {
+      take_turns(x + at.from + first, stride, y + at.to + first * toRow, toRow, count, columns);
+    }
   });
 }
 
@@ -270,7 +228,8 @@ void copy_of(const CopyParams& p, const void* from, void* to, const Parallel& pa
   if (p.toStrides[inner] == 1 && (stride > 1 || stride < -1)) {
     for (int axis = 0; axis < inner; axis++) {
       if (p.fromStrides[axis] != 1 || p.dims[axis] == 1) continue;
-      if (stride > 1 && stride <= kFewAcross) return copy_apart<T>(p, axis, x, y, parallel);
+      const int64_t shorter = least(p.dims[axis], p.dims[inner]);
+      if (stride > 1 && (stride <= kFewAcross || shorter < kSquare<T>)) return copy_apart<T>(p, axis, x, y, parallel);
       return copy_transposed<T>(p, axis, x, y, parallel);
     }
   }

@@ -273,6 +273,15 @@ NAGARE_INLINE Vec<T> exchange_lanes(Vec<T> v) {
   }
 }
 
+// The lanes in the opposite order.
+template <typename T>
+NAGARE_INLINE Vec<T> reverse_lanes(Vec<T> v) {
+  if constexpr (kLanes<T> == 16) return shuffle<15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0>(v, v);
+  else if constexpr (kLanes<T> == 8) return shuffle<7, 6, 5, 4, 3, 2, 1, 0>(v, v);
+  else if constexpr (kLanes<T> == 4) return shuffle<3, 2, 1, 0>(v, v);
+  else return shuffle<1, 0>(v, v);
+}
+
 // Halves of the lanes are combined with halves: ((0 4)(2 6))((1 5)(3 7)) for eight.
 template <typename Op, typename T, int distance = kLanes<T> / 2>
 NAGARE_INLINE T fold_lanes(Vec<T> v) {
