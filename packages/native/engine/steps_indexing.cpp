@@ -4,16 +4,18 @@
 namespace nagare {
 namespace {
 
-// Whether a kernel may rely on the indices while it writes `resultBytes` of the result; sets the error where it may not.
-bool check_indices(RunContext& c, const char* name, const GatherParams& p, const Operand& at, const Operand& to, int64_t resultBytes) {
+// Whether the indices are apart from the `resultBytes` of the result; sets the error where they are not. The caller may have given one
+// memory twice. Indices that change after they were checked would point anywhere.
+bool check_apart(RunContext& c, const char* name, const GatherParams& p, const Operand& at, const Operand& to, int64_t resultBytes) {
   const char *indices = c.at<char>(at), *result = c.at<char>(to);
   const int64_t indexBytes = p.batch * p.count * (p.wideIndices ? 8 : 4);
-  // The caller may have given one memory twice. Indices that change after they were checked would point anywhere.
-  if (result < indices + indexBytes && indices < result + resultBytes) {
-    c.error = std::string(name) + ": expected a result apart from the indices; received memory that holds both.";
-    return false;
-  }
-  const int64_t bad = c.kernels.firstBadIndex(p, indices, c.parallel);
+  if (result >= indices + indexBytes || indices >= result + resultBytes) return true;
+  c.error = std::string(name) + ": expected a result apart from the indices; received memory that holds both.";
+  return false;
+}
+
+// Sets the error of the index at position `bad`, if that is one; false then.
+bool check_index(RunContext& c, const char* name, const GatherParams& p, const Operand& at, int64_t bad) {
   if (bad < 0) return true;
   const int64_t index = p.wideIndices ? c.at<const int64_t>(at)[bad] : c.at<const int32_t>(at)[bad];
   c.error = std::string(name) + ": expected indices from 0 to " + std::to_string(p.n - 1) + " for an axis of size " + std::to_string(p.n) +
@@ -21,22 +23,41 @@ bool check_indices(RunContext& c, const char* name, const GatherParams& p, const
   return false;
 }
 
+// Whether a kernel may rely on the indices while it writes `resultBytes` of the result; sets the error where it may not.
+bool check_indices(RunContext& c, const char* name, const GatherParams& p, const Operand& at, const Operand& to, int64_t resultBytes) {
+  return check_apart(c, name, p, at, to, resultBytes) &&
+         check_index(c, name, p, at, c.kernels.firstBadIndex(p, c.at<char>(at), c.parallel));
+}
+
 class GatherStep : public Step {
  public:
-  GatherStep(const GatherParams& params, bool scatter, int64_t resultBytes, Operand from, Operand indices, Operand to)
-      : params_(params), scatter_(scatter), resultBytes_(resultBytes), from_(from), indices_(indices), to_(to) {}
+  GatherStep(const GatherParams& params, int64_t resultBytes, Operand from, Operand indices, Operand to)
+      : params_(params), resultBytes_(resultBytes), from_(from), indices_(indices), to_(to) {}
   bool run(RunContext& c) const override {
-    if (!check_indices(c, scatter_ ? "scatterAdd" : "gather", params_, indices_, to_, resultBytes_)) return false;
-    char *const from = c.at<char>(from_), *const indices = c.at<char>(indices_), *const to = c.at<char>(to_);
-    if (scatter_) c.kernels.scatterAdd(params_, from, indices, to, c.parallel, c.scratch);
-    else c.kernels.gather(params_, from, indices, to, c.parallel);
-    return true;
+    if (!check_apart(c, "gather", params_, indices_, to_, resultBytes_)) return false;
+    const int64_t bad = c.kernels.gather(params_, c.at<char>(from_), c.at<char>(indices_), c.at<char>(to_), c.parallel);
+    return check_index(c, "gather", params_, indices_, bad);
   }
-  size_t scratch_bytes(const Kernels& kernels, int) const override { return scatter_ ? kernels.scatterAddScratchBytes(params_) : 0; }
 
  private:
   GatherParams params_;
-  bool scatter_;
+  int64_t resultBytes_;
+  Operand from_, indices_, to_;
+};
+
+class ScatterAddStep : public Step {
+ public:
+  ScatterAddStep(const GatherParams& params, int64_t resultBytes, Operand from, Operand indices, Operand to)
+      : params_(params), resultBytes_(resultBytes), from_(from), indices_(indices), to_(to) {}
+  bool run(RunContext& c) const override {
+    if (!check_indices(c, "scatterAdd", params_, indices_, to_, resultBytes_)) return false;
+    c.kernels.scatterAdd(params_, c.at<char>(from_), c.at<char>(indices_), c.at<char>(to_), c.parallel, c.scratch);
+    return true;
+  }
+  size_t scratch_bytes(const Kernels& kernels, int) const override { return kernels.scatterAddScratchBytes(params_); }
+
+ private:
+  GatherParams params_;
   int64_t resultBytes_;
   Operand from_, indices_, to_;
 };
@@ -87,7 +108,9 @@ std::unique_ptr<Step> decode_rows(Reader& r, bool scatter) {
   const Operand indices = r.operand(p.wideIndices ? DType::int64 : DType::int32, checked_product(p.batch, p.count), Use::read);
   const int64_t results = scatter ? whole : picked;
   const Operand to = r.operand(p.dtype, results, Use::write);
-  return std::make_unique<GatherStep>(p, scatter, results * dtype_bytes(p.dtype), from, indices, to);
+  const int64_t bytes = results * dtype_bytes(p.dtype);
+  if (scatter) return std::make_unique<ScatterAddStep>(p, bytes, from, indices, to);
+  return std::make_unique<GatherStep>(p, bytes, from, indices, to);
 }
 
 }  // namespace

@@ -1,14 +1,13 @@
 #include "gather.h"
 
 #include "copy.h"
-#include "copy_short.h"
+#include "copy_elements.h"
 #include "half.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
 
 constexpr int64_t kTaskBytes = 1 << 15;
-constexpr int64_t kShortBytes = 128;
 // Additions to one slice are divided between threads by the rows that they go to, which all look for among the indices, where rows have so
 // many elements, and all of them together.
 constexpr int64_t kDividedRow = 16, kDividedWork = 1 << 16;
@@ -19,14 +18,31 @@ constexpr int64_t kChunkWork = 1 << 14, kMostChunks = 8;
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+NAGARE_INLINE uint32_t without_sign(int32_t index) { return static_cast<uint32_t>(index); }
+NAGARE_INLINE uint64_t without_sign(int64_t index) { return static_cast<uint64_t>(index); }
+
+// Whether some indices are all in [0, n): as numbers without a sign, negative ones are the largest.
+template <typename Index>
+NAGARE_INLINE bool are_inside(const Index* at, int64_t count, int64_t n) {
+  auto most = without_sign(Index{0});
+  for (int64_t i = 0; i < count; i++) {
+    const auto one = without_sign(at[i]);
+    most = one > most ? one : most;
+  }
+  constexpr uint64_t beyond = uint64_t(1) << (8 * sizeof(Index) - 1);
+  const uint64_t limit = static_cast<uint64_t>(n);
+  return count == 0 || most < (limit < beyond ? limit : beyond);
+}
+
+// Indices are looked at so many at a time, before what they say is read.
+constexpr int64_t kChecked = 256;
+
 template <typename Index>
 int64_t first_bad(const GatherParams& p, const Index* indices, int64_t first, int64_t last) {
-  // Blocks without a branch inside vectorise; the culprit is looked for only where one is known to be.
-  for (int64_t start = first; start < last; start += 256) {
-    const int64_t end = least(last, start + 256);
-    bool bad = false;
-    for (int64_t i = start; i < end; i++) bad |= (indices[i] < 0) | (indices[i] >= p.n);
-    for (int64_t i = start; bad && i < end; i++) {
+  for (int64_t start = first; start < last; start += kChecked) {
+    const int64_t end = least(last, start + kChecked);
+    if (are_inside(indices + start, end - start, p.n)) continue;
+    for (int64_t i = start; i < end; i++) {
       if (indices[i] < 0 || indices[i] >= p.n) return i;
     }
   }
@@ -42,33 +58,74 @@ int64_t first_bad(const GatherParams& p, const Index* indices, const Parallel& p
   return bad ? first_bad(p, indices, 0, total) : -1;
 }
 
+// y[i] = x[at[i]], one by one: instructions that gather a vector take longer, for tables that a cache has by a third.
 template <typename T, typename Index>
-void gather_of(const GatherParams& p, const T* x, const Index* indices, T* picked, const Parallel& parallel) {
-  const int64_t rows = p.batch * p.outer * p.count;
-  const int64_t perTask = kTaskBytes / (p.inner * static_cast<int64_t>(sizeof(T)) + 16) + 1;
-  parallel_for(parallel, ceil_div(rows, perTask), [&](int64_t task, int) {
-    const int64_t last = least(rows, (task + 1) * perTask);
-    int64_t row = task * perTask;
+NAGARE_INLINE void gather_elements(const T* x, const Index* at, int64_t count, T* y) {
+  constexpr int64_t together = 8;
+  int64_t i = 0;
+  for (; i + together <= count; i += together) {
+    T some[together];
+#pragma GCC unroll 8
+    for (int64_t k = 0; k < together; k++) some[k] = x[at[i + k]];
+    // Keeps the compiler from making vectors of them.
+    asm volatile("" ::: "memory");
+#pragma GCC unroll 8
+    for (int64_t k = 0; k < together; k++) y[i + k] = some[k];
+  }
+  for (; i < count; i++) y[i] = x[at[i]];
+}
+
+// Rows of `bytes` bytes, at most W: moves of W bytes, whose rest the next rows cover, as far as there is something to read and to cover.
+template <int64_t W, typename Index>
+NAGARE_INLINE void gather_narrow_rows(const uint8_t* x, int64_t rows, int64_t bytes, const Index* at, int64_t count, uint8_t* y) {
+  const int64_t covered = ceil_div(W, bytes);
+  for (int64_t i = 0; i < count; i++, y += bytes) {
+    const uint8_t* const from = x + at[i] * bytes;
+    if (at[i] + covered <= rows && i + covered <= count) __builtin_memcpy(y, from, W);
+    else copy_short(reinterpret_cast<char*>(y), reinterpret_cast<const char*>(from), bytes);
+  }
+}
+
+// y[i, :] = x[at[i], :] for rows of a number of bytes. What lies there is asked for ahead: no processor guesses where the next row is.
+template <typename Index>
+NAGARE_INLINE void gather_rows(const uint8_t* x, int64_t rows, int64_t bytes, const Index* at, int64_t count, uint8_t* y) {
+  if (bytes <= 16) return gather_narrow_rows<16>(x, rows, bytes, at, count, y);
+  if (bytes <= 32) return gather_narrow_rows<32>(x, rows, bytes, at, count, y);
+  const int64_t ahead = ceil_div(kAheadBytes, bytes), asked = least(bytes, kAheadBytes);
+  for (int64_t i = 0; i < count; i++) {
+    if (i + ahead < count) {
+      const uint8_t* const later = x + at[i + ahead] * bytes;
+      for (int64_t k = 0; k < asked; k += kLine) __builtin_prefetch(later + k);
+    }
+    copy_elements(x + at[i] * bytes, y + i * bytes, bytes);
+  }
+}
+
+template <typename T, typename Index>
+int64_t gather_of(const GatherParams& p, const T* x, const Index* indices, T* picked, const Parallel& parallel) {
+  const int64_t rows = p.batch * p.outer * p.count, bytes = p.inner * static_cast<int64_t>(sizeof(T));
+  bool bad = false;
+  parallel_ranges(parallel, rows, kTaskBytes / (bytes + 16) + 1, [&](int64_t row, int64_t last, int) {
+    int64_t slice = row / p.count, k = row % p.count, outer = slice % p.outer;
+    const Index* at = indices + slice / p.outer * p.count;
     while (row < last) {
-      const int64_t slice = row / p.count, k = row % p.count, end = least(p.count, k + last - row);
-      const Index* at = indices + slice / p.outer * p.count;
-      const T* from = x + slice * p.n * p.inner;
-      T* to = picked + row * p.inner;
-      if (p.inner == 1) {
-        for (int64_t i = k; i < end; i++) to[i - k] = from[at[i]];
-      } else if (p.inner * static_cast<int64_t>(sizeof(T)) <= kShortBytes) {
-        for (int64_t i = k; i < end; i++) {
-          copy_short(reinterpret_cast<char*>(to + (i - k) * p.inner), reinterpret_cast<const char*>(from + at[i] * p.inner),
-                     p.inner * static_cast<int64_t>(sizeof(T)));
-        }
-      } else {
-        for (int64_t i = k; i < end; i++) {
-          __builtin_memcpy(to + (i - k) * p.inner, from + at[i] * p.inner, static_cast<size_t>(p.inner) * sizeof(T));
-        }
-      }
-      row += end - k;
+      const int64_t count = least(least(p.count - k, last - row), kChecked);
+      if (!are_inside(at + k, count, p.n)) return __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
+      const T* const from = x + slice * p.n * p.inner;
+      T* const to = picked + row * p.inner;
+      if (p.inner == 1) gather_elements(from, at + k, count, to);
+      else gather_rows(reinterpret_cast<const uint8_t*>(from), p.n, bytes, at + k, count, reinterpret_cast<uint8_t*>(to));
+      row += count;
+      k += count;
+      if (k < p.count) continue;
+      k = 0;
+      slice++;
+      if (++outer < p.outer) continue;
+      outer = 0;
+      at += p.count;
     }
   });
+  return bad ? first_bad(p, indices, 0, p.batch * p.count) : -1;
 }
 
 // How elements of a dtype are added.
@@ -180,7 +237,8 @@ void scatter_any(const GatherParams& p, const void* picked, const Index* at, voi
 }
 
 template <typename Index>
-void gather_any(const GatherParams& p, const void* x, const Index* at, void* picked, const Parallel& parallel) {
+int64_t gather_any(const GatherParams& p, const void* x, const Index* at, void* picked, const Parallel& parallel) {
+  if (p.outer == 0 || p.inner == 0) return first_bad(p, at, parallel);
   switch (dtype_bytes(p.dtype)) {
     case 1:
       return gather_of(p, static_cast<const uint8_t*>(x), at, static_cast<uint8_t*>(picked), parallel);
@@ -200,10 +258,10 @@ int64_t first_bad_index(const GatherParams& p, const void* indices, const Parall
   return first_bad(p, static_cast<const int32_t*>(indices), parallel);
 }
 
-void gather(const GatherParams& p, const void* x, const void* indices, void* picked, const Parallel& parallel) {
-  if (p.inner == 0 || p.count == 0) return;
-  if (p.wideIndices) gather_any(p, x, static_cast<const int64_t*>(indices), picked, parallel);
-  else gather_any(p, x, static_cast<const int32_t*>(indices), picked, parallel);
+int64_t gather(const GatherParams& p, const void* x, const void* indices, void* picked, const Parallel& parallel) {
+  if (p.batch == 0 || p.count == 0) return -1;
+  if (p.wideIndices) return gather_any(p, x, static_cast<const int64_t*>(indices), picked, parallel);
+  return gather_any(p, x, static_cast<const int32_t*>(indices), picked, parallel);
 }
 
 void scatter_add(const GatherParams& p, const void* picked, const void* indices, void* x, const Parallel& parallel, void* scratch) {

@@ -19,12 +19,14 @@ struct GatherParams {
 #ifdef NAGARE_ISA
 namespace NAGARE_ISA {
 
-// The position of the first index outside [0, n), or −1. The kernels below rely on there being none.
+// The position of the first index outside [0, n), or −1.
 int64_t first_bad_index(const GatherParams& params, const void* indices, const Parallel& parallel);
 
-// picked[b, o, k, :] = x[b, o, indices[b, k], :]
-void gather(const GatherParams& params, const void* x, const void* indices, void* picked, const Parallel& parallel);
+// picked[b, o, k, :] = x[b, o, indices[b, k], :]. Indices are looked at a few at a time, before what they say is read, while the first
+// cache has them. The position of the first outside [0, n), or −1: with one, nothing is read outside of x, and `picked` is not defined.
+int64_t gather(const GatherParams& params, const void* x, const void* indices, void* picked, const Parallel& parallel);
 
+// The kernels below rely on there being no index outside.
 // x = 0, then x[b, o, indices[b, k], :] += picked[b, o, k, :]: the same sums for any number of threads.
 void scatter_add(const GatherParams& params, const void* picked, const void* indices, void* x, const Parallel& parallel, void* scratch);
 size_t scatter_add_scratch_bytes(const GatherParams& params);

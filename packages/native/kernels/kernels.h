@@ -134,7 +134,7 @@ struct Kernels {
   void (*fill)(int32_t elementBytes, const void* value, void* y, int64_t count, bool streams, const Parallel&);
   void (*iota)(DType, int64_t outer, int64_t n, int64_t inner, void* y, const Parallel&);
   int64_t (*firstBadIndex)(const GatherParams&, const void* indices, const Parallel&);
-  void (*gather)(const GatherParams&, const void* x, const void* indices, void* picked, const Parallel&);
+  int64_t (*gather)(const GatherParams&, const void* x, const void* indices, void* picked, const Parallel&);
   void (*scatterAdd)(const GatherParams&, const void* picked, const void* indices, void* x, const Parallel&, void* scratch);
   size_t (*scatterAddScratchBytes)(const GatherParams&);
   size_t (*subtractRowsScratchBytes)(const GatherParams&);
