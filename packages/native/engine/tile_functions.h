@@ -24,6 +24,7 @@ class TileFunctions {
     const Register computed = register_of(value(t.values[t.op == ScalarOp::select ? 1 : 0]).dtype);
     const int scalars = scalars_of(t);
     if (bytes_) return streams ? nullptr : kernels_.findByteFunction(t.op, scalars);
+    if (t.truthAsFloat) return kernels_.findTruthAsFloat(t.op, computed, scalars, streams);
     if (t.hasProduct) return kernels_.findProductThen(t.kind, computed, scalars, streams);
     if (t.op != ScalarOp::convert) return kernels_.findTileFunction(t.op, computed, scalars, streams);
     return streams ? nullptr : kernels_.findConversion(value(t.values[0]).dtype, value(t.results[0]).dtype);

@@ -36,6 +36,8 @@ bool bind(int32_t& place, int32_t number) {
 
 bool commutes(ScalarOp op) { return op == ScalarOp::add || op == ScalarOp::mul; }
 
+bool is_comparison(ScalarOp op) { return op >= ScalarOp::equal && op <= ScalarOp::greaterEqual; }
+
 class Joiner {
  public:
   Joiner(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values)
@@ -79,6 +81,23 @@ class Joiner {
         taker = {taker.op, true, kind, 3, {a, b, taker.values[1 - k]}, {result}};
         break;
       }
+    }
+  }
+
+  // A comparison that is only wanted as a float, such as that of indices with all classes, is made as one.
+  void join_truths() {
+    for (PlannedInstruction& taker : planned_) {
+      const int32_t result = taker.results[0];
+      if (taker.op != ScalarOp::convert || taker.group || value(result).level != eachTile) continue;
+      if (register_of(value(result).dtype) != Register::f32) continue;
+      const int32_t made = taker.values[0];
+      if (made < firstResult_ || value(made).uses != 1 || value(made).level != eachTile || joined(made)) continue;
+      const PlannedInstruction& comparison = instruction(made);
+      if (!is_comparison(comparison.op) || comparison.group) continue;
+      joined(made) = true;
+      taker = comparison;
+      taker.results[0] = result;
+      taker.truthAsFloat = true;
     }
   }
 
@@ -185,6 +204,7 @@ void join_instructions(std::vector<PlannedInstruction>& planned, const std::vect
   Joiner joiner(planned, values);
   joiner.join_groups(groups);
   joiner.join_products();
+  joiner.join_truths();
   joiner.remove_joined();
 }
 

@@ -20,7 +20,7 @@ struct PlannedValue {
 };
 constexpr int32_t kStored = INT32_MAX;
 
-// An instruction of the chain, a product together with what takes it, or a whole group.
+// An instruction of the chain, a product together with what takes it, a comparison whose result is converted, or a whole group.
 struct PlannedInstruction {
   ScalarOp op;
   bool hasProduct;
@@ -30,9 +30,10 @@ struct PlannedInstruction {
   int32_t results[kMaxGroupResults];
   int32_t resultCount = 1;
   const TileGroup* group = nullptr;
+  bool truthAsFloat = false;  // of a comparison
 };
 
-// Joins groups that there is one loop for, and products with what takes them. The first results of `planned` are the last of `values`.
+// Joins groups that there is one loop for, products with what takes them, and comparisons with their conversion. The first results of `planned` are the last of `values`.
 void join_instructions(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values, const TileGroups& groups);
 
 }  // namespace nagare

@@ -171,6 +171,8 @@ namespace NAGARE_ISA {
 TileFunction find_tile_function(ScalarOp op, Register r, int scalars, bool streams);
 // A product and what takes it, of floats, in one pass over the tile; null for integers. Only b and c may be scalars.
 TileFunction find_product_then(ProductThen kind, Register r, int scalars, bool streams);
+// A comparison, whose result is 0 or 1 of float32; null for other operations.
+TileFunction find_truth_as_float(ScalarOp op, Register r, int scalars, bool streams);
 // Trees of operations that there is one loop for.
 TileGroups tile_groups();
 // Conversion between registers that hold dtypes: floats to integers saturate, NaN becomes 0, integers wrap, bool is ≠ 0.

@@ -115,6 +115,7 @@ struct Kernels {
 
   TileFunction (*findTileFunction)(ScalarOp, Register, int scalars, bool streams);
   TileFunction (*findProductThen)(ProductThen, Register, int scalars, bool streams);
+  TileFunction (*findTruthAsFloat)(ScalarOp, Register, int scalars, bool streams);
   TileGroups (*tileGroups)();
   TileFunction (*findConversion)(DType from, DType to);
   TileFunction (*findWrap)(DType);

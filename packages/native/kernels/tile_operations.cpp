@@ -6,9 +6,9 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// Whether there is a loop of the operation over T whose results go past the caches.
+// Whether there is a loop of the operation over T whose results, of which a vector is whole, go past the caches.
 template <typename Op, typename T>
-constexpr bool kMayStream = Op::quick && kIsFloat<typename Op::template Result<T>>;
+constexpr bool kMayStream = Op::quick && kIsFloat<typename Op::template Result<T>> && sizeof(typename Op::template Result<T>) == sizeof(T);
 
 template <typename Op, typename T>
 TileFunction unary_of(bool streams) {
@@ -135,6 +135,20 @@ TileFunction find_product_then(ProductThen kind, Register r, int scalars, bool s
   if (r == Register::f32) return streams ? product_then_for<float, true>(kind, scalars) : product_then_for<float, false>(kind, scalars);
   if (r == Register::f64) return streams ? product_then_for<double, true>(kind, scalars) : product_then_for<double, false>(kind, scalars);
   return nullptr;
+}
+
+TileFunction find_truth_as_float(ScalarOp op, Register r, int scalars, bool streams) {
+  switch (op) {
+    // clang-format off
+    case ScalarOp::equal: return binary_for<AsFloat<Equal>>(r, scalars, streams);
+    case ScalarOp::notEqual: return binary_for<AsFloat<NotEqual>>(r, scalars, streams);
+    case ScalarOp::less: return binary_for<AsFloat<Less>>(r, scalars, streams);
+    case ScalarOp::lessEqual: return binary_for<AsFloat<LessEqual>>(r, scalars, streams);
+    case ScalarOp::greater: return binary_for<AsFloat<Greater>>(r, scalars, streams);
+    case ScalarOp::greaterEqual: return binary_for<AsFloat<GreaterEqual>>(r, scalars, streams);
+    default: return nullptr;
+    // clang-format on
+  }
 }
 
 TileFunction find_tile_function(ScalarOp op, Register r, int scalars, bool streams) {

@@ -271,6 +271,18 @@ NAGARE_BINARY(GreaterEqual, ForAll, BoolResult, { return truth<kLanes<T>>(a >= b
 NAGARE_BINARY(LogicalAnd, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) & (b != 0)); })
 NAGARE_BINARY(LogicalOr, ForAll, BoolResult, { return truth<kLanes<T>>((a != 0) | (b != 0)); })
 
+// A comparison's result as float32: 0 or 1.
+template <typename Comparison>
+struct AsFloat : ForAll {
+  template <typename T>
+  using Result = float;
+  static constexpr bool cheap = true, quick = true;
+  template <typename T>
+  static NAGARE_INLINE auto apply(Vec<T> a, Vec<T> b) {
+    return __builtin_convertvector(Comparison::template apply<T>(a, b), typename VectorOf<float, kLanes<T>>::type);
+  }
+};
+
 #undef NAGARE_UNARY
 #undef NAGARE_LONG_UNARY
 #undef NAGARE_BINARY
