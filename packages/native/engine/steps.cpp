@@ -10,6 +10,7 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"reduce", decode_reduce},
       {"copy", decode_copy},
       {"fill", decode_fill},
+      {"pad", decode_pad},
       {"iota", decode_iota},
       {"gather", decode_gather},
       {"scatterAdd", decode_scatter_add},

@@ -12,7 +12,7 @@ using Decoder = std::unique_ptr<Step>(Reader& reader, const Kernels& kernels);
 Decoder decode_elementwise, decode_elementwise_group;
 
 Decoder decode_reduce;
-Decoder decode_copy, decode_fill, decode_iota;
+Decoder decode_copy, decode_fill, decode_pad, decode_iota;
 Decoder decode_gather, decode_scatter_add, decode_subtract_rows;
 Decoder decode_random_bits;
 

@@ -65,6 +65,19 @@ class FillStep : public Step {
   Operand to_;
 };
 
+class PadStep : public Step {
+ public:
+  PadStep(const PadParams& params, Operand from, Operand to) : params_(params), from_(from), to_(to) {}
+  bool run(RunContext& c) const override {
+    c.kernels.pad(params_, c.at<char>(from_), c.at<char>(to_), c.parallel);
+    return true;
+  }
+
+ private:
+  PadParams params_;
+  Operand from_, to_;
+};
+
 class IotaStep : public Step {
  public:
   IotaStep(DType dtype, int64_t outer, int64_t n, int64_t inner, Operand to) : dtype_(dtype), outer_(outer), n_(n), inner_(inner), to_(to) {}
@@ -155,6 +168,34 @@ std::unique_ptr<Step> decode_fill(Reader& r, const Kernels&) {
   if (count == 0) return nullptr;
   finish_walk(p, written, count, to);
   return std::make_unique<FillStep>(p, value, to);
+}
+
+// dtype, the bits of the elements around, rank, then size in x, elements before and size in y for each dimension; from, to
+std::unique_ptr<Step> decode_pad(Reader& r, const Kernels&) {
+  PadParams p{};
+  const DType dtype = r.dtype();
+  p.elementBytes = dtype_bytes(dtype);
+  p.value = r.next64();
+  const int32_t rank = r.index(kMaxRank + 1, "a rank");
+  int64_t read = 1, written = 1;
+  for (int32_t k = 0; k < rank; k++) {
+    const int64_t size = r.size(), low = r.size(), whole = r.size();
+    if (low > whole || size > whole - low) throw InvalidProgram("elements beyond what is put around them");
+    read = checked_product(read, size);
+    written = checked_product(written, whole);
+    // What nothing is put around is a part of the element before it.
+    const bool isPart = p.rank > 0 && size == whole;
+    const int32_t axis = isPart ? p.rank - 1 : p.rank++;
+    p.dims[axis] = isPart ? checked_product(p.dims[axis], size) : size;
+    p.low[axis] = isPart ? checked_product(p.low[axis], size) : low;
+    p.sizes[axis] = isPart ? checked_product(p.sizes[axis], size) : whole;
+  }
+  if (p.rank == 0) p.rank = 1, p.dims[0] = p.sizes[0] = 1;
+  const Operand from = r.operand(dtype, read, Use::read);
+  const Operand to = r.operand(dtype, written, Use::write);
+  if (written == 0) return nullptr;
+  p.streams = streams(to, (read + written) * p.elementBytes);
+  return std::make_unique<PadStep>(p, from, to);
 }
 
 // dtype, outer, n, inner; to

@@ -10,6 +10,7 @@
 #include "gather.h"
 #include "gemm.h"
 #include "layer_norm.h"
+#include "pad.h"
 #include "pooling.h"
 #include "probe.h"
 #include "random.h"
@@ -133,6 +134,7 @@ struct Kernels {
   size_t (*reduceScratchBytes)(const ReduceParams&, int threads);
   void (*copy)(const CopyParams&, const void* x, void* y, const Parallel&);
   void (*fill)(int32_t elementBytes, const void* value, void* y, int64_t count, bool streams, const Parallel&);
+  void (*pad)(const PadParams&, const void* x, void* y, const Parallel&);
   void (*iota)(DType, int64_t outer, int64_t n, int64_t inner, void* y, const Parallel&);
   int64_t (*firstBadIndex)(const GatherParams&, const void* indices, const Parallel&);
   int64_t (*gather)(const GatherParams&, const void* x, const void* indices, void* picked, const Parallel&);

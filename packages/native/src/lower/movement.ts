@@ -102,27 +102,24 @@ export function writeDenseCopy(
   });
 }
 
-/** Bytes of a row so short that a result is filled as a whole before: writing around it would touch the same lines of the cache. */
-const narrowRow = 64;
-
-/** A box of elements: its first position and its size along each axis. */
-interface Box {
-  readonly first: readonly number[];
-  readonly dims: readonly number[];
-}
-
-/** What is left of a box of size `to` when one of size `from`, `low` away from its beginning, is taken out. */
-function margins(from: readonly number[], to: readonly number[], low: readonly number[]): Box[] {
-  return to.flatMap((size, axis) => {
-    const [before, inside] = [low[axis] ?? 0, from[axis] ?? 0];
-    // Axes further left were cut to the inside already.
-    const slab = (first: number, count: number): Box => ({
-      first: to.map((_, k) => (k < axis ? (low[k] ?? 0) : k === axis ? first : 0)),
-      dims: to.map((whole, k) => (k < axis ? (from[k] ?? 0) : k === axis ? count : whole)),
+/** All of `y`: `x` from position `low` on, and one element around it. */
+function writePad(
+  { writer, place }: LoweringContext,
+  x: Value,
+  y: Value,
+  low: readonly number[],
+  value: number,
+): void {
+  const [from, to] = [sizes(x), sizes(y)];
+  writer.instruction("pad", () => {
+    writer.dtype(y.dtype);
+    writer.element(y.dtype, value);
+    writer.int(to.length);
+    to.forEach((size, axis) => {
+      writer.wides([from[axis] ?? 1, low[axis] ?? 0, size]);
     });
-    return [slab(0, before), slab(before + inside, size - before - inside)].filter(
-      ({ dims }) => product(dims) > 0,
-    );
+    writer.place(place(x));
+    writer.place(place(y));
   });
 }
 
@@ -150,24 +147,19 @@ export const movement: { readonly [name: string]: Lowering } = {
       value: number;
     };
     const [from, to] = [sizes(x), sizes(y)];
-    const target = rowMajorStrides(to);
-    const place = context.place(y);
-    const isNarrow = (from.at(-1) ?? 1) * bytesPerElement(y.dtype) < narrowRow && from.at(-1) !== to.at(-1);
-    if (product(from) === 0 || isNarrow || interior.some((gap) => gap > 0)) {
-      writeDenseFill(context, y, value);
-    } else {
-      for (const { first, dims } of margins(from, to, low)) {
-        const start = target.reduce((sum, stride, axis) => sum + stride * (first[axis] ?? 0), 0);
-        writeFill(context, { dtype: y.dtype, dims, to: { place, first: start, strides: target } }, value);
-      }
+    if (product(from) > 0 && interior.every((gap) => gap === 0)) {
+      writePad(context, x, y, low, value);
+      return;
     }
+    writeDenseFill(context, y, value);
     if (product(from) === 0) return;
+    const target = rowMajorStrides(to);
     writeCopy(context, {
       dtype: y.dtype,
       dims: from,
       from: { place: context.place(x), first: 0, strides: rowMajorStrides(from) },
       to: {
-        place,
+        place: context.place(y),
         first: target.reduce((sum, stride, axis) => sum + stride * (low[axis] ?? 0), 0),
         strides: target.map((stride, axis) => stride * ((interior[axis] ?? 0) + 1)),
       },
