@@ -116,6 +116,11 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x, y, z) => [x.reshape([64, 4, 8]).sub(y.expandDims(2)).reshape([64, 32]).mul(z)],
     arena: [8192, 0],
   },
+  factor: {
+    avals: [float32(64, 32), float32(32)],
+    f: (x, scale) => [x.mul(scale).sum({ axis: 0 }), x.sum({ axis: 0 })],
+    bytes: [33152, 8704],
+  },
   fuse: { avals: [float32(100)], f: (x) => [x.mul(x).add(x).tanh()], bytes: [3200, 800] },
   recompute: {
     avals: [float32(64, 32), float32(32, 16)],
@@ -141,6 +146,11 @@ const gains: { readonly [pass: string]: Gain } = {
     avals: [float32(64, 32), float32(64, 32)],
     f: (x, y) => [x.sub(y).square().mean()],
     operations: [3, 2],
+  },
+  siblings: {
+    avals: [float32(64, 32), float32(64, 32)],
+    f: (x, y) => [x.sum({ axis: 0 }), x.mul(y).sum({ axis: 0 })],
+    bytes: [24832, 16640],
   },
   group: { avals: [float32(4), float32(2, 3)], f: (x, y) => [x.mul(2), y.mul(2)], operations: [2, 1] },
   state: {

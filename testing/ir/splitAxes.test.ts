@@ -48,10 +48,23 @@ describe("split", () => {
     );
   });
 
+  test("operations before a reshape that splits axes come behind it, on split operands", () => {
+    const avals = [float32(6, 8), float32(8)];
+    const f = (x: Tensor, y: Tensor) => ng.exp(ng.neg(ng.mul(x, y)).reshape([6, 2, 4]));
+    const graph = trace(avals, (x, y) => f(x as Tensor, y as Tensor));
+    assert.deepEqual(namesOf(graph), ["reshape", "reshape", "mul", "neg", "exp"]);
+    assert.equal(splitAxes(graph).nodes[1]?.outputs[0]?.toString(), "float32[2, 4]");
+    const also = trace(avals, (x, y) => {
+      const product = ng.mul(x as Tensor, y as Tensor);
+      return [ng.exp(product.reshape([6, 2, 4])), product];
+    });
+    assert.deepEqual(namesOf(also), ["mul", "reshape", "exp"]);
+  });
+
   test("other reshapes, and what something else reads, stay as they are", () => {
     const avals = [float32(6, 8), float32(1, 8)];
     const graphs = [
-      trace(avals, (x) => ng.exp(joined(x, [48], [6, 8]))),
+      trace(avals, (x) => ng.exp(joined(x, [6, 8, 1], [6, 8, 1, 1]))),
       trace(avals, (x) => ng.exp(joined(x, [4, 4, 3], [6, 8]))),
       trace(avals, (x) => {
         const y = joined(x, [6, 2, 4], [6, 8]);

@@ -59,7 +59,8 @@ bool reduce_is_right() {
   for (const ReduceOp op : ops) {
     const ReduceParams params = {op, DType::float32, 1, kSize, kSize};
     if (kernels.reduceScratchBytes(params, 1) > sizeof scratch) return false;
-    kernels.reduce(params, {left<float>, nullptr, nullptr, nullptr}, product<float>, alone, scratch);
+    void* const to = product<float>;
+    kernels.reduce(params, {left<float>, nullptr, nullptr, nullptr}, &to, alone, scratch);
     for (int64_t column = 0; column < kSize; column++) {
       float expected = left<float>[column];
       for (int64_t row = 1; row < kSize; row++) {

@@ -224,7 +224,8 @@ class Planner {
   int32_t direct_store(int32_t at, int32_t result, bool narrows) {
     const bool isBytes = narrows || functions_.bytes();
     if (!isBytes && ((streams_ && !alone) || !stored_as_register(value(result).dtype))) return -1;
-    if (copiesMemory_ || at < lastMemoryRead_) return -1;
+    // Pieces go to memory of their own.
+    if (shape_ != TileShape::pieces && (copiesMemory_ || at < lastMemoryRead_)) return -1;
     for (size_t s = 0; s < chain.stores.size(); s++) {
       if (chain.stores[s] == result) return static_cast<int32_t>(s);
     }

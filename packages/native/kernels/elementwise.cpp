@@ -345,10 +345,10 @@ void elementwise_ready(const TileProgram& p, const void* const* inputs, int work
   Worker{p, inputs, nullptr, prepare_slots(p, scratch, worker), false, traffic}.begin();
 }
 
-void elementwise_fill(const TileProgram& p, const void* const* inputs, void* to, int64_t first, int64_t last, int64_t ahead,
+void elementwise_fill(const TileProgram& p, const void* const* inputs, void* const* to, int64_t first, int64_t last, int64_t ahead,
                       int worker, void* scratch) {
   TileTraffic traffic;
-  walk(Worker{p, inputs, &to, slots_of(p, scratch, worker), false, traffic, first, ahead}, first, last);
+  walk(Worker{p, inputs, to, slots_of(p, scratch, worker), false, traffic, first, ahead}, first, last);
 }
 
 void elementwise_group(const TileProgram& p, const TileMember* members, int64_t count, int64_t tiles, const Parallel& parallel,

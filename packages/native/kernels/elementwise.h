@@ -191,10 +191,10 @@ void elementwise(const TileProgram& program, const void* const* inputs, void* co
 void elementwise_range(const TileProgram& program, const void* const* inputs, void* const* outputs, int64_t first, int64_t last, int worker,
                        void* scratch);
 
-// Elements [first, last) of the program's only result, to `to`, by a worker whose slots are ready. Slots stay ready until the worker runs
-// another program. Operands beyond the caches are asked for `ahead` elements before they are read, unless that is 0.
+// Elements [first, last) of the program's results, each to its `to`, by a worker whose slots are ready. Slots stay ready until the worker
+// runs another program. Operands beyond the caches are asked for `ahead` elements before they are read, unless that is 0.
 void elementwise_ready(const TileProgram& program, const void* const* inputs, int worker, void* scratch);
-void elementwise_fill(const TileProgram& program, const void* const* inputs, void* to, int64_t first, int64_t last, int64_t ahead,
+void elementwise_fill(const TileProgram& program, const void* const* inputs, void* const* to, int64_t first, int64_t last, int64_t ahead,
                       int worker, void* scratch);
 
 // The program of rank 1 for each member, whose elements take the place of the program's only dimension. `count` is at least 1, `tiles` the

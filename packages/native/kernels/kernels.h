@@ -130,7 +130,7 @@ struct Kernels {
                            void* scratch);
   void (*elementwiseGroup)(const TileProgram&, const TileMember* members, int64_t count, int64_t tiles, const Parallel&, void* scratch);
 
-  void (*reduce)(const ReduceParams&, const ReduceInput& x, void* y, const Parallel&, void* scratch);
+  void (*reduce)(const ReduceParams&, const ReduceInput& x, void* const* y, const Parallel&, void* scratch);
   size_t (*reduceScratchBytes)(const ReduceParams&, int threads);
   void (*copy)(const CopyParams&, const void* x, void* y, const Parallel&);
   void (*fill)(int32_t elementBytes, const void* value, void* y, int64_t count, bool streams, const Parallel&);

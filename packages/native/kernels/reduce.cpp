@@ -26,7 +26,8 @@ Split split_of(const ReduceParams& p) {
   Split s{1, 1, p.n, 1};
   if (p.inner > 1) {
     // Of equal size, in whole vectors: a chain makes a few elements as slowly as many.
-    s.columns = ceil_div(ceil_div(p.inner, ceil_div(p.inner, kColumnTile)), 16) * 16;
+    const int64_t most = kColumnTile / p.results / 16 * 16;
+    s.columns = ceil_div(ceil_div(p.inner, ceil_div(p.inner, most)), 16) * 16;
     s.columnTiles = ceil_div(p.inner, s.columns);
   }
   int64_t rows = ceil_div(kPiece, least(p.inner, kColumnTile));
@@ -49,40 +50,45 @@ Split wide_split_of(const ReduceParams& p, int threads) {
   return s;
 }
 
-// Writes values of the accumulating type as elements of the dtype.
+// Writes values of the accumulating type as elements of the dtype, those of each tensor `pitch` elements behind those of the one before.
 struct Sink {
-  char* data;
-  int bytes;
+  void* const* data;
+  int results, bytes;
   TileFunction narrow;
 
-  Sink(void* y, DType dtype) : data(static_cast<char*>(y)), bytes(dtype_bytes(dtype)), narrow(find_store(dtype)) {}
+  Sink(void* const* y, const ReduceParams& p) : data(y), results(p.results), bytes(dtype_bytes(p.dtype)), narrow(find_store(p.dtype)) {}
 
-  NAGARE_INLINE void write(int64_t index, const void* values, int64_t count) const {
-    narrow(data + index * bytes, values, nullptr, nullptr, count);
+  template <typename T>
+  NAGARE_INLINE void write(int64_t index, const T* values, int64_t pitch, int64_t count) const {
+    for (int k = 0; k < results; k++) {
+      narrow(static_cast<char*>(data[k]) + index * bytes, values + k * pitch, nullptr, nullptr, count);
+    }
   }
 };
 
-// body(first, rows, columns) for blocks of rows that are turned.
+// body(first, rows, columns, k) for blocks of rows that are turned, of tensor k.
 template <typename T, typename Body>
 void each_turned(const ReduceParams& p, const ReduceInput& input, const Parallel& parallel, const Body& body) {
   const int64_t blocks = ceil_div(p.outer, kTurnedRows);
   const int64_t perTask = kPiece / ((p.n + 1) * kTurnedRows) + 1;
   parallel_for(parallel, ceil_div(blocks, perTask), [&](int64_t task, int worker) {
-    T columns[kShortRow * kTurnedRows], buffer[kShortRow * kTurnedRows];
+    T columns[kShortRow * kTurnedRows], buffer[kMaxReductions * kShortRow * kTurnedRows];
     const int64_t last = least(p.outer, (task + 1) * perTask * kTurnedRows);
-    Source<T> x(input, p.dtype, worker, last * p.n);
+    Source<T> x(input, p, worker, last * p.n);
     for (int64_t first = task * perTask * kTurnedRows; first < last; first += kTurnedRows) {
       const int64_t rows = least(kTurnedRows, last - first);
-      const T* const from = x.read(first * p.n, rows * p.n, buffer);
-      turn_rows(from, p.n, rows, x.in_place(first * p.n) ? (p.outer - first) * p.n : rows * p.n, columns);
-      body(first, rows, columns);
+      const Elements<T> from = x.read(first * p.n, rows * p.n, buffer);
+      for (int k = 0; k < p.results; k++) {
+        turn_rows(from.of(k), p.n, rows, x.in_place(first * p.n) ? (p.outer - first) * p.n : rows * p.n, columns);
+        body(first, rows, columns, k);
+      }
     }
   });
 }
 
 template <typename Op, typename T>
 void fold_short_rows(const ReduceParams& p, const ReduceInput& x, const Sink& y, const Parallel& parallel) {
-  each_turned<T>(p, x, parallel, [&](int64_t first, int64_t rows, const T* columns) {
+  each_turned<T>(p, x, parallel, [&](int64_t first, int64_t rows, const T* columns, int k) {
     T sums[kTurnedRows];
     for (int64_t i = 0; i < rows; i++) sums[i] = Op::identity;
     int64_t j = 0;
@@ -90,7 +96,7 @@ void fold_short_rows(const ReduceParams& p, const ReduceInput& x, const Sink& y,
     for (; j < p.n; j++) {
       for (int64_t i = 0; i < rows; i++) sums[i] = Op::apply(sums[i], columns[j * kTurnedRows + i]);
     }
-    y.write(first, sums, rows);
+    y.narrow(static_cast<char*>(y.data[k]) + first * y.bytes, sums, nullptr, nullptr, rows);
   });
 }
 
@@ -102,44 +108,50 @@ void fold_rows(const ReduceParams& p, const ReduceInput& input, const Sink& y, c
     const int64_t perTask = kPiece / ((p.n + 8) * (1 + p.cost / kCheap)) + 1;
     parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
       const int64_t last = least(p.outer, (task + 1) * perTask);
-      Source<T> x(input, p.dtype, worker, last * p.n);
-      T values[kTurnedRows];
+      Source<T> x(input, p, worker, last * p.n);
+      T values[kMaxReductions * kTurnedRows];
       for (int64_t row = task * perTask; row < last; row += kTurnedRows) {
         const int64_t count = least(kTurnedRows, last - row);
-        for (int64_t i = 0; i < count; i++) values[i] = fold_row<Op, T>(x, (row + i) * p.n, p.n);
-        y.write(row, values, count);
+        for (int64_t i = 0; i < count; i++) fold_row<Op, T>(x, (row + i) * p.n, p.n, p.results, values + i, kTurnedRows);
+        y.write(row, values, kTurnedRows, count);
       }
     });
     return;
   }
   parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int worker) {
     const int64_t row = task / s.chunks, first = task % s.chunks * s.rows, index = row * p.n + first, n = least(s.rows, p.n - first);
-    Source<T> x(input, p.dtype, worker, index + n);
-    partial[task] = fold_row<Op, T>(x, index, n);
+    Source<T> x(input, p, worker, index + n);
+    fold_row<Op, T>(x, index, n, p.results, partial + task, p.outer * s.chunks);
   });
   for (int64_t row = 0; row < p.outer; row++) {
-    PairwiseFold<Op, T> pairs;
-    for (int64_t chunk = 0; chunk < s.chunks; chunk++) pairs.add(partial[row * s.chunks + chunk]);
-    const T value = pairs.finish();
-    y.write(row, &value, 1);
+    T values[kMaxReductions];
+    for (int k = 0; k < p.results; k++) {
+      PairwiseFold<Op, T> pairs;
+      for (int64_t chunk = 0; chunk < s.chunks; chunk++) pairs.add(partial[(k * p.outer + row) * s.chunks + chunk]);
+      values[k] = pairs.finish();
+    }
+    y.write(row, values, 1, 1);
   }
 }
 
 template <typename Op, typename T>
-void fold_narrow(Source<T>& x, int64_t index, int64_t rows, int64_t inner, T* sums) {
-  T wide[kNarrow * kNarrow], rest[kNarrow];
+void fold_narrow(Source<T>& x, int64_t index, int64_t rows, int64_t inner, int results, T* sums) {
+  T wide[kMaxReductions * kNarrow * kNarrow], rest[kMaxReductions * kNarrow];
   const int64_t groups = rows / kNarrow, grouped = groups * kNarrow;
-  fold_columns<Op, T>(x, index, groups, inner * kNarrow, inner * kNarrow, wide);
-  fold_columns<Op, T>(x, index + grouped * inner, rows - grouped, inner, inner, rest);
-  for (int64_t half = kNarrow / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half * inner; i++) wide[i] = Op::apply(wide[i], wide[i + half * inner]);
+  fold_columns<Op, T>(x, index, groups, inner * kNarrow, inner * kNarrow, results, wide);
+  fold_columns<Op, T>(x, index + grouped * inner, rows - grouped, inner, inner, results, rest);
+  for (int k = 0; k < results; k++) {
+    T* const own = wide + k * inner * kNarrow;
+    for (int64_t half = kNarrow / 2; half > 0; half /= 2) {
+      for (int64_t i = 0; i < half * inner; i++) own[i] = Op::apply(own[i], own[i + half * inner]);
+    }
+    for (int64_t c = 0; c < inner; c++) sums[k * inner + c] = Op::apply(own[c], rest[k * inner + c]);
   }
-  for (int64_t c = 0; c < inner; c++) sums[c] = Op::apply(wide[c], rest[c]);
 }
 
 template <typename Op, typename T>
 void fold_inner(const ReduceParams& p, const ReduceInput& input, const Sink& y, const Parallel& parallel, T* partial) {
-  const Split s = split_of(p);  // partial is [outer, chunks, inner] when the axis is cut
+  const Split s = split_of(p);  // partial is [results, outer, chunks, inner] when the axis is cut
   const int64_t unit = s.rows * s.columns * (1 + p.cost / kCheap);
   const int64_t units = p.outer * s.chunks * s.columnTiles;
   const int64_t perTask = kPiece / (unit + 64) + 1;
@@ -148,36 +160,44 @@ void fold_inner(const ReduceParams& p, const ReduceInput& input, const Sink& y, 
     const int64_t last = least(units, (task + 1) * perTask);
     // Slices lie one behind the other, and are read so where they are not cut into columns.
     const int64_t beyond = last / s.columnTiles, end = (beyond / s.chunks * p.n + beyond % s.chunks * s.rows) * p.inner;
-    Source<T> x(input, p.dtype, worker, end);
+    Source<T> x(input, p, worker, end);
     for (int64_t u = task * perTask; u < last; u++) {
       const int64_t tile = u % s.columnTiles, slice = u / s.columnTiles, chunk = slice % s.chunks, outer = slice / s.chunks;
       const int64_t first = tile * s.columns, columns = least(s.columns, p.inner - first);
       const int64_t row = chunk * s.rows, rows = least(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
-      if (p.inner < kNarrow && rows >= 2 * kNarrow) fold_narrow<Op, T>(x, index, rows, p.inner, sums);
-      else fold_columns<Op, T>(x, index, rows, p.inner, columns, sums);
-      if (s.chunks == 1) y.write(outer * p.inner + first, sums, columns);
-      else __builtin_memcpy(partial + slice * p.inner + first, sums, static_cast<size_t>(columns) * sizeof(T));
+      if (p.inner < kNarrow && rows >= 2 * kNarrow) fold_narrow<Op, T>(x, index, rows, p.inner, p.results, sums);
+      else fold_columns<Op, T>(x, index, rows, p.inner, columns, p.results, sums);
+      if (s.chunks == 1) {
+        y.write(outer * p.inner + first, sums, columns, columns);
+        continue;
+      }
+      for (int k = 0; k < p.results; k++) {
+        T* const to = partial + (k * p.outer * s.chunks + slice) * p.inner + first;
+        __builtin_memcpy(to, sums + k * columns, static_cast<size_t>(columns) * sizeof(T));
+      }
     }
   });
   if (s.chunks == 1) return;
-  for (int64_t outer = 0; outer < p.outer; outer++) {
-    T* slice = partial + outer * s.chunks * p.inner;
+  for (int64_t slice = 0; slice < p.results * p.outer; slice++) {
+    T* const own = partial + slice * s.chunks * p.inner;
     // Neighbours meet at distances 1, 2, 4 …: the same tree whatever the threads did.
     for (int64_t distance = 1; distance < s.chunks; distance *= 2) {
       for (int64_t chunk = 0; chunk + distance < s.chunks; chunk += 2 * distance) {
-        T* into = slice + chunk * p.inner;
+        T* into = own + chunk * p.inner;
         const T* from = into + distance * p.inner;
         for (int64_t c = 0; c < p.inner; c++) into[c] = Op::apply(into[c], from[c]);
       }
     }
-    y.write(outer * p.inner, slice, p.inner);
+  }
+  for (int64_t outer = 0; outer < p.outer; outer++) {
+    y.write(outer * p.inner, partial + outer * s.chunks * p.inner, p.outer * s.chunks * p.inner, p.inner);
   }
 }
 
 template <typename Op, typename T>
 void positions_in_rows(const ReduceParams& p, const ReduceInput& input, int32_t* y, const Parallel& parallel, Best<T>* partial) {
   if (p.n <= kShortRow) {
-    each_turned<T>(p, input, parallel, [&](int64_t first, int64_t rows, T* columns) {
+    each_turned<T>(p, input, parallel, [&](int64_t first, int64_t rows, T* columns, int) {
       for (int64_t i = 0; i < rows; i++) y[first + i] = 0;
       for (int64_t j = 1; j < p.n; j++) advance_positions<Op, T>(columns + j * kTurnedRows, rows, j, columns, y + first);
     });
@@ -188,14 +208,14 @@ void positions_in_rows(const ReduceParams& p, const ReduceInput& input, int32_t*
     const int64_t perTask = kPiece / (p.n + 8) + 1;
     parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
       const int64_t last = least(p.outer, (task + 1) * perTask);
-      Source<T> x(input, p.dtype, worker, last * p.n);
+      Source<T> x(input, p, worker, last * p.n);
       for (int64_t row = task * perTask; row < last; row++) y[row] = static_cast<int32_t>(best_in_row<Op, T>(x, row * p.n, p.n).at);
     });
     return;
   }
   parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int worker) {
     const int64_t first = task % s.chunks * s.rows, index = task / s.chunks * p.n + first, n = least(s.rows, p.n - first);
-    Source<T> x(input, p.dtype, worker, index + n);
+    Source<T> x(input, p, worker, index + n);
     partial[task] = best_in_row<Op, T>(x, index, n);
     partial[task].at += first;
   });
@@ -216,7 +236,7 @@ void positions_in_columns(const ReduceParams& p, const ReduceInput& input, int32
     const int64_t tile = u % s.columnTiles, slice = u / s.columnTiles, chunk = slice % s.chunks, outer = slice / s.chunks;
     const int64_t first = tile * s.columns, columns = least(s.columns, p.inner - first);
     const int64_t row = chunk * s.rows, rows = least(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
-    const Source<T> x(input, p.dtype, worker, p.outer * p.n * p.inner);
+    const Source<T> x(input, p, worker, p.outer * p.n * p.inner);
     if (p.inner < kNarrow && rows >= 2 * kNarrow) best_in_narrow_columns<Op, T, kNarrow>(x, index, rows, p.inner, best, at);
     else best_in_columns<Op, T>(x, index, rows, p.inner, columns, best, at);
     if (s.chunks == 1) {
@@ -237,8 +257,8 @@ void positions_in_columns(const ReduceParams& p, const ReduceInput& input, int32
 }
 
 template <typename T>
-void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const Parallel& parallel, void* scratch) {
-  const Sink y(result, p.dtype);
+void reduce_as(const ReduceParams& p, const ReduceInput& x, void* const* results, const Parallel& parallel, void* scratch) {
+  const Sink y(results, p);
   T* partial = static_cast<T*>(scratch);
   auto fold = [&](auto op) {
     using Op = decltype(op);
@@ -247,8 +267,8 @@ void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const 
   };
   auto locate = [&](auto op) {
     using Op = decltype(op);
-    if (p.inner == 1) positions_in_rows<Op, T>(p, x, static_cast<int32_t*>(result), parallel, static_cast<Best<T>*>(scratch));
-    else positions_in_columns<Op, T>(p, x, static_cast<int32_t*>(result), parallel, static_cast<Best<T>*>(scratch));
+    if (p.inner == 1) positions_in_rows<Op, T>(p, x, static_cast<int32_t*>(results[0]), parallel, static_cast<Best<T>*>(scratch));
+    else positions_in_columns<Op, T>(p, x, static_cast<int32_t*>(results[0]), parallel, static_cast<Best<T>*>(scratch));
   };
   switch (p.op) {
     case ReduceOp::sum:
@@ -271,10 +291,10 @@ void reduce_as(const ReduceParams& p, const ReduceInput& x, void* result, const 
 size_t reduce_scratch_bytes(const ReduceParams& p, int) {
   const Split s = split_of(p);
   const size_t bytes = p.op == ReduceOp::argMax || p.op == ReduceOp::argMin ? sizeof(Best<int64_t>) : sizeof(int64_t);
-  return s.chunks == 1 ? 0 : static_cast<size_t>(p.outer * s.chunks * p.inner) * bytes;
+  return s.chunks == 1 ? 0 : static_cast<size_t>(p.results * p.outer * s.chunks * p.inner) * bytes;
 }
 
-void reduce(const ReduceParams& p, const ReduceInput& x, void* y, const Parallel& parallel, void* scratch) {
+void reduce(const ReduceParams& p, const ReduceInput& x, void* const* y, const Parallel& parallel, void* scratch) {
   if (p.outer == 0 || p.inner == 0) return;
   switch (register_of(p.dtype)) {
     case Register::f32:

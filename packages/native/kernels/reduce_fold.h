@@ -82,14 +82,23 @@ constexpr int64_t kRowBlock = 2048;
 // Elements that a chain makes ahead where it is asked for few: its tiles want to be long.
 constexpr int64_t kAhead = 1024;
 
+// Elements to fold: those of what is reduced first, and `pitch` elements on those of what is reduced beside it.
+template <typename T>
+struct Elements {
+  const T* first;
+  int64_t pitch;
+
+  NAGARE_INLINE const T* of(int k) const { return first + k * pitch; }
+};
+
 // What one task reads of a dense tensor of any dtype, in the type T it is accumulated in: narrow dtypes pass through a buffer, and so does
-// what a chain makes.
+// what a chain makes, which may be the elements of several tensors.
 template <typename T>
 class Source {
  public:
   // `end`: where what the task reads ends.
-  Source(const ReduceInput& x, DType dtype, int worker, int64_t end)
-      : x_(x), bytes_(dtype_bytes(dtype)), widen_(find_load(dtype)), worker_(worker), end_(end) {
+  Source(const ReduceInput& x, const ReduceParams& p, int worker, int64_t end)
+      : x_(x), bytes_(dtype_bytes(p.dtype)), widen_(find_load(p.dtype)), worker_(worker), results_(p.results), end_(end) {
     if (!x.chain) return;
     elementwise_ready(*x.chain, x.operands, worker, x.chainScratch);
     const int64_t row = x.chain->dims[x.chain->rank - 1];
@@ -105,14 +114,16 @@ class Source {
     return x_.chain || widen_ ? nullptr : static_cast<const T*>(x_.data) + index;
   }
 
-  // `count` elements from `index` on; `buffer` has room for them. What follows is read next.
-  NAGARE_INLINE const T* read(int64_t index, int64_t count, T* buffer) {
-    return x_.chain && count <= kAhead / 2 ? made_ahead(index, count) : read_apart(index, count, buffer, distance_);
+  // `count` elements of each tensor from `index` on; `buffer` has room for them. What follows is read next.
+  NAGARE_INLINE Elements<T> read(int64_t index, int64_t count, T* buffer) {
+    if (x_.chain && count <= kAhead / 2) return {made_ahead(index, count), kAhead};
+    return {read_apart(index, count, buffer, count, distance_), count};
   }
-  // The same where what lies `distance` elements behind is read next, if it is to be asked for.
-  NAGARE_INLINE const T* read_apart(int64_t index, int64_t count, T* buffer, int64_t distance) const {
+  // The same where what lies `distance` elements behind is read next, if it is to be asked for. Those of the next tensor go `pitch`
+  // elements behind those of one.
+  NAGARE_INLINE const T* read_apart(int64_t index, int64_t count, T* buffer, int64_t pitch, int64_t distance) const {
     if (x_.chain) {
-      make(index, count, buffer, distance);
+      make(index, count, buffer, pitch, distance);
       return buffer;
     }
     const char* from = static_cast<const char*>(x_.data) + index * bytes_;
@@ -125,34 +136,42 @@ class Source {
   NAGARE_NOINLINE const T* made_ahead(int64_t index, int64_t count) {
     if (index < first_ || index + count > last_) {
       const int64_t kept = index >= first_ && index < last_ ? last_ - index : 0;
-      if (kept) __builtin_memmove(ahead_, ahead_ + (index - first_), static_cast<size_t>(kept) * sizeof(T));
+      for (int k = 0; kept && k < results_; k++) {
+        T* const own = ahead_ + k * kAhead;
+        __builtin_memmove(own, own + (index - first_), static_cast<size_t>(kept) * sizeof(T));
+      }
       first_ = index;
       last_ = index + made_ < end_ ? index + made_ : end_;
-      make(index + kept, last_ - index - kept, ahead_ + kept, distance_);
+      make(index + kept, last_ - index - kept, ahead_ + kept, kAhead, distance_);
     }
     return ahead_ + (index - first_);
   }
 
-  NAGARE_NOINLINE void make(int64_t index, int64_t count, T* to, int64_t distance) const {
-    if (!widen_) return elementwise_fill(*x_.chain, x_.operands, to, index, index + count, distance, worker_, x_.chainScratch);
+  NAGARE_NOINLINE void make(int64_t index, int64_t count, T* to, int64_t pitch, int64_t distance) const {
+    void* made[kMaxReductions];
+    if (!widen_) {
+      for (int k = 0; k < results_; k++) made[k] = to + k * pitch;
+      return elementwise_fill(*x_.chain, x_.operands, made, index, index + count, distance, worker_, x_.chainScratch);
+    }
     // Stored and read again as by two steps: what is folded was rounded to the dtype.
-    alignas(64) char narrow[kTileElements * 2];
+    alignas(64) char narrow[kMaxReductions][kTileElements * 2];
+    for (int k = 0; k < results_; k++) made[k] = narrow[k];
     for (int64_t i = 0; i < count; i += kTileElements) {
       const int64_t length = count - i < kTileElements ? count - i : kTileElements;
-      elementwise_fill(*x_.chain, x_.operands, narrow, index + i, index + i + length, distance, worker_, x_.chainScratch);
-      widen_(to + i, narrow, nullptr, nullptr, length);
+      elementwise_fill(*x_.chain, x_.operands, made, index + i, index + i + length, distance, worker_, x_.chainScratch);
+      for (int k = 0; k < results_; k++) widen_(to + k * pitch + i, narrow[k], nullptr, nullptr, length);
     }
   }
 
   const ReduceInput& x_;
   int bytes_;
   TileFunction widen_;  // null when elements are stored as T
-  int worker_;
+  int worker_, results_;
   int64_t end_;
   int64_t made_ = kAhead;         // so many of them: whole rows, where tiles are
   int64_t distance_ = 0;          // to what is asked for of operands beyond the caches; 0 for nothing
   int64_t first_ = 0, last_ = 0;  // the elements made ahead
-  alignas(64) T ahead_[kAhead];
+  alignas(64) T ahead_[kMaxReductions * kAhead];
 };
 
 // Whether an operation is an extreme of floats.
@@ -240,16 +259,22 @@ struct PairwiseFold {
   }
 };
 
+// A row of each of `results` tensors, to `folds`, which are `distance` elements apart.
 template <typename Op, typename T>
-T fold_row(Source<T>& x, int64_t index, int64_t n) {
-  T buffer[kRowBlock];
-  if (n <= kRowBlock) return fold_block<Op, T>(x.read(index, n, buffer), n);
-  PairwiseFold<Op, T> pairs;
+void fold_row(Source<T>& x, int64_t index, int64_t n, int results, T* folds, int64_t distance) {
+  T buffer[kMaxReductions * kRowBlock];
+  if (n <= kRowBlock) {
+    const Elements<T> row = x.read(index, n, buffer);
+    for (int k = 0; k < results; k++) folds[k * distance] = fold_block<Op, T>(row.of(k), n);
+    return;
+  }
+  PairwiseFold<Op, T> pairs[kMaxReductions];
   for (int64_t i = 0; i < n; i += kRowBlock) {
     const int64_t count = n - i < kRowBlock ? n - i : kRowBlock;
-    pairs.add(fold_block<Op, T>(x.read(index + i, count, buffer), count));
+    const Elements<T> block = x.read(index + i, count, buffer);
+    for (int k = 0; k < results; k++) pairs[k].add(fold_block<Op, T>(block.of(k), count));
   }
-  return pairs.finish();
+  for (int k = 0; k < results; k++) folds[k * distance] = pairs[k].finish();
 }
 
 // sums[c] = sums[c] · (the fold of 8 rows, `stride` apart, as a tree).
@@ -270,29 +295,37 @@ NAGARE_NOINLINE void fold_eight_rows(const T* x, int64_t stride, int64_t columns
   }
 }
 
+// Columns of all tensors together that are folded at once.
 constexpr int64_t kColumnTile = 1024;
 
-// sums[c] = the fold over `rows` rows, `stride` apart, of columns [index, index + columns); columns ≤ kColumnTile.
+// sums[k · columns + c] = the fold over `rows` rows, `stride` apart, of columns [index, index + columns) of tensor k of `results`;
+// results · columns ≤ kColumnTile.
 template <typename Op, typename T>
-void fold_columns(Source<T>& x, int64_t index, int64_t rows, int64_t stride, int64_t columns, T* sums) {
+void fold_columns(Source<T>& x, int64_t index, int64_t rows, int64_t stride, int64_t columns, int results, T* sums) {
   T buffer[8 * kColumnTile];
-  for (int64_t c = 0; c < columns; c++) sums[c] = Op::identity;
+  for (int64_t c = 0; c < results * columns; c++) sums[c] = Op::identity;
   int64_t row = 0;
   for (; row + 8 <= rows; row += 8) {
     const int64_t first = index + row * stride;
     if (const T* from = x.in_place(first)) {
       fold_eight_rows<Op, T>(from, stride, columns, sums);
-    } else if (columns == stride) {
-      fold_eight_rows<Op, T>(x.read(first, 8 * columns, buffer), columns, columns, sums);
-    } else {
-      for (int i = 0; i < 8; i++) x.read_apart(first + i * stride, columns, buffer + i * columns, stride);
-      fold_eight_rows<Op, T>(buffer, columns, columns, sums);
+      continue;
     }
+    Elements<T> eight{buffer, 8 * columns};
+    if (columns == stride) eight = x.read(first, 8 * columns, buffer);
+    else {
+      for (int i = 0; i < 8; i++) x.read_apart(first + i * stride, columns, buffer + i * columns, eight.pitch, stride);
+    }
+    for (int k = 0; k < results; k++) fold_eight_rows<Op, T>(eight.of(k), columns, columns, sums + k * columns);
   }
   for (; row < rows; row++) {
     const int64_t first = index + row * stride;
-    const T* from = columns == stride ? x.read(first, columns, buffer) : x.read_apart(first, columns, buffer, stride);
-    for (int64_t c = 0; c < columns; c++) sums[c] = Op::apply(sums[c], from[c]);
+    const Elements<T> from =
+        columns == stride ? x.read(first, columns, buffer) : Elements<T>{x.read_apart(first, columns, buffer, columns, stride), columns};
+    for (int k = 0; k < results; k++) {
+      T* const own = sums + k * columns;
+      for (int64_t c = 0; c < columns; c++) own[c] = Op::apply(own[c], from.of(k)[c]);
+    }
   }
 }
 

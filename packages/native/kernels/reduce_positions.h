@@ -43,11 +43,11 @@ Best<T> best_in_row(Source<T>& x, int64_t index, int64_t n) {
   Best<T> best{};
   for (int64_t i = 0; i < n; i += kRowBlock) {
     const int64_t count = n - i < kRowBlock ? n - i : kRowBlock;
-    const T value = fold_block<Op, T>(x.read(index + i, count, buffer), count);
+    const T value = fold_block<Op, T>(x.read(index + i, count, buffer).first, count);
     if (i == 0 || takes_place<Op>(best.value, value)) best = {value, i};
   }
   const int64_t count = n - best.at < kRowBlock ? n - best.at : kRowBlock;
-  best.at += find_first(x.read(index + best.at, count, buffer), count, best.value);
+  best.at += find_first(x.read(index + best.at, count, buffer).first, count, best.value);
   return best;
 }
 
@@ -76,10 +76,10 @@ NAGARE_INLINE void advance_positions(const T* from, int64_t columns, int64_t row
 template <typename Op, typename T>
 void best_in_columns(const Source<T>& x, int64_t index, int64_t rows, int64_t stride, int64_t columns, T* best, int32_t* at) {
   T buffer[kColumnTile];
-  __builtin_memcpy(best, x.read_apart(index, columns, buffer, stride), static_cast<size_t>(columns) * sizeof(T));
+  __builtin_memcpy(best, x.read_apart(index, columns, buffer, columns, stride), static_cast<size_t>(columns) * sizeof(T));
   for (int64_t c = 0; c < columns; c++) at[c] = 0;
   for (int64_t row = 1; row < rows; row++) {
-    advance_positions<Op, T>(x.read_apart(index + row * stride, columns, buffer, stride), columns, row, best, at);
+    advance_positions<Op, T>(x.read_apart(index + row * stride, columns, buffer, columns, stride), columns, row, best, at);
   }
 }
 
@@ -103,7 +103,7 @@ void best_in_narrow_columns(const Source<T>& x, int64_t index, int64_t rows, int
     }
   }
   for (int64_t row = groups * Group; row < rows; row++) {
-    advance_positions<Op, T>(x.read_apart(index + row * columns, columns, buffer, columns), columns, row, best, at);
+    advance_positions<Op, T>(x.read_apart(index + row * columns, columns, buffer, columns, columns), columns, row, best, at);
   }
 }
 

@@ -9,6 +9,11 @@ export function reducedAxes({ op, params }: Node): readonly number[] | undefined
   return reductions.has(op.name) ? (params.axes as readonly number[] | undefined) : undefined;
 }
 
+/** The reductions that a node carries out, alone or of what its chain makes; none for other nodes. */
+export function reductionsOf(node: Node): readonly Node[] {
+  return (node.body?.nodes ?? [node]).filter((part) => reducedAxes(part));
+}
+
 /** Axes in runs of neighbours. */
 function adjacentRuns(axes: readonly number[]): number[][] {
   const runs: number[][] = [];

@@ -8,6 +8,7 @@ import {
   eliminateCommonSubexpressions,
   eliminateDeadCode,
   type FuseLimits,
+  factorSums,
   finishProducts,
   foldConstants,
   foldNormalization,
@@ -19,6 +20,7 @@ import {
   type HasKernel,
   joinNarrowProducts,
   joinPads,
+  joinReductions,
   recompute,
   reduceChains,
   releaseBarriers,
@@ -68,6 +70,7 @@ export const passes: readonly Pass[] = [
   { name: "dce", apply: eliminateDeadCode },
   { name: "epilogue", apply: fuseEpilogues },
   { name: "split", apply: splitAxes },
+  { name: "factor", apply: factorSums },
   { name: "fuse", apply: (graph) => fuseElementwise(graph, chainLimits) },
   { name: "release", apply: releaseBarriers, required: true },
   { name: "recompute", apply: (graph) => recompute(graph, chainLimits) },
@@ -75,6 +78,7 @@ export const passes: readonly Pass[] = [
   { name: "views", apply: (graph) => absorbViews(graph, { minimalRun: 8 }) },
   { name: "draw", apply: drawInChains },
   { name: "reduce", apply: reduceChains },
+  { name: "siblings", apply: (graph) => joinReductions(graph, chainLimits) },
   { name: "group", apply: groupUpdates },
 ];
 

@@ -136,12 +136,17 @@ export function chainAfter(
   return { chain, outputs: results.slice(-1).map(current) };
 }
 
-/** The chain of the elementwise parts of a fused node that make the value `result` of its body, which its reduction reads. */
-export function chainBefore(node: Node, body: Graph, result: Value, context: LoweringContext): NodeChain {
+/** The chain of the elementwise parts of a fused node that make the values `results` of its body, which its reductions read. */
+export function chainBefore(
+  node: Node,
+  body: Graph,
+  results: readonly Value[],
+  context: LoweringContext,
+): NodeChain {
   const chain = new Chain(context.givesBool);
   const parts = body.nodes.filter(isElementwise);
   const current = applyParts(chain, body, parts, bodyReadings(node, body), reader(chain, context));
-  return { chain, outputs: [current(result)] };
+  return { chain, outputs: results.map(current) };
 }
 
 /** How a chain takes what it reads: single constants as constants, everything else from memory. */

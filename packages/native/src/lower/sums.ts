@@ -1,5 +1,5 @@
 /** Operations that sum: reductions, convolutions, pooling, gathering by index. */
-import type { Node } from "nagare/backend";
+import { type Graph, type Node, producers, required, type Value } from "nagare/backend";
 import { chainBefore } from "./chain.ts";
 import { writeMaking } from "./elementwise.ts";
 import {
@@ -16,11 +16,15 @@ import {
 } from "./lowering.ts";
 import { lowerMatmul } from "./matmul.ts";
 
-/** Adjacent axes reduce as one: legalize.ts has split all others. A fused reduction's operand is made by its chain. */
+/**
+ * Adjacent axes reduce as one: legalize.ts has split all others. The operand of a fused reduction is made by its chain, and so are
+ * those of several, which are of one shape.
+ */
 function lowerReduction(node: Node, context: LoweringContext): void {
   const { writer, reductions, place } = context;
   const { op, params, inputs } = headOf(node) ?? node;
-  const [[x = operandOf(node, 0)], y] = [inputs, resultOf(node)];
+  const { body } = node;
+  const [x = operandOf(node, 0)] = inputs;
   const shape = sizes(x);
   const axes = (params.axes ?? [params.axis]) as readonly number[];
   const first = axes[0] ?? shape.length;
@@ -33,11 +37,18 @@ function lowerReduction(node: Node, context: LoweringContext): void {
       product(shape.slice(first, last + 1)),
       product(shape.slice(last + 1)),
     ]);
-    writer.place(place(y));
-    writer.flag(node.body !== undefined);
-    if (node.body) writeMaking(chainBefore(node, node.body, x, context), shape, context);
+    writer.int(node.outputs.length);
+    for (const y of node.outputs) writer.place(place(y));
+    writer.flag(body !== undefined);
+    if (body) writeMaking(chainBefore(node, body, reducedBy(body), context), shape, context);
     else writer.place(place(x));
   });
+}
+
+/** What the reductions of a body reduce, in the order of its results. */
+function reducedBy(body: Graph): Value[] {
+  const producer = producers(body);
+  return body.outputs.map((output) => operandOf(required(producer, output), 0));
 }
 
 type Convolved = "conv2d" | "conv2dInputGrad" | "conv2dFilterGrad";

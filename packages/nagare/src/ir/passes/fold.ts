@@ -134,8 +134,8 @@ function foldTransposes(node: Node, rewriter: Rewriter): Value | undefined {
 }
 
 /**
- * An elementwise operation broadcasts by itself: a repeated operand is read from its source, and a tensor of one
- * repeated number becomes that number.
+ * An elementwise operation broadcasts by itself: a repeated operand, or one with axes of one element in front, is read from its
+ * source, and a tensor of one repeated number becomes that number.
  */
 function readBroadcastSources(node: Node, rewriter: Rewriter): Value | undefined {
   const [output] = node.outputs;
@@ -155,9 +155,18 @@ function readBroadcastSources(node: Node, rewriter: Rewriter): Value | undefined
 }
 
 function broadcastSource(made: Node, rewriter: Rewriter): Value | undefined {
-  if (made.op.name === "broadcastTo") return made.inputs[0];
+  const [source] = made.inputs;
+  if (made.op.name === "broadcastTo") return source;
+  if (made.op.name === "reshape")
+    return source && repeatsAlike(source.shape, made.outputs) ? source : undefined;
   if (made.op.name !== "full" || made.outputs[0]?.shape.length === 0) return undefined;
   return rewriter.emit(made.op, [], { ...made.params, shape: [] });
+}
+
+/** Whether a reshape only puts axes of one element in front: operands are repeated along axes they do not have. */
+function repeatsAlike(shape: Shape, [output]: readonly Value[]): boolean {
+  const added = (output?.shape.length ?? 0) - shape.length;
+  return added > 0 && sameShape(output?.shape ?? [], [...new Array<number>(added).fill(1), ...shape]);
 }
 
 function isSmall(shape: Shape): boolean {

@@ -17,7 +17,8 @@ function makesInPieces(node: Node | undefined): node is Node {
 
 /**
  * A reduction and the elementwise chain that it alone reads become one node, in which each piece of the chain's result is
- * folded as soon as it is made. Runs after movements went into the chains, when it is known how those read their operands.
+ * folded as soon as it is made. Over axes that are no neighbours it reduces in turns, of which the first reads the chain.
+ * Runs after movements went into the chains, when it is known how those read their operands.
  */
 export function reduceChains(graph: Graph): Graph {
   const uses = useCounts(graph);
@@ -26,12 +27,11 @@ export function reduceChains(graph: Graph): Graph {
   const joined = new Map<Node, readonly Node[]>();
   for (const node of graph.nodes) {
     const [x] = node.inputs;
-    if (!x || uses.get(x) !== 1) continue;
-    const chain = producer.get(x);
     const [first, ...others] = reductionTurns(node) ?? [];
-    if (!first || !makesInPieces(chain)) continue;
-    gone.add(chain);
-    joined.set(node, [joinNodes([chain, first], first.outputs), ...others]);
+    if (!x || !first) continue;
+    const chain = uses.get(x) === 1 ? producer.get(x) : undefined;
+    if (makesInPieces(chain)) gone.add(chain);
+    joined.set(node, [makesInPieces(chain) ? joinNodes([chain, first], first.outputs) : first, ...others]);
   }
   const nodes = graph.nodes.flatMap((node) => (gone.has(node) ? [] : (joined.get(node) ?? [node])));
   return withParts(graph, { nodes });

@@ -1,7 +1,7 @@
-/** Elementwise operations on both sides of a reshape that joins axes, brought to one side. */
+/** Elementwise operations on both sides of a reshape that joins or splits axes, brought to one side. */
 import { concreteShape, concreteSize, isConcrete, type Shape, sameShape } from "../../core/index.ts";
 import { builder as ops } from "../../ops/index.ts";
-import { type Graph, type Node, useCounts, type Value } from "../graph.ts";
+import { type Graph, type Node, readersByValue, useCounts, type Value } from "../graph.ts";
 import { reducedAxes } from "../reductions.ts";
 import { eliminateDeadCode } from "./eliminateDeadCode.ts";
 import { isElementwise } from "./fuse.ts";
@@ -44,15 +44,51 @@ function splitOperand(
 }
 
 /**
+ * What a value shows where its axes are split: operations that nothing else reads work on split operands.
+ * Undefined for what no such operation made.
+ */
+function madeOnSplit(
+  value: Value,
+  parts: readonly (readonly number[])[],
+  split: readonly number[],
+  usedOnce: ReadonlySet<Value>,
+  rewriter: Rewriter,
+): Value | undefined {
+  const maker = rewriter.producer(value);
+  if (!maker || !isElementwise(maker) || !usedOnce.has(value)) return undefined;
+  const operands = maker.inputs.map((operand) => {
+    const own = sameShape(operand.shape, value.shape)
+      ? madeOnSplit(operand, parts, split, usedOnce, rewriter)
+      : undefined;
+    return own ?? splitOperand(operand, parts, split, rewriter);
+  });
+  return rewriter.emit(maker.op, operands, maker.params);
+}
+
+/**
  * op(reshape(a), b) becomes reshape(op(a, reshape(b))), and a reduction of reshape(a) a reduction of a, where the reshape joins
- * axes of what another elementwise operation made, as in normalization by groups of channels: then they are one chain.
+ * axes of what another elementwise operation made, as in normalization by groups of channels: then they are one chain. So is reshape(op(a, b)) where it splits axes, as in the
+ * gradient: it becomes op(reshape(a), reshape(b)).
  */
 export function splitAxes(graph: Graph): Graph {
+  const readers = readersByValue(graph);
   const uses = useCounts(graph);
   const usedOnce = new Set([...uses].filter(([, count]) => count === 1).map(([value]) => value));
   const rewritten = rewriteGraph(graph, (node, rewriter) => {
     const axes = reducedAxes(node);
-    if (!axes && !isElementwise(node)) return undefined;
+    const [output] = node.outputs;
+    if (!output) return undefined;
+    if (node.op.name === "reshape") {
+      const [x] = node.inputs;
+      const parts =
+        x && (readers.get(output) ?? []).some(computes) ? partsOf(x.shape, output.shape) : undefined;
+      const split = parts && concreteShape(output.shape);
+      const isSplit = parts?.some((own) => own.filter((axis) => split?.[axis] !== 1).length > 1);
+      const made = x && split && isSplit ? madeOnSplit(x, parts, split, usedOnce, rewriter) : undefined;
+      if (made && usedOnce.has(output)) usedOnce.add(made);
+      return made && [made];
+    }
+    if (!computes(node)) return undefined;
     for (const input of node.inputs) {
       const made = madeSplit(input, usedOnce, rewriter);
       const parts = made && partsOf(input.shape, made.shape);
@@ -62,8 +98,6 @@ export function splitAxes(graph: Graph): Graph {
         ? rewriter.emit(node.op, [made], { ...node.params, axes: axes.flatMap((axis) => parts[axis] ?? []) })
         : onSplit(node, input, made, parts, split, rewriter);
       if (!result) continue;
-      const [output] = node.outputs;
-      if (!output) return undefined;
       const joined = rewriter.emit(ops.reshape, [result], { shape: output.shape });
       if (usedOnce.has(output)) usedOnce.add(joined);
       return [joined];
@@ -71,6 +105,10 @@ export function splitAxes(graph: Graph): Graph {
     return undefined;
   });
   return eliminateDeadCode(rewritten);
+}
+
+function computes(node: Node): boolean {
+  return isElementwise(node) || reducedAxes(node) !== undefined;
 }
 
 /** What a reshape that nothing else reads shows, where an elementwise operation made it. */
