@@ -1,54 +1,11 @@
 #include "reduce.h"
 
 #include "reduce_positions.h"
+#include "reduce_split.h"
 #include "turn_rows.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
-
-// Elements of one piece of work: enough to hide its dispatch, few enough for both cores to share a middling tensor.
-constexpr int64_t kPiece = 1 << 15;
-// A chain of so many additions takes no longer than reading its elements from memory.
-constexpr int64_t kCheap = 4;
-// Narrow rows are folded several at a time, as if they were one wide row.
-constexpr int64_t kNarrow = 16;
-
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// How the axis is cut; a function of the shape alone.
-struct Split {
-  int64_t columnTiles, columns;  // columns of a tile, at most kColumnTile
-  int64_t rows, chunks;          // rows of a chunk, chunks of the axis
-};
-
-Split split_of(const ReduceParams& p) {
-  Split s{1, 1, p.n, 1};
-  if (p.inner > 1) {
-    // Of equal size, in whole vectors: a chain makes a few elements as slowly as many.
-    const int64_t most = kColumnTile / p.results / 16 * 16;
-    s.columns = ceil_div(ceil_div(p.inner, ceil_div(p.inner, most)), 16) * 16;
-    s.columnTiles = ceil_div(p.inner, s.columns);
-  }
-  int64_t rows = ceil_div(kPiece, least(p.inner, kColumnTile));
-  // Rows of costly elements are cut finer. It does not show in the result: blocks meet as they do in one piece.
-  if (p.inner == 1) {
-    for (int64_t cost = p.cost; cost > kCheap && rows > 2 * kRowBlock; cost /= 2) rows /= 2;
-  }
-  if (p.n > 2 * rows) {
-    s.rows = rows;
-    s.chunks = ceil_div(p.n, rows);
-  }
-  return s;
-}
-
-// The same with no more chunks than keep the threads busy, for results that do not depend on how the axis was cut.
-Split wide_split_of(const ReduceParams& p, int threads) {
-  Split s = split_of(p);
-  const int64_t rows = ceil_div(p.n, 4 * threads);
-  if (rows > s.rows) s.rows = rows, s.chunks = ceil_div(p.n, rows);
-  return s;
-}
 
 // Writes values of the accumulating type as elements of the dtype, those of each tensor `pitch` elements behind those of the one before.
 struct Sink {
@@ -100,19 +57,33 @@ void fold_short_rows(const ReduceParams& p, const ReduceInput& x, const Sink& y,
   });
 }
 
+// Rows in groups of as many as a vector has lanes; gives the number of rows that are folded.
+template <typename Op, typename T>
+int64_t fold_groups(Source<T>& x, int64_t row, int64_t count, const ReduceParams& p, T* values) {
+  T buffer[kMaxReductions * kRowBlock];
+  int64_t i = 0;
+  for (; i + kLanes<T> <= count; i += kLanes<T>) {
+    const Elements<T> rows = x.read((row + i) * p.n, kLanes<T> * p.n, buffer);
+    for (int k = 0; k < p.results; k++) fold_rows_together<Op>(rows.of(k), p.n, values + k * kTurnedRows + i);
+  }
+  return i;
+}
+
 template <typename Op, typename T>
 void fold_rows(const ReduceParams& p, const ReduceInput& input, const Sink& y, const Parallel& parallel, T* partial) {
   if (p.n <= kShortRow) return fold_short_rows<Op, T>(p, input, y, parallel);
   const Split s = split_of(p);
   if (s.chunks == 1) {
     const int64_t perTask = kPiece / ((p.n + 8) * (1 + p.cost / kCheap)) + 1;
+    const bool together = !kExtreme<Op> && p.n * kLanes<T> <= kRowBlock;
     parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
       const int64_t last = least(p.outer, (task + 1) * perTask);
       Source<T> x(input, p, worker, last * p.n);
       T values[kMaxReductions * kTurnedRows];
       for (int64_t row = task * perTask; row < last; row += kTurnedRows) {
         const int64_t count = least(kTurnedRows, last - row);
-        for (int64_t i = 0; i < count; i++) fold_row<Op, T>(x, (row + i) * p.n, p.n, p.results, values + i, kTurnedRows);
+        int64_t i = together ? fold_groups<Op, T>(x, row, count, p, values) : 0;
+        for (; i < count; i++) fold_row<Op, T>(x, (row + i) * p.n, p.n, p.results, values + i, kTurnedRows);
         y.write(row, values, kTurnedRows, count);
       }
     });

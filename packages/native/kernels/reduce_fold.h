@@ -1,9 +1,9 @@
 // Folding rows and columns of numbers: the inner loops of the reductions.
 #pragma once
 
-#include "elementwise.h"
 #include "lanes.h"
-#include "reduce.h"
+#include "reduce_source.h"
+#include "transpose_square.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -77,103 +77,6 @@ struct Smallest {
   }
 };
 
-// Elements of a row that are folded at once.
-constexpr int64_t kRowBlock = 2048;
-// Elements that a chain makes ahead where it is asked for few: its tiles want to be long.
-constexpr int64_t kAhead = 1024;
-
-// Elements to fold: those of what is reduced first, and `pitch` elements on those of what is reduced beside it.
-template <typename T>
-struct Elements {
-  const T* first;
-  int64_t pitch;
-
-  NAGARE_INLINE const T* of(int k) const { return first + k * pitch; }
-};
-
-// What one task reads of a dense tensor of any dtype, in the type T it is accumulated in: narrow dtypes pass through a buffer, and so does
-// what a chain makes, which may be the elements of several tensors.
-template <typename T>
-class Source {
- public:
-  // `end`: where what the task reads ends.
-  Source(const ReduceInput& x, const ReduceParams& p, int worker, int64_t end)
-      : x_(x), bytes_(dtype_bytes(p.dtype)), widen_(find_load(p.dtype)), worker_(worker), results_(p.results), end_(end) {
-    if (!x.chain) return;
-    elementwise_ready(*x.chain, x.operands, worker, x.chainScratch);
-    const int64_t row = x.chain->dims[x.chain->rank - 1];
-    if (x.chain->rowsPerTile) made_ -= made_ % row;
-    // One operand in order is fetched by the hardware in time, of several it loses some.
-    int streams = 0;
-    for (int i = 0; i < x.chain->loads; i++) streams += x.chain->load[i].access == Access::contiguous;
-    if (streams > 1) distance_ = kRowBlock;
-  }
-
-  // The elements where they lie, or null where they have to be read.
-  NAGARE_INLINE const T* in_place(int64_t index) const {
-    return x_.chain || widen_ ? nullptr : static_cast<const T*>(x_.data) + index;
-  }
-
-  // `count` elements of each tensor from `index` on; `buffer` has room for them. What follows is read next.
-  NAGARE_INLINE Elements<T> read(int64_t index, int64_t count, T* buffer) {
-    if (x_.chain && count <= kAhead / 2) return {made_ahead(index, count), kAhead};
-    return {read_apart(index, count, buffer, count, distance_), count};
-  }
-  // The same where what lies `distance` elements behind is read next, if it is to be asked for. Those of the next tensor go `pitch`
-  // elements behind those of one.
-  NAGARE_INLINE const T* read_apart(int64_t index, int64_t count, T* buffer, int64_t pitch, int64_t distance) const {
-    if (x_.chain) {
-      make(index, count, buffer, pitch, distance);
-      return buffer;
-    }
-    const char* from = static_cast<const char*>(x_.data) + index * bytes_;
-    if (!widen_) return reinterpret_cast<const T*>(from);
-    widen_(buffer, from, nullptr, nullptr, count);
-    return buffer;
-  }
-
- private:
-  NAGARE_NOINLINE const T* made_ahead(int64_t index, int64_t count) {
-    if (index < first_ || index + count > last_) {
-      const int64_t kept = index >= first_ && index < last_ ? last_ - index : 0;
-      for (int k = 0; kept && k < results_; k++) {
-        T* const own = ahead_ + k * kAhead;
-        __builtin_memmove(own, own + (index - first_), static_cast<size_t>(kept) * sizeof(T));
-      }
-      first_ = index;
-      last_ = index + made_ < end_ ? index + made_ : end_;
-      make(index + kept, last_ - index - kept, ahead_ + kept, kAhead, distance_);
-    }
-    return ahead_ + (index - first_);
-  }
-
-  NAGARE_NOINLINE void make(int64_t index, int64_t count, T* to, int64_t pitch, int64_t distance) const {
-    void* made[kMaxReductions];
-    if (!widen_) {
-      for (int k = 0; k < results_; k++) made[k] = to + k * pitch;
-      return elementwise_fill(*x_.chain, x_.operands, made, index, index + count, distance, worker_, x_.chainScratch);
-    }
-    // Stored and read again as by two steps: what is folded was rounded to the dtype.
-    alignas(64) char narrow[kMaxReductions][kTileElements * 2];
-    for (int k = 0; k < results_; k++) made[k] = narrow[k];
-    for (int64_t i = 0; i < count; i += kTileElements) {
-      const int64_t length = count - i < kTileElements ? count - i : kTileElements;
-      elementwise_fill(*x_.chain, x_.operands, made, index + i, index + i + length, distance, worker_, x_.chainScratch);
-      for (int k = 0; k < results_; k++) widen_(to + k * pitch + i, narrow[k], nullptr, nullptr, length);
-    }
-  }
-
-  const ReduceInput& x_;
-  int bytes_;
-  TileFunction widen_;  // null when elements are stored as T
-  int worker_, results_;
-  int64_t end_;
-  int64_t made_ = kAhead;         // so many of them: whole rows, where tiles are
-  int64_t distance_ = 0;          // to what is asked for of operands beyond the caches; 0 for nothing
-  int64_t first_ = 0, last_ = 0;  // the elements made ahead
-  alignas(64) T ahead_[kMaxReductions * kAhead];
-};
-
 // Whether an operation is an extreme of floats.
 template <typename Op>
 constexpr bool kExtreme = false;
@@ -214,28 +117,56 @@ NAGARE_NOINLINE T fold_extreme(const T* x, int64_t n) {
   return fold_lanes<Op, T>(best[0]);
 }
 
-// At most kRowBlock elements: four vector accumulators, each of which sees at most kRowBlock / (4 · lanes) additions.
+// Whole vectors: four accumulators, each of which sees at most kRowBlock / (4 · lanes) additions, as one.
+template <typename Op, typename T>
+NAGARE_INLINE Vec<T> fold_vectors(const T* x, int64_t n) {
+  constexpr int N = kLanes<T>;
+  Vec<T> a = splat<T>(Op::identity), b = a, c = a, d = a;
+  int64_t i = 0;
+  for (; i + 4 * N <= n; i += 4 * N) {
+    a = Op::apply(a, load(x + i));
+    b = Op::apply(b, load(x + i + N));
+    c = Op::apply(c, load(x + i + 2 * N));
+    d = Op::apply(d, load(x + i + 3 * N));
+  }
+  for (; i < n; i += N) a = Op::apply(a, load(x + i));
+  return Op::apply(Op::apply(a, b), Op::apply(c, d));
+}
+
+// At most kRowBlock elements.
 template <typename Op, typename T>
 NAGARE_NOINLINE T fold_block(const T* x, int64_t n) {
   constexpr int N = kLanes<T>;
   T result = Op::identity;
-  int64_t i = 0;
+  int64_t i = n / N * N;
   if constexpr (kExtreme<Op>) {
-    i = n / N * N;
     if (i > 0) result = fold_extreme<Op>(x, i);
-  } else if (n >= N) {
-    Vec<T> a = splat<T>(Op::identity), b = a, c = a, d = a;
-    for (; i + 4 * N <= n; i += 4 * N) {
-      a = Op::apply(a, load(x + i));
-      b = Op::apply(b, load(x + i + N));
-      c = Op::apply(c, load(x + i + 2 * N));
-      d = Op::apply(d, load(x + i + 3 * N));
-    }
-    for (; i + N <= n; i += N) a = Op::apply(a, load(x + i));
-    result = fold_lanes<Op, T>(Op::apply(Op::apply(a, b), Op::apply(c, d)));
+  } else if (i > 0) {
+    result = fold_lanes<Op, T>(fold_vectors<Op>(x, i));
   }
   for (; i < n; i++) result = Op::apply(result, x[i]);
   return result;
+}
+
+// As many rows as a vector has lanes, of n ≥ lanes elements, one behind the other: what fold_block makes of each, with the lanes of all
+// rows combined at once.
+template <typename Op, typename T>
+NAGARE_NOINLINE void fold_rows_together(const T* x, int64_t n, T* folds) {
+  constexpr int N = kLanes<T>;
+  using Float = typename FloatOf<sizeof(T)>::type;
+  alignas(64) T square[N * N];
+  const int64_t whole = n / N * N;
+  for (int row = 0; row < N; row++) store(square + row * N, fold_vectors<Op>(x + row * n, whole));
+  transpose_lanes(reinterpret_cast<const Float*>(square), N, reinterpret_cast<Float*>(square), N);
+  for (int distance = N / 2; distance > 0; distance /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < distance; i++) store(square + i * N, Op::apply(load<T>(square + i * N), load<T>(square + (i + distance) * N)));
+  }
+  for (int row = 0; row < N; row++) {
+    T result = square[row];
+    for (int64_t i = whole; i < n; i++) result = Op::apply(result, x[row * n + i]);
+    folds[row] = result;
+  }
 }
 
 // Partial results of equal weight meet pairwise, like the carries of a binary counter.
