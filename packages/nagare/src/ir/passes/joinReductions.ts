@@ -9,33 +9,39 @@ import { joinNodes } from "./fusion.ts";
 /** How many reductions are carried out in one pass: each keeps the elements that it folds in the nearest cache. */
 const maximalReductions = 4;
 
-/** What a node reduces, where it does nothing else. */
-function reducedBy(
-  node: Node,
-): { readonly first: Node; readonly x: Value; readonly count: number } | undefined {
+/** A node that reduces and does nothing else: the first of its reductions, what that reads, and how many there are. */
+interface Reducing {
+  readonly node: Node;
+  readonly first: Node;
+  readonly x: Value;
+  readonly count: number;
+}
+
+function asReducing(node: Node): Reducing | undefined {
   const reductions = reductionsOf(node);
   const [first] = reductions;
   const [x] = first?.inputs ?? [];
   const isDone = reductions.length === node.outputs.length;
-  return first && x && isDone && isConcrete(x.shape) ? { first, x, count: reductions.length } : undefined;
+  return first && x && isDone && isConcrete(x.shape)
+    ? { node, first, x, count: reductions.length }
+    : undefined;
 }
 
 /** One node for two that reduce what is of one shape in the same way, where they have an operand in common that is as large. */
-function joinPair(a: Node, b: Node, limits: FuseLimits): Node | undefined {
-  const [ofA, ofB] = [reducedBy(a), reducedBy(b)];
-  if (!ofA || !ofB || ofA.count + ofB.count > maximalReductions) return undefined;
+function joinPair(a: Reducing, b: Reducing, limits: FuseLimits): Node | undefined {
   const isAlike =
-    ofA.first.op === ofB.first.op &&
-    ofA.x.dtype === ofB.x.dtype &&
-    sameShape(ofA.x.shape, ofB.x.shape) &&
-    sameShape(reducedAxes(ofA.first) ?? [], reducedAxes(ofB.first) ?? []);
-  const elements = concreteSize(ofA.x.shape);
-  const isShared = (value: Value) => b.inputs.includes(value) && concreteSize(value.shape) >= elements;
-  if (!isAlike || !a.inputs.some(isShared)) return undefined;
-  const { body, ...joined } = joinNodes([a, b], [...a.outputs, ...b.outputs]);
-  if (!body || joined.inputs.length > limits.maximalInputs || body.nodes.length > limits.maximalNodes)
-    return undefined;
-  return { ...joined, body: eliminateCommonSubexpressions(body) };
+    a.first.op === b.first.op &&
+    a.x.dtype === b.x.dtype &&
+    a.count + b.count <= maximalReductions &&
+    sameShape(a.x.shape, b.x.shape) &&
+    sameShape(reducedAxes(a.first) ?? [], reducedAxes(b.first) ?? []);
+  const elements = concreteSize(a.x.shape);
+  const isShared = (value: Value) => b.node.inputs.includes(value) && concreteSize(value.shape) >= elements;
+  if (!isAlike || !a.node.inputs.some(isShared)) return undefined;
+  const { body, ...joined } = joinNodes([a.node, b.node], [...a.node.outputs, ...b.node.outputs]);
+  const fits =
+    joined.inputs.length <= limits.maximalInputs && Number(body?.nodes.length) <= limits.maximalNodes;
+  return body && fits ? { ...joined, body: eliminateCommonSubexpressions(body) } : undefined;
 }
 
 /** The nodes that need a result of the first, directly or not. */
@@ -56,27 +62,34 @@ function dependents([first, ...others]: readonly Node[]): Set<Node> {
  */
 export function joinReductions(graph: Graph, limits: FuseLimits): Graph {
   let nodes = [...graph.nodes];
+  let before: Reducing[] = [];
   for (let at = 0; at < nodes.length; at++) {
     const node = nodes[at];
-    if (!node || !reducedBy(node)) continue;
-    for (let from = 0; from < at; from++) {
-      const earlier = nodes[from];
-      const joined = earlier && joinPair(earlier, node, limits);
+    const reducing = node && asReducing(node);
+    if (!node || !reducing) continue;
+    const known = before.length;
+    for (const earlier of before) {
+      const joined = joinPair(earlier, reducing, limits);
       if (!joined) continue;
-      const between = nodes.slice(from, at + 1);
+      const start = nodes.indexOf(earlier.node);
+      const between = nodes.slice(start, at + 1);
       const later = dependents(between);
       if (later.has(node)) continue;
       const kept = between.slice(1, -1);
-      const moved = [
-        ...kept.filter((other) => !later.has(other)),
+      const ahead = kept.filter((other) => !later.has(other));
+      nodes = [
+        ...nodes.slice(0, start),
+        ...ahead,
         joined,
         ...kept.filter((other) => later.has(other)),
+        ...nodes.slice(at + 1),
       ];
-      nodes = [...nodes.slice(0, from), ...moved, ...nodes.slice(at + 1)];
-      // From the joined node on again: it may take further ones, and what moved behind it has not been looked at from there.
-      at = nodes.indexOf(joined) - 1;
+      before = before.filter((other) => other !== earlier && !later.has(other.node));
+      // From the joined node on again: it may take further ones, as may what moved behind it.
+      at = start + ahead.length - 1;
       break;
     }
+    if (before.length === known) before.push(reducing);
   }
   return withParts(graph, { nodes });
 }
