@@ -54,12 +54,19 @@ export async function recordPrograms(work: (backend: Backend) => unknown): Promi
   return [...recorded.values()];
 }
 
-/** The programs of all samples, compiled, of products by a constant, and of training a convolutional network. */
+/** The programs of all samples, compiled, of products and convolutions by a constant, and of training a convolutional network. */
 export function everyProgram(): Promise<RecordedProgram[]> {
   return recordPrograms(async () => {
     for (const test of sampleCases()) ng.jit((...xs: ng.Tensor[]) => apply(test, xs))(...test.inputs);
     const factor = ng.full([256, 80], 0.5);
     ng.jit((x: ng.Tensor) => x.matmul(factor))(ng.ones([3, 256]));
+    // In panels, and at Winograd's points.
+    const filters = ng.full([3, 3, 40, 64], 0.5);
+    for (const [strides, size] of [
+      [2, 9],
+      [1, 12],
+    ] as const)
+      ng.jit((x: ng.Tensor) => ng.conv2d(x, filters, { strides }))(ng.ones([1, size, size, 40]));
     await trainConvolutions(2);
   });
 }

@@ -3,6 +3,7 @@
 #include "addon_runs.h"
 #include "addon_values.h"
 #include "engine.h"
+#include "steps.h"
 #include "tile_plan.h"
 
 #if defined(__GLIBC__)
@@ -93,6 +94,27 @@ napi_value now(napi_env env, napi_callback_info) {
   return result;
 }
 
+// filterLayout(convolution: Int32Array): the layout of its filters, as a convolution's instruction has it
+napi_value filter_layout(napi_env env, napi_callback_info info) {
+  napi_value argument, result = nullptr;
+  size_t count = 1;
+  View numbers;
+  napi_typedarray_type type = napi_int8_array;
+  if (!ok(env, napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr))) return nullptr;
+  if (count < 1 || !read_view(env, argument, numbers) ||
+      napi_get_typedarray_info(env, argument, &type, nullptr, nullptr, nullptr, nullptr) != napi_ok || type != napi_int32_array) {
+    return type_error(env, "filterLayout expects an Int32Array");
+  }
+  const int32_t* const begin = reinterpret_cast<const int32_t*>(numbers.data);
+  try {
+    const FilterLayout layout = filter_layout(Engine::instance().kernels(), begin, begin + numbers.bytes / sizeof(int32_t));
+    ok(env, napi_create_int32(env, static_cast<int32_t>(layout), &result));
+  } catch (const InvalidProgram& error) {
+    return type_error(env, std::string("invalid convolution: ") + error.what());
+  }
+  return result;
+}
+
 // roofline(): the measured peaks
 napi_value roofline(napi_env env, napi_callback_info) {
   Roofline peaks;
@@ -140,12 +162,14 @@ napi_value start(napi_env env, napi_value exports) {
   if (!start_environment(env) || !start_reachability(env, exports)) return nullptr;
   const bool exported = export_functions(env, exports,
                                        {{"createProgram", create_program},
+                                        {"memoryBytes", memory_bytes},
                                         {"run", run},
                                         {"runTimed", run_timed},
                                         {"runAsync", run_async},
                                         {"wait", wait},
                                         {"now", now},
                                         {"ops", ops},
+                                        {"filterLayout", filter_layout},
                                         {"isa", isa},
                                         {"threads", threads},
                                         {"setThreads", set_threads},

@@ -247,6 +247,20 @@ napi_value create_program(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value memory_bytes(napi_env env, napi_callback_info info) {
+  napi_value arguments[2], result = nullptr;
+  size_t count = 2;
+  if (!ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr))) return nullptr;
+  const ProgramHandle* const program = count < 1 ? nullptr : read_program(env, arguments[0]);
+  if (!program) return nullptr;
+  int32_t index = 0;
+  if (count < 2 || napi_get_value_int32(env, arguments[1], &index) != napi_ok || index < 0 || index >= (*program)->externals()) {
+    return type_error(env, "memoryBytes expects a program and the number of one of its memories");
+  }
+  ok(env, napi_create_double(env, static_cast<double>((*program)->external_needs(index).bytes), &result));
+  return result;
+}
+
 napi_value run(napi_env env, napi_callback_info info) { return run_at_once(env, info, false); }
 
 napi_value run_timed(napi_env env, napi_callback_info info) { return run_at_once(env, info, true); }

@@ -11,6 +11,9 @@ bool start_environment(napi_env env);
 // createProgram(code: Int32Array, constants: TypedArray[], externals: number, arenaBytes: number): program
 napi_value create_program(napi_env env, napi_callback_info info);
 
+// memoryBytes(program, index): the bytes that the program uses of the memory of that number
+napi_value memory_bytes(napi_env env, napi_callback_info info);
+
 // run(program, ...memories): void
 napi_value run(napi_env env, napi_callback_info info);
 

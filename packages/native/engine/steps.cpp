@@ -34,6 +34,7 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"batchNormGrad", decode_batch_norm_grad},
       {"matmul", decode_matmul},
       {"packMatrix", decode_pack_matrix},
+      {"packFilters", decode_pack_filters},
       {"conv2d", decode_conv2d},
       {"conv2dInputGrad", decode_conv2d_input_grad},
       {"conv2dFilterGrad", decode_conv2d_filter_grad},

@@ -26,7 +26,11 @@ Decoder decode_attention, decode_attention_grad;
 Decoder decode_lstm, decode_lstm_grad, decode_gru, decode_gru_grad;
 
 Decoder decode_matmul, decode_pack_matrix;
-Decoder decode_conv2d, decode_conv2d_input_grad, decode_conv2d_filter_grad;
+Decoder decode_pack_filters, decode_conv2d, decode_conv2d_input_grad, decode_conv2d_filter_grad;
 Decoder decode_max_pool, decode_max_pool_select, decode_max_pool_scatter, decode_avg_pool, decode_avg_pool_grad;
+
+// The layout in which a convolution's filters are worth having in advance. The numbers are those that its instruction begins with, its dtype
+// and its sizes; throws InvalidProgram.
+FilterLayout filter_layout(const Kernels& kernels, const int32_t* begin, const int32_t* end);
 
 }  // namespace nagare

@@ -52,23 +52,49 @@ class ConvolutionStep : public Step {
   EpilogueOperands epilogue_;
 };
 
-// dtype; batch, inH, inW, inC, outH, outW, outC, kH, kW, strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;
-// activation, scale?, bias?, residual?; the two operands (x and w, ct and w, x and ct), the result, and those of the three that there are.
-std::unique_ptr<Step> decode_convolution(Reader& r, Convolution kind) {
-  const DType dtype = r.dtype();
+void check_groups(const Conv2dParams& p) {
+  if (p.groups < 1 || p.inC % p.groups || p.outC % p.groups) throw InvalidProgram("channels that do not divide into the groups");
+}
+
+// batch, inH, inW, inC, outH, outW, outC, kH, kW, strideH, strideW, padTop, padLeft, dilationH, dilationW, groups
+Conv2dParams read_convolution(Reader& r) {
   Conv2dParams p{};
   for (int64_t* size : {&p.batch, &p.inH, &p.inW, &p.inC, &p.outH, &p.outW, &p.outC, &p.kH, &p.kW, &p.strideH, &p.strideW, &p.padTop,
                         &p.padLeft, &p.dilationH, &p.dilationW, &p.groups}) {
     *size = r.size();
   }
-  if (p.groups < 1 || p.inC % p.groups || p.outC % p.groups) throw InvalidProgram("channels that do not divide into the groups");
+  check_groups(p);
   if (p.strideH < 1 || p.strideW < 1 || p.dilationH < 1 || p.dilationW < 1) throw InvalidProgram("a stride or dilation below 1");
   check_axis(p.outH, p.strideH, p.padTop, p.kH, p.dilationH);
   check_axis(p.outW, p.strideW, p.padLeft, p.kW, p.dilationW);
+  return p;
+}
+
+int64_t filter_elements(const Conv2dParams& p) {
+  return checked_product(checked_product(p.kH, p.kW), checked_product(p.inC / p.groups, p.outC));
+}
+
+// How filters are laid out, and how many elements they then are.
+int64_t read_filters(Reader& r, const Kernels& kernels, DType dtype, Conv2dParams& p) {
+  p.filters = static_cast<FilterLayout>(r.index(3, "a layout of filters"));
+  const int64_t plain = filter_elements(p);
+  if (p.filters == FilterLayout::plain) return plain;
+  const bool small = p.kH == 3 && p.kW == 3 && p.strideH == 1 && p.strideW == 1 && p.dilationH == 1 && p.dilationW == 1;
+  if (p.filters == FilterLayout::points && (!small || dtype != DType::float32)) throw InvalidProgram("filters at points that are not 3 x 3");
+  if (plain == 0 || (dtype != DType::float32 && dtype != DType::float64)) throw InvalidProgram("a layout of no filters");
+  checked_product(plain, 1 << 10);
+  return dtype == DType::float32 ? kernels.imageF32.conv2dPackedElements(p) : kernels.imageF64.conv2dPackedElements(p);
+}
+
+// dtype; the convolution; the layout of its filters, which is plain for gradients; activation, scale?, bias?, residual?; the two operands (x and w, ct and w, x and ct), the result, and those of the three that there are.
+std::unique_ptr<Step> decode_convolution(Reader& r, const Kernels& kernels, Convolution kind) {
+  const DType dtype = r.dtype();
+  Conv2dParams p = read_convolution(r);
+  const int64_t w = read_filters(r, kernels, dtype, p);
+  if (kind != Convolution::forward && p.filters != FilterLayout::plain) throw InvalidProgram("a gradient with a layout of filters");
   p.activation = read_activation(r, 3);
   const bool hasScale = r.flag(), hasBias = r.flag(), hasResidual = r.flag();
   const int64_t x = checked_product(checked_product(p.batch, p.inH), checked_product(p.inW, p.inC));
-  const int64_t w = checked_product(checked_product(p.kH, p.kW), checked_product(p.inC / p.groups, p.outC));
   const int64_t y = checked_product(checked_product(p.batch, p.outH), checked_product(p.outW, p.outC));
   const int64_t counts[3][3] = {{x, w, y}, {y, w, x}, {x, y, w}};
   const int64_t* count = counts[static_cast<int>(kind)];
@@ -85,6 +111,20 @@ std::unique_ptr<Step> decode_convolution(Reader& r, Convolution kind) {
   if (dtype == DType::float64) return std::make_unique<ConvolutionStep<double>>(kind, p, a, b, result, epilogue);
   throw InvalidProgram("convolutions are of float32 or float64");
 }
+
+template <typename T>
+class PackFiltersStep : public Step {
+ public:
+  PackFiltersStep(const Conv2dParams& params, Operand filters, Operand packed) : params_(params), filters_(filters), packed_(packed) {}
+  bool run(RunContext& c) const override {
+    image_kernels<T>(c.kernels).conv2dPack(params_, c.at<const T>(filters_), c.at<T>(packed_), c.parallel);
+    return true;
+  }
+
+ private:
+  Conv2dParams params_;
+  Operand filters_, packed_;
+};
 
 enum class Pooling { max, select, scatter, average, averageGrad };
 
@@ -153,9 +193,40 @@ std::unique_ptr<Step> decode_pooling(Reader& r, Pooling kind) {
 
 }  // namespace
 
-std::unique_ptr<Step> decode_conv2d(Reader& r, const Kernels&) { return decode_convolution(r, Convolution::forward); }
-std::unique_ptr<Step> decode_conv2d_input_grad(Reader& r, const Kernels&) { return decode_convolution(r, Convolution::inputGrad); }
-std::unique_ptr<Step> decode_conv2d_filter_grad(Reader& r, const Kernels&) { return decode_convolution(r, Convolution::filterGrad); }
+// dtype; kH, kW, inC, outC, groups; the layout, which is not plain; the filters, and where they go.
+std::unique_ptr<Step> decode_pack_filters(Reader& r, const Kernels& kernels) {
+  const DType dtype = r.dtype();
+  Conv2dParams p{};
+  for (int64_t* size : {&p.kH, &p.kW, &p.inC, &p.outC, &p.groups}) *size = r.size();
+  check_groups(p);
+  p.strideH = p.strideW = p.dilationH = p.dilationW = 1;
+  const int64_t packed = read_filters(r, kernels, dtype, p);
+  if (p.filters == FilterLayout::plain) throw InvalidProgram("filters that stay as they are");
+  const Operand filters = r.operand(dtype, filter_elements(p), Use::read), to = r.operand(dtype, packed, Use::write);
+  if (dtype == DType::float32) return std::make_unique<PackFiltersStep<float>>(p, filters, to);
+  return std::make_unique<PackFiltersStep<double>>(p, filters, to);
+}
+
+FilterLayout filter_layout(const Kernels& kernels, const int32_t* begin, const int32_t* end) {
+  std::vector<BaseNeeds> none;
+  Reader r(begin, end, none);
+  const DType dtype = r.dtype();
+  const Conv2dParams p = read_convolution(r);
+  r.finish();
+  checked_product(filter_elements(p), 1 << 10);
+  checked_product(checked_product(p.batch, p.outH), checked_product(p.outW, p.outC));
+  if (dtype == DType::float32) return kernels.imageF32.conv2dFilterLayout(p);
+  if (dtype == DType::float64) return kernels.imageF64.conv2dFilterLayout(p);
+  return FilterLayout::plain;
+}
+
+std::unique_ptr<Step> decode_conv2d(Reader& r, const Kernels& kernels) { return decode_convolution(r, kernels, Convolution::forward); }
+std::unique_ptr<Step> decode_conv2d_input_grad(Reader& r, const Kernels& kernels) {
+  return decode_convolution(r, kernels, Convolution::inputGrad);
+}
+std::unique_ptr<Step> decode_conv2d_filter_grad(Reader& r, const Kernels& kernels) {
+  return decode_convolution(r, kernels, Convolution::filterGrad);
+}
 std::unique_ptr<Step> decode_max_pool(Reader& r, const Kernels&) { return decode_pooling(r, Pooling::max); }
 std::unique_ptr<Step> decode_max_pool_select(Reader& r, const Kernels&) { return decode_pooling(r, Pooling::select); }
 std::unique_ptr<Step> decode_max_pool_scatter(Reader& r, const Kernels&) { return decode_pooling(r, Pooling::scatter); }

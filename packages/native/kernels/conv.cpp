@@ -15,6 +15,9 @@ namespace {
 // transposes.
 constexpr int64_t kFewPixels = 4096, kFewPixelsTransposed = 512;
 
+// Filters are worth laying out in advance if they are at least so large, and used for at most so many pixels.
+constexpr int64_t kLeastPackedBytes = 1 << 16, kMostPackedPixels = 1024;
+
 bool is_product(const Conv2dParams& p, int64_t fewPixels) {
   if (p.batch * p.outH * p.outW <= fewPixels) return false;
   return p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
@@ -130,15 +133,37 @@ void correlate_fastest(const Correlation<T>& task, const Parallel& parallel, voi
 template <typename T>
 size_t correlate_scratch_bytes(const PatchShape& patches, int64_t groups, int64_t outputs, bool transposed, int threads) {
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (prefers_winograd(patches, outputs)) return correlate_winograd_scratch_bytes(patches, outputs, threads);
+    if (prefers_winograd(patches, outputs)) return correlate_winograd_scratch_bytes(patches, outputs, false, threads);
   }
-  return CorrelationPlan<T>(patches, groups, outputs, transposed, threads).scratch(threads);
+  return CorrelationPlan<T>(patches, groups, outputs, transposed, false, threads).scratch(threads);
+}
+
+// Filters that were laid out in advance, whose layout says which way is meant.
+template <typename T>
+void correlate_packed(const Conv2dParams& p, const Correlation<T>& task, const Parallel& parallel, void* scratch) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (p.filters == FilterLayout::points) return correlate_winograd(task, parallel, scratch);
+  }
+  correlate(task, parallel, scratch);
+}
+
+template <typename T>
+size_t correlate_packed_scratch_bytes(const Conv2dParams& p, int threads) {
+  const PatchShape patches = forward_patches(p);
+  const int64_t outputs = p.outC / p.groups;
+  if (p.filters == FilterLayout::points) return correlate_winograd_scratch_bytes(patches, outputs, true, threads);
+  return CorrelationPlan<T>(patches, p.groups, outputs, false, true, threads).scratch(threads);
 }
 
 template <typename T>
 void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y, const Parallel& parallel,
              void* scratch) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return;
+  if (p.filters != FilterLayout::plain) {
+    Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
+    task.packed = w;
+    return correlate_packed(p, task, parallel, scratch);
+  }
   if (is_product(p, kFewPixels)) return multiply_pointwise(p, x, w, epilogue, y, parallel, scratch);
   const Correlation<T> task = forward_correlation(p, x, w, epilogue, y);
   if (is_depthwise(p) || has_small_groups<T>(p)) correlate_depthwise(task, parallel, scratch);
@@ -148,6 +173,7 @@ void forward(const Conv2dParams& p, const T* x, const T* w, const ConvEpilogue<T
 template <typename T>
 size_t forward_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.outH * p.outW * p.outC == 0) return 0;
+  if (p.filters != FilterLayout::plain) return correlate_packed_scratch_bytes<T>(p, threads);
   if (is_product(p, kFewPixels)) return pointwise_scratch<T>(p, threads);
   if (is_depthwise(p)) return correlate_depthwise_scratch_bytes<T>(forward_patches(p), p.groups, p.outC / p.groups, threads);
   if (has_small_groups<T>(p)) return 0;
@@ -204,6 +230,44 @@ void conv2d_input_gradient(const Conv2dParams& params, const double* dy, const d
                            void* scratch) {
   input_gradient(params, dy, w, dx, parallel, scratch);
 }
+
+template <typename T>
+FilterLayout conv2d_filter_layout(const Conv2dParams& p) {
+  const PatchShape patches = forward_patches(p);
+  const int64_t outputs = p.outC / p.groups, pixels = patches.pixels();
+  const int64_t bytes = patches.depth() * p.outC * static_cast<int64_t>(sizeof(T));
+  if (pixels == 0 || pixels > kMostPackedPixels || bytes < kLeastPackedBytes) return FilterLayout::plain;
+  if (is_depthwise(p) || has_small_groups<T>(p)) return FilterLayout::plain;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (prefers_winograd(patches, outputs, true)) return FilterLayout::points;
+  }
+  if (CorrelationPlan<T>(patches, p.groups, outputs, false, false, 1).inPlace) return FilterLayout::plain;
+  return FilterLayout::panels;
+}
+
+template <typename T>
+void conv2d_pack(const Conv2dParams& p, const T* w, T* packed, const Parallel& parallel) {
+  const Correlation<T> task = forward_correlation<T>(p, nullptr, w, {}, nullptr);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (p.filters == FilterLayout::points) return pack_winograd(task, packed, parallel);
+  }
+  pack_all_filters(task, packed, parallel);
+}
+
+template <typename T>
+int64_t conv2d_packed_elements(const Conv2dParams& p) {
+  const PatchShape patches = forward_patches(p);
+  const int64_t outputs = p.outC / p.groups;
+  if (p.filters == FilterLayout::points) return p.groups * packed_winograd_elements(patches, outputs);
+  return p.groups * patches.depth() * padded_columns<T>(outputs);
+}
+
+template FilterLayout conv2d_filter_layout<float>(const Conv2dParams&);
+template FilterLayout conv2d_filter_layout<double>(const Conv2dParams&);
+template void conv2d_pack(const Conv2dParams&, const float*, float*, const Parallel&);
+template void conv2d_pack(const Conv2dParams&, const double*, double*, const Parallel&);
+template int64_t conv2d_packed_elements<float>(const Conv2dParams&);
+template int64_t conv2d_packed_elements<double>(const Conv2dParams&);
 
 template <typename T>
 size_t conv2d_scratch_bytes(const Conv2dParams& params, int threads) {

@@ -166,8 +166,13 @@ inline void correlate_blocks(const Correlation<T>& task, const CorrelationPlan<T
       const T* const first = task.filters.first + group * task.filterGroupStride + k0 * task.filters.ld + n0;
       return {k0, k1, n0, n1, first, task.filters.ld};
     }
+    const int64_t width = padded_columns<T>(n1 - n0);
+    if (task.packed) {
+      const T* const own = task.packed + group * plan.depth * padded_columns<T>(task.outputs);
+      return {k0, k1, n0, n1, own + packed_offset(plan.panels, k0, k1, panel), width};
+    }
     pack_filters(task, group, k0, k1, n0, n1, to);
-    return {k0, k1, n0, n1, to, padded_columns<T>(n1 - n0)};
+    return {k0, k1, n0, n1, to, width};
   };
   if (plan.small) {
     FilterPanel<T> panels[kSmallFilterVectors];
@@ -197,7 +202,7 @@ inline void correlate_blocks(const Correlation<T>& task, const CorrelationPlan<T
 template <typename T>
 inline void correlate(const Correlation<T>& task, const Parallel& parallel, void* scratch) {
   const PatchShape& shape = task.patches;
-  const CorrelationPlan<T> plan(shape, task.groups, task.outputs, task.filters.transposed, parallel.threads);
+  const CorrelationPlan<T> plan(shape, task.groups, task.outputs, task.filters.transposed, task.packed != nullptr, parallel.threads);
   char* const memory = static_cast<char*>(scratch);
   int64_t* const taps = reinterpret_cast<int64_t*>(memory);
   char* const workers = memory + plan.tapBytes;

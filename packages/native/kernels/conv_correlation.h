@@ -33,6 +33,7 @@ struct Correlation {
   PixelGrid<T> result;
   ConvEpilogue<T> epilogue;
   Activation activation;
+  const T* packed = nullptr;  // the filters as they were laid out in advance, or null
 };
 
 // Pixels of a block that read the same taps inside the image: the others are zeros and are left out of the sum.
@@ -78,6 +79,21 @@ struct FilterPanels {
   int64_t width() const { return divide_up(vectors, count) * kLanes<T>; }  // of the widest
 };
 
+// Filters that are laid out in advance have panels of so many vectors, whatever they are used for: there are the more of them to divide.
+constexpr int64_t kPackedVectors = 2;
+
+// The depth of a block of filters in such panels.
+template <typename T>
+inline int64_t panel_depth(int64_t depth, const FilterPanels<T>& panels) {
+  return even_block(depth, kPanelBytes / (panels.width() * static_cast<int64_t>(sizeof(T))), 1);
+}
+
+// Elements of a group's filters before a panel of the block of depth [k0, k1): block after block, each panel after panel.
+template <typename T>
+inline int64_t packed_offset(const FilterPanels<T>& panels, int64_t k0, int64_t k1, int64_t panel) {
+  return k0 * padded_columns<T>(panels.outputs) + panels.first(panel) * (k1 - k0);
+}
+
 // Sizes of the steps of a correlation. No sum depends on the number of threads.
 template <typename T>
 struct CorrelationPlan {
@@ -94,27 +110,27 @@ struct CorrelationPlan {
   int64_t blockTasks, groupTasks, panelTasks;
   int64_t tapBytes, tableBytes, segmentBytes, panelBytes, regionBytes;
 
-  CorrelationPlan(const PatchShape& shape, int64_t groups, int64_t outputs, bool transposed, int threads)
+  CorrelationPlan(const PatchShape& shape, int64_t groups, int64_t outputs, bool transposed, bool packed, int threads)
       : blocks(correlation_blocks<T>(shape, kBlockPixels)),
         narrow(is_narrow<T>(shape)),
         region(shape, blocks.largest, narrow),
-        panels(outputs, kTileVectors) {
+        panels(outputs, packed ? kPackedVectors : kTileVectors) {
     constexpr int64_t element = static_cast<int64_t>(sizeof(T));
     depth = shape.depth();
-    small = depth * panels.vectors * kVectorBytes <= kSmallFilterBytes && panels.vectors <= kSmallFilterVectors;
+    small = !packed && depth * panels.vectors * kVectorBytes <= kSmallFilterBytes && panels.vectors <= kSmallFilterVectors;
     // Sums are cut at its ends: it must not follow the threads, as the panels below do.
-    depthBlock = small ? depth : even_block(depth, kPanelBytes / (panels.width() * element), 1);
+    depthBlock = small ? depth : panel_depth(depth, panels);
     // Enough tasks to even out the threads; an image that is small is divided by output channels first, as no cell is then packed twice.
     const int64_t wanted = threads == 1 ? 1 : 8 * int64_t(threads);
-    if (blocks.count() * groups * panels.count < wanted) panels = FilterPanels<T>(outputs, 2);
-    if (kHasWideTile<T> && panels.vectors == kWideTileVectors) panels = FilterPanels<T>(outputs, kWideTileVectors);
+    if (!packed && blocks.count() * groups * panels.count < wanted) panels = FilterPanels<T>(outputs, 2);
+    if (!packed && kHasWideTile<T> && panels.vectors == kWideTileVectors) panels = FilterPanels<T>(outputs, kWideTileVectors);
     rows = panels.width() > kTileColumns<T> ? kWideTileRows : kTileRows;
     const int64_t fewest = divide_up(wanted, 2 * max64(1, groups * panels.count));
     if (blocks.count() < fewest) {
       blocks = correlation_blocks<T>(shape, min64(kBlockPixels, max64(kLeastBlockPixels, divide_up(shape.pixels(), fewest))));
     }
     region = PatchRegion(shape, blocks.largest, narrow);
-    inPlace = !transposed && outputs % kLanes<T> == 0 && (small || panels.count == 1);
+    inPlace = !packed && !transposed && outputs % kLanes<T> == 0 && (small || panels.count == 1);
 
     panelsPerTask = divide_up(panels.count, min64(panels.count, divide_up(wanted, max64(1, blocks.count() * groups))));
     // What is packed for a task serves all its blocks.
@@ -131,7 +147,7 @@ struct CorrelationPlan {
     // The first and the last tap inside the image change at most once per tap along an axis.
     const int64_t down = min64(blocks.largest.rows, 2 * shape.y.taps + 1), across = min64(blocks.largest.columns, 2 * shape.x.taps + 1);
     segmentBytes = round_up(down * across * static_cast<int64_t>(sizeof(PixelSegment)), 64);
-    panelBytes = inPlace ? 0 : round_up(depthBlock * (small ? panels.vectors * kLanes<T> : panels.width()) * element, 64);
+    panelBytes = inPlace || packed ? 0 : round_up(depthBlock * (small ? panels.vectors * kLanes<T> : panels.width()) * element, 64);
     regionBytes = narrow ? round_up(region.size * element, 64) : 0;
   }
 

@@ -23,4 +23,19 @@ inline void pack_filters(const Correlation<T>& task, int64_t group, int64_t k0, 
   }
 }
 
+// Packs all filters in panels of kPackedVectors. Of `task`, what is result or source does not matter.
+template <typename T>
+inline void pack_all_filters(const Correlation<T>& task, T* packed, const Parallel& parallel) {
+  const int64_t depth = task.patches.depth();
+  const FilterPanels<T> panels(task.outputs, kPackedVectors);
+  const int64_t block = panel_depth(depth, panels), blocks = divide_up(depth, block);
+  parallel_for(parallel, task.groups * blocks, [&](int64_t index, int) {
+    const int64_t group = index / blocks, k0 = index % blocks * block, k1 = min64(depth, k0 + block);
+    T* const to = packed + group * depth * padded_columns<T>(task.outputs);
+    for (int64_t panel = 0; panel < panels.count; panel++) {
+      pack_filters(task, group, k0, k1, panels.first(panel), panels.first(panel + 1), to + packed_offset(panels, k0, k1, panel));
+    }
+  });
+}
+
 }  // namespace nagare::NAGARE_ISA

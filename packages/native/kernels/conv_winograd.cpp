@@ -23,23 +23,25 @@ struct WinogradPlan {
   int64_t cellsApart, sumsApart;
   int64_t taps, filters, cells, sums;
 
-  WinogradPlan(const PatchShape& shape, int64_t outputs, int threads)
-      : grid(shape), depth(shape.channels), cellRow(padded_columns<float>(depth)), panels(outputs, kTileVectors) {
+  // `packed`: all filters are transformed in advance.
+  WinogradPlan(const PatchShape& shape, int64_t outputs, bool packed, int threads)
+      : grid(shape), depth(shape.channels), cellRow(padded_columns<float>(depth)), panels(outputs, packed ? kPackedVectors : kTileVectors) {
     byPanels = grid.count <= outputs && panels.count >= threads;
     // Panels of two vectors are more, and may be as many for each thread.
-    if (byPanels && panels.count % threads != 0) panels = FilterPanels<float>(outputs, 2);
+    if (!packed && byPanels && panels.count % threads != 0) panels = FilterPanels<float>(outputs, 2);
     // All filters pass by a block: it has 32 tiles, or 16 where that occupies more threads.
     const int64_t wanted = byPanels || threads == 1 ? 1 : 8 * int64_t(threads);
     blockTiles = even_block(grid.count, max64(16, min64(32, divide_up(grid.count, wanted))), kTileRows);
     blocks = divide_up(grid.count, blockTiles);
     cellsApart = points_apart(blockTiles * cellRow), sumsApart = points_apart(blockTiles * panels.width());
-    taps = 9 * kFilterChannels * panels.width();
-    filters = byPanels ? panel_size() : panels.count * panel_size();
+    taps = packed ? 0 : 9 * kFilterChannels * panels.width();
+    filters = packed ? 0 : byPanels ? panel_size() : all_filters();
     cells = (byPanels ? blocks : 1) * kPoints * cellsApart;
     sums = kPoints * sumsApart;
   }
 
   int64_t filters_apart(int64_t width) const { return points_apart(depth * width); }
+  int64_t all_filters() const { return panels.count * panel_size(); }
   int64_t panel_size() const { return kPoints * filters_apart(panels.width()); }
   int64_t shared() const { return byPanels ? cells : filters; }
   int64_t worker() const { return taps + sums + (byPanels ? filters : cells); }
@@ -145,6 +147,7 @@ void multiply_tiles(const Correlation<float>& task, const WinogradPlan& plan, in
 }
 
 void correlate_group(const Correlation<float>& task, const WinogradPlan& plan, int64_t group, const Parallel& parallel, float* shared) {
+  const float* const packed = task.packed ? task.packed + group * plan.all_filters() : nullptr;
   const auto own = [&](int worker) { return shared + plan.shared() + worker * plan.worker(); };
   const auto transform = [&](int64_t tile, float* to) {
     transform_tile(task.patches, plan.grid.at(tile), task.source + group * plan.depth, to, plan.cellsApart, 1);
@@ -161,52 +164,72 @@ void correlate_group(const Correlation<float>& task, const WinogradPlan& plan, i
       }
     });
     return parallel_for(parallel, plan.panels.count, [&](int64_t panel, int worker) {
-      float *const taps = own(worker), *const sums = taps + plan.taps, *const filters = sums + plan.sums;
-      for (int64_t chunk = 0; chunk < chunks; chunk++) transform_filters(task, plan, group, chunk, panel, taps, filters);
+      float *const taps = own(worker), *const sums = taps + plan.taps, *const made = sums + plan.sums;
+      for (int64_t chunk = 0; !packed && chunk < chunks; chunk++) transform_filters(task, plan, group, chunk, panel, taps, made);
+      const float* const filters = packed ? packed + panel * plan.panel_size() : made;
       for (int64_t block = 0; block < plan.blocks; block++) {
         const IndexRange tiles = tiles_of(block);
         multiply_tiles(task, plan, group, tiles.begin, tiles.end, panel, shared + block * kPoints * plan.cellsApart, filters, sums);
       }
     });
   }
-  parallel_ranges(parallel, chunks * plan.panels.count, 16, [&](int64_t first, int64_t last, int worker) {
-    for (int64_t i = first; i < last; i++) {
-      transform_filters(task, plan, group, i % chunks, i / chunks, own(worker), shared + i / chunks * plan.panel_size());
-    }
-  });
+  if (!packed) {
+    parallel_ranges(parallel, chunks * plan.panels.count, 16, [&](int64_t first, int64_t last, int worker) {
+      for (int64_t i = first; i < last; i++) {
+        transform_filters(task, plan, group, i % chunks, i / chunks, own(worker), shared + i / chunks * plan.panel_size());
+      }
+    });
+  }
+  const float* const filters = packed ? packed : shared;
   parallel_for(parallel, plan.blocks, [&](int64_t block, int worker) {
     const IndexRange tiles = tiles_of(block);
     float *const sums = own(worker) + plan.taps, *const cells = sums + plan.sums;
     for (int64_t tile = tiles.begin; tile < tiles.end; tile++) transform(tile, cells + (tile - tiles.begin) * plan.cellRow);
     for (int64_t panel = 0; panel < plan.panels.count; panel++) {
-      multiply_tiles(task, plan, group, tiles.begin, tiles.end, panel, cells, shared + panel * plan.panel_size(), sums);
+      multiply_tiles(task, plan, group, tiles.begin, tiles.end, panel, cells, filters + panel * plan.panel_size(), sums);
     }
   });
 }
 
 }  // namespace
 
-bool prefers_winograd(const PatchShape& patches, int64_t outputs) {
+bool prefers_winograd(const PatchShape& patches, int64_t outputs, bool packed) {
   const auto fits = [](const PatchAxis& axis) { return axis.taps == 3 && axis.step == 1 && axis.tapStep == 1; };
   if (!fits(patches.y) || !fits(patches.x)) return false;
   // What a multiply-add of the direct way takes is 1. A channel of a tile, cells or results, takes as long to transform as 480, and a filter
-  // with its way to memory and back as 420 (one thread of Zen 5; with AVX2 both are cheaper). Small gains are left to the direct way, whose
+  // with its way to memory and back as 420, or as 230 where it was transformed in advance (one thread of Zen 5; with AVX2 all are cheaper). Small gains are left to the direct way, whose
   // rounding is better.
-  constexpr double kTransformed = 480, kTransformedFilter = 420, kWorthwhile = 0.85;
+  constexpr double kTransformed = 480, kTransformedFilter = 420, kFilterRead = 230, kWorthwhile = 0.85;
   const double tiles = static_cast<double>(TileGrid(patches).count), channels = static_cast<double>(patches.channels);
   const double padded = static_cast<double>(padded_columns<float>(patches.channels) + padded_columns<float>(outputs));
   const double filters = channels * static_cast<double>(padded_columns<float>(outputs));
   const double direct = 9 * static_cast<double>(patches.pixels()) * filters;
-  return tiles * (kPoints * filters + kTransformed * padded) + kTransformedFilter * filters < kWorthwhile * direct;
+  return tiles * (kPoints * filters + kTransformed * padded) + (packed ? kFilterRead : kTransformedFilter) * filters < kWorthwhile * direct;
 }
 
 void correlate_winograd(const Correlation<float>& task, const Parallel& parallel, void* scratch) {
-  const WinogradPlan plan(task.patches, task.outputs, parallel.threads);
+  const WinogradPlan plan(task.patches, task.outputs, task.packed != nullptr, parallel.threads);
   for (int64_t group = 0; group < task.groups; group++) correlate_group(task, plan, group, parallel, static_cast<float*>(scratch));
 }
 
-size_t correlate_winograd_scratch_bytes(const PatchShape& patches, int64_t outputs, int threads) {
-  return WinogradPlan(patches, outputs, threads).scratch(threads);
+size_t correlate_winograd_scratch_bytes(const PatchShape& patches, int64_t outputs, bool packed, int threads) {
+  return WinogradPlan(patches, outputs, packed, threads).scratch(threads);
+}
+
+void pack_winograd(const Correlation<float>& task, float* packed, const Parallel& parallel) {
+  const WinogradPlan plan(task.patches, task.outputs, true, 1);
+  const int64_t chunks = divide_up(plan.depth, kFilterChannels);
+  parallel_for(parallel, task.groups * plan.panels.count, [&](int64_t index, int) {
+    alignas(kVectorBytes) float taps[9 * kFilterChannels * kPackedVectors * kWidth];
+    const int64_t group = index / plan.panels.count, panel = index % plan.panels.count;
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+      transform_filters(task, plan, group, chunk, panel, taps, packed + index * plan.panel_size());
+    }
+  });
+}
+
+int64_t packed_winograd_elements(const PatchShape& patches, int64_t outputs) {
+  return WinogradPlan(patches, outputs, true, 1).all_filters();
 }
 
 }  // namespace nagare::NAGARE_ISA

@@ -13,14 +13,20 @@
 
 namespace nagare::NAGARE_ISA {
 
-// Whether this is faster than the direct way, by a count of multiply-adds that measurements have weighted.
-bool prefers_winograd(const PatchShape& patches, int64_t outputs);
+// Whether this is faster than the direct way, by a count of multiply-adds that measurements have weighted. `packed`: with filters that were
+// transformed in advance.
+bool prefers_winograd(const PatchShape& patches, int64_t outputs, bool packed = false);
 
 // float32 only: float64 is asked for when digits count.
 void correlate_winograd(const Correlation<float>& task, const Parallel& parallel, void* scratch);
 
 // `outputs`: of a group.
-size_t correlate_winograd_scratch_bytes(const PatchShape& patches, int64_t outputs, int threads);
+size_t correlate_winograd_scratch_bytes(const PatchShape& patches, int64_t outputs, bool packed, int threads);
+
+// All filters at the points, which depend on the filters' own sizes alone, and how many elements they are for each group. Of `task`, what
+// is result or source does not matter.
+void pack_winograd(const Correlation<float>& task, float* packed, const Parallel& parallel);
+int64_t packed_winograd_elements(const PatchShape& patches, int64_t outputs);
 
 // dw from x and dy, where prefers_winograd says so of the forward pass; one group.
 void winograd_filter_gradient(const Conv2dParams& params, const float* x, const float* dy, float* dw, const Parallel& parallel,

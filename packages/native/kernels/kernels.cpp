@@ -16,6 +16,9 @@ template <typename T>
 constexpr ImageKernels<T> image_kernels() {
   return {conv2d<T>,
           conv2d_scratch_bytes<T>,
+          conv2d_filter_layout<T>,
+          conv2d_pack<T>,
+          conv2d_packed_elements<T>,
           conv2d_input_gradient<T>,
           conv2d_input_gradient_scratch_bytes<T>,
           conv2d_filter_gradient<T>,

@@ -43,6 +43,9 @@ template <typename T>
 struct ImageKernels {
   void (*conv2d)(const Conv2dParams&, const T* x, const T* w, const ConvEpilogue<T>&, T* y, const Parallel&, void* scratch);
   size_t (*conv2dScratchBytes)(const Conv2dParams&, int threads);
+  FilterLayout (*conv2dFilterLayout)(const Conv2dParams&);
+  void (*conv2dPack)(const Conv2dParams&, const T* w, T* packed, const Parallel&);
+  int64_t (*conv2dPackedElements)(const Conv2dParams&);
   void (*conv2dInputGradient)(const Conv2dParams&, const T* dy, const T* w, T* dx, const Parallel&, void* scratch);
   size_t (*conv2dInputGradientScratchBytes)(const Conv2dParams&, int threads);
   void (*conv2dFilterGradient)(const Conv2dParams&, const T* x, const T* dy, T* dw, const Parallel&, void* scratch);

@@ -15,6 +15,8 @@ export interface Addon {
     externals: number,
     arenaBytes: number,
   ): ProgramHandle;
+  /** How many bytes a program uses of the memory of that number. */
+  memoryBytes(program: ProgramHandle, index: number): number;
   run(program: ProgramHandle, ...memories: readonly TypedArray[]): void;
   /**
    * As `run`; `times` has two elements for each instruction and receives when it started and ended, in milliseconds of
@@ -38,6 +40,11 @@ export interface Addon {
     /** Which scalar operations give bool whatever they read. */
     readonly givesBool: Readonly<Record<string, boolean>>;
   };
+  /**
+   * The layout in which the filters of a convolution are worth having in advance, as an instruction has it; 0: as they lie.
+   * `convolution` holds the dtype and the sizes that its instruction begins with.
+   */
+  filterLayout(convolution: Int32Array): number;
   isa(): string;
   threads(): number;
   setThreads(count: number): void;

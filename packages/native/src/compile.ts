@@ -214,6 +214,7 @@ export function compileProgram(
       prepared.add(array);
       return { base: baseOf(array), offset: 0 };
     },
+    filterLayout: (convolution) => constants.filterLayout(convolution),
     scalarOf: (value) => {
       const tensor = graph.constants.get(value);
       return tensor && concreteSize(tensor.shape) === 1 ? scalarElement(tensor) : undefined;

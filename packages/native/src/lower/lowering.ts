@@ -37,6 +37,8 @@ export interface LoweringContext {
    * or a small one. The preparation is of the whole constant, and must not depend on how often or on what it is used.
    */
   prepared(value: Value, preparation: Preparation): Place | undefined;
+  /** The layout in which the engine wants the filters of a convolution, if it may have them prepared (see `Addon`). */
+  filterLayout(convolution: Int32Array): number;
   /** The element of a constant of size 1; undefined for everything else. */
   scalarOf(value: Value): number | bigint | undefined;
 }

@@ -97,8 +97,6 @@ function packedFactor(
   if (!isFloat || n < leastPackedColumns || k * n * bytes < leastPackedBytes) return undefined;
   return context.prepared(value, {
     dtype,
-    // Rows of whole vectors: none is longer than 64 bytes.
-    size: k * Math.ceil((n * bytes) / 64) * (64 / bytes),
     write: (writer, from, to) =>
       writer.instruction("packMatrix", () => {
         writer.dtype(dtype);

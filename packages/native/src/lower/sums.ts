@@ -1,5 +1,6 @@
 /** Operations that sum: reductions, convolutions, pooling, gathering by index. */
-import { type Graph, type Node, producers, required, type Value } from "nagare/backend";
+import { type DType, type Graph, type Node, producers, required, type Value } from "nagare/backend";
+import { InstructionWriter, type Place } from "../instructions.ts";
 import { chainBefore } from "./chain.ts";
 import { writeMaking } from "./elementwise.ts";
 import {
@@ -60,6 +61,38 @@ const roles: { readonly [K in Convolved]: readonly ["x" | "w" | "y", "x" | "w" |
   conv2dFilterGrad: ["x", "y", "w"],
 };
 
+/** A convolution as its instructions begin: the dtype, and all sizes, those of the kernel among them. */
+interface Sizes {
+  readonly dtype: DType;
+  readonly all: readonly number[];
+  readonly kernel: readonly number[];
+}
+
+/** The filters of a forward pass as the engine lays them out, if they are a constant for which that is worth it. */
+function packedFilters(
+  filters: Value,
+  { dtype, all, kernel }: Sizes,
+  context: LoweringContext,
+): { readonly layout: number; readonly place: Place } | undefined {
+  const numbers = new InstructionWriter(new Map());
+  numbers.dtype(dtype);
+  numbers.wides(all);
+  const layout = context.filterLayout(numbers.finish());
+  if (layout === 0) return undefined;
+  const place = context.prepared(filters, {
+    dtype,
+    write: (writer, from, to) =>
+      writer.instruction("packFilters", () => {
+        writer.dtype(dtype);
+        writer.wides(kernel);
+        writer.int(layout);
+        writer.place(from);
+        writer.place(to);
+      }),
+  });
+  return place && { layout, place };
+}
+
 function lowerConvolution(node: Node, context: LoweringContext): void {
   const { writer, place } = context;
   const convolution = productOf(node);
@@ -78,26 +111,19 @@ function lowerConvolution(node: Node, context: LoweringContext): void {
   const [batch = 0, inH = 0, inW = 0, inC = 0] = x;
   const [, outH = 0, outW = 0, outC = 0] = y;
   const [kH = 0, kW = 0] = w;
+  const { dtype } = values[2];
+  const all = [batch, inH, inW, inC, outH, outW, outC, kH, kW, ...strides, top, left, ...dilation, groups];
+  const kernel = [kH, kW, inC, outC, groups];
+  const packed =
+    convolution.name === "conv2d" ? packedFilters(values[1], { dtype, all, kernel }, context) : undefined;
   writer.instruction(convolution.name, () => {
-    writer.dtype(values[2].dtype);
-    writer.wides([
-      batch,
-      inH,
-      inW,
-      inC,
-      outH,
-      outW,
-      outC,
-      kH,
-      kW,
-      ...strides,
-      top,
-      left,
-      ...dilation,
-      groups,
-    ]);
+    writer.dtype(dtype);
+    writer.wides(all);
+    writer.int(packed?.layout ?? 0);
     writeEpilogue(convolution, ["scale", "bias", "residual"], context, () => {
-      for (const value of values) writer.place(place(value));
+      values.forEach((value, i) => {
+        writer.place((i === 1 && packed?.place) || place(value));
+      });
     });
   });
 }
