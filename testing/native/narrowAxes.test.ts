@@ -133,8 +133,17 @@ describe("windows that step by one column", () => {
             check("maxPool2d", [x], params);
             const dx = randomTensor(random, [2, ...size, channels], dtype, -1, 1);
             check("maxPool2dSelect", [dx, x], params);
-            for (const countPadding of [false, true])
+            const [top, bottom, left, right] = padding;
+            const windows = [
+              Math.floor((size[0] + top + bottom - window[0]) / (strides[0] ?? 1)) + 1,
+              size[1] + left + right - window[1] + 1,
+            ];
+            const ct = randomTensor(random, [2, ...windows, channels], dtype, -1, 1);
+            check("maxPool2dScatter", [ct, x], params, 1e-6);
+            for (const countPadding of [false, true]) {
               check("avgPool2d", [x], { ...params, countPadding }, 1e-5);
+              check("avgPool2dGrad", [ct], { ...params, countPadding, inputShape: x.shape }, 1e-5);
+            }
           }
         }
       }

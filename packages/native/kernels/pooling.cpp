@@ -42,25 +42,31 @@ NAGARE_INLINE auto wins(V v, V m) {
   return (v > m) | ((v != v) & (m == m));
 }
 
-// visit(image, oy, ox, pixels) for runs of output pixels that cover all, split into tasks by rows. Windows that step from column to column
-// within the image are a run: what they read and give is as neighbouring for all of them as for the channels of one. Others come singly.
+// visit(ox, pixels) for runs of output pixels that cover a row, from the left. Windows that step from column to column within the image are a
+// run: what they read and give is as neighbouring for all of them as for the channels of one. Others come singly.
 template <typename Visit>
-void for_each_run(const Pool2dParams& p, const Parallel& parallel, const Visit& visit) {
+NAGARE_INLINE void visit_row(const Pool2dParams& p, const Visit& visit) {
   const int64_t first = p.strideW == 1 ? min64(p.padLeft, p.outW) : p.outW;
   const int64_t end = max64(first, min64(p.inW - p.windowW + p.padLeft + 1, p.outW));
+  for (int64_t ox = 0; ox < first; ox++) visit(ox, 1);
+  if (first < end) visit(first, end - first);
+  for (int64_t ox = end; ox < p.outW; ox++) visit(ox, 1);
+}
+
+// visit(image, oy, ox, pixels) for the runs of all rows, which are split into tasks.
+template <typename Visit>
+void for_each_run(const Pool2dParams& p, const Parallel& parallel, const Visit& visit) {
   const int64_t rows = p.batch * p.outH;
   const int64_t rowsPerTask = max64(1, kTaskElements / max64(1, p.strideH * p.inW * p.channels));
   parallel_for(parallel, divide_up(rows, rowsPerTask), [&](int64_t index, int) {
     for (int64_t r = index * rowsPerTask; r < min64(rows, (index + 1) * rowsPerTask); r++) {
       const int64_t image = r / p.outH, oy = r % p.outH;
-      for (int64_t ox = 0; ox < first; ox++) visit(image, oy, ox, 1);
-      if (first < end) visit(image, oy, first, end - first);
-      for (int64_t ox = end; ox < p.outW; ox++) visit(image, oy, ox, 1);
+      visit_row(p, [&](int64_t ox, int64_t pixels) { visit(image, oy, ox, pixels); });
     }
   });
 }
 
-// Zeroes dx and then lets visit(image, oy, ox, first, end) add to it, where only rows [first, end) of dx may be written. Each task owns a
+// Zeroes dx and then lets visit(image, oy, ox, pixels, first, end) add to it, where only rows [first, end) of dx may be written. Each task owns a
 // band of rows, so windows on the border of two bands are visited by both, and every cell receives its terms in row-major window order.
 template <typename T, typename Visit>
 void scatter_windows(const Pool2dParams& p, T* dx, const Parallel& parallel, const Visit& visit) {
@@ -84,7 +90,7 @@ void scatter_windows(const Pool2dParams& p, T* dx, const Parallel& parallel, con
         for (; zeroed < min64(end, y + p.windowH); zeroed++) {
           __builtin_memset(plane + zeroed * rowElements, 0, static_cast<size_t>(rowElements) * sizeof(T));
         }
-        for (int64_t ox = 0; ox < p.outW; ox++) visit(image, oy, ox, first, end);
+        visit_row(p, [&](int64_t ox, int64_t pixels) { visit(image, oy, ox, pixels, first, end); });
       }
       for (; zeroed < end; zeroed++) __builtin_memset(plane + zeroed * rowElements, 0, static_cast<size_t>(rowElements) * sizeof(T));
     }
@@ -162,18 +168,21 @@ NAGARE_INLINE void scatter_in_window(const Pool2dParams& p, const Window& w, con
   typename VectorOf<T, L>::type term[V];
 #pragma GCC unroll 4
   for (int v = 0; v < V; v++) term[v] = load<T, L>(dy + v * L);
+  // From the right: a cell then has its terms from the windows of a run in their order.
+  const auto across = static_cast<decltype(tap[0] + tap[0])>(w.x1 - w.x0);
   tap = Mask<T, L>{};
   for (int64_t iy = w.y0; iy < w.y1; iy++) {
-    for (int64_t ix = w.x0; ix < w.x1; ix++) {
-      if (iy >= first && iy < end) {
-        T* cell = dx + (iy * p.inW + ix) * p.channels;
+    tap += across;
+    if (iy < first || iy >= end) continue;
+    auto left = tap;
+    for (int64_t ix = w.x1; ix-- > w.x0;) {
+      left -= 1;
+      T* cell = dx + (iy * p.inW + ix) * p.channels;
 #pragma GCC unroll 4
-        for (int v = 0; v < V; v++) {
-          const auto here = (typename VectorOf<T, L>::type)((position[v] == tap) & (Mask<T, L>)term[v]);
-          store<T, L>(cell + v * L, load<T, L>(cell + v * L) + here);
-        }
+      for (int v = 0; v < V; v++) {
+        const auto here = (typename VectorOf<T, L>::type)((position[v] == left) & (Mask<T, L>)term[v]);
+        store<T, L>(cell + v * L, load<T, L>(cell + v * L) + here);
       }
-      tap += 1;
     }
   }
 }
@@ -215,12 +224,12 @@ void select_windows(const Pool2dParams& p, const T* x, const T* dx, T* dy, const
 
 template <typename T>
 void scatter_maxima(const Pool2dParams& p, const T* x, const T* dy, T* dx, const Parallel& parallel) {
-  scatter_windows(p, dx, parallel, [&](int64_t image, int64_t oy, int64_t ox, int64_t first, int64_t end) {
+  scatter_windows(p, dx, parallel, [&](int64_t image, int64_t oy, int64_t ox, int64_t pixels, int64_t first, int64_t end) {
     const Window w = window_at(p, oy, ox);
     if (w.y0 == w.y1) return;
     const int64_t plane = image * p.inH * p.inW * p.channels;
     const T* term = dy + ((image * p.outH + oy) * p.outW + ox) * p.channels;
-    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
+    for_halved_lanes<T, 4>(pixels * p.channels, [&](auto block, int64_t c) {
       scatter_in_window(p, w, x + plane + c, term + c, dx + plane + c, first, end, block);
     });
   });
@@ -251,18 +260,19 @@ void average_windows(const Pool2dParams& p, const T* x, T* y, const Parallel& pa
 
 template <typename T>
 void scatter_averages(const Pool2dParams& p, const T* dy, T* dx, const Parallel& parallel) {
-  scatter_windows(p, dx, parallel, [&](int64_t image, int64_t oy, int64_t ox, int64_t first, int64_t end) {
+  scatter_windows(p, dx, parallel, [&](int64_t image, int64_t oy, int64_t ox, int64_t pixels, int64_t first, int64_t end) {
     const Window w = window_at(p, oy, ox);
     const T count = divisor<T>(p, w);
     T* plane = dx + image * p.inH * p.inW * p.channels;
     const T* term = dy + ((image * p.outH + oy) * p.outW + ox) * p.channels;
-    for_halved_lanes<T, 4>(p.channels, [&](auto block, int64_t c) {
+    for_halved_lanes<T, 4>(pixels * p.channels, [&](auto block, int64_t c) {
       constexpr int V = block.vectors, L = block.lanes;
       typename VectorOf<T, L>::type share[V];
 #pragma GCC unroll 4
       for (int v = 0; v < V; v++) share[v] = load<T, L>(term + c + v * L) / count;
       for (int64_t iy = max64(first, w.y0); iy < min64(end, w.y1); iy++) {
-        for (int64_t ix = w.x0; ix < w.x1; ix++) {
+        // From the right, as the maxima.
+        for (int64_t ix = w.x1; ix-- > w.x0;) {
           T* cell = plane + (iy * p.inW + ix) * p.channels + c;
 #pragma GCC unroll 4
           for (int v = 0; v < V; v++) store<T, L>(cell + v * L, load<T, L>(cell + v * L) + share[v]);
