@@ -38,6 +38,14 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   // As few rows, and columns, as each of two threads takes for its own.
   [33, 50, 700],
   [24, 64, 700],
+  // B in registers, its rows more than one thread's: a part of a vector wide, and a whole one.
+  [9000, 3, 5],
+  [5000, 16, 16],
+  [6000, 11, 9],
+  // Dot products so shallow that tiles take their place, and just deep enough.
+  [530, 3, 29],
+  [530, 3, 31],
+  [8, 530, 79],
 ];
 
 /** m, n, k of products whose factors are widened while they are packed: above and below their blocks. */
@@ -135,6 +143,11 @@ export function finishedProducts(): { readonly compiled: ng.Tensor; readonly exp
     [310, 140, 60],
     [70, 600, 530],
     [20, 30, 9000],
+    [5000, 7, 5],
+  ] as const;
+  const shallow = [
+    [300, 7, 5],
+    [300, 16, 16],
   ] as const;
   const narrow = [
     [64, 64, 900],
@@ -152,6 +165,7 @@ export function finishedProducts(): { readonly compiled: ng.Tensor; readonly exp
   };
   return [
     ...sizes.map((size) => both("float32", chain, size)),
+    ...shallow.map((size) => both("float32", epilogue, size)),
     ...[chain, epilogue].flatMap((finish) => narrow.map((size) => both("bfloat16", finish, size))),
   ];
 }

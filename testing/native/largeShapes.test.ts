@@ -325,6 +325,17 @@ describe("products of matrices", () => {
         [[300, 90], [90, 24], false, false],
         [[300, 90], [90, 23], false, false],
         [[9, 48, 32], [9, 48, 32], false, true],
+        // So many tiny ones that threads share them, in all orders; one factor for all, and for some.
+        [[1500, 3, 3], [1500, 3, 3], false, false],
+        [[1500, 3, 4], [1500, 3, 4], false, true],
+        [[900, 7, 5], [900, 7, 3], true, false],
+        [[1100, 4, 4], [1100, 4, 4], true, true],
+        [[1100, 6, 4], [6, 5], true, false],
+        [[3, 1, 6, 2], [3, 700, 2, 2], false, false],
+        [[70, 9, 16], [70, 16, 16], false, false],
+        // A tall one beside a B in registers; a few columns that are too shallow for dot products.
+        [[9000, 5], [5, 3], false, false],
+        [[530, 29], [3, 29], false, true],
       ];
       for (const [a, b, transposeA, transposeB] of cases) {
         const limit = isFloat(dtype) ? 2 : 3;

@@ -11,6 +11,7 @@
 
 #include "gemm_batches.h"
 #include "gemm_product.h"
+#include "gemm_thin.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -45,6 +46,9 @@ void multiply(const GemmParams& params, const T* a, const T* b, T* c, const T* b
     for (int64_t i = 0; i < matrices; i++) finish_empty(product_at(p, i, a, b, c, bias));
     return;
   }
+  if constexpr (kThinDepth<T> > 0) {
+    if (is_thin<T>(p)) return multiply_thin<T>({&p, a, b, c, bias, 0, 0}, parallel);
+  }
   const Sharing sharing(p, parallel.threads);
   const Parallel inner = {parallel.run, parallel.pool, sharing.inside};
   const ProductPlan<T> plan(p, sharing.inside);
@@ -70,7 +74,7 @@ void multiply(const GemmParams& params, const T* a, const T* b, T* c, const T* b
 template <typename T>
 size_t gemm_scratch_bytes(const GemmParams& params, int threads) {
   const GemmParams p = merge_batches(params);
-  if (p.m == 0 || p.n == 0 || p.k == 0 || p.batch == 0 || p.outerBatch == 0) return 0;
+  if (p.m == 0 || p.n == 0 || p.k == 0 || p.batch == 0 || p.outerBatch == 0 || is_thin<T>(p)) return 0;
   const Sharing sharing(p, threads);
   const ProductPlan<T> plan(p, sharing.inside);
   const int64_t elements = sharing.byMatrix ? threads * (plan.shared + plan.worker) : plan.shared + sharing.inside * plan.worker;

@@ -11,6 +11,12 @@ namespace nagare::NAGARE_ISA {
 // sums of its rows, and dot products with them.
 constexpr int kFewRowsSummed = kVectorRegisters == 32 ? 8 : 4;
 constexpr int kFewRowsDotted = kVectorRegisters == 32 ? 8 : 12;
+// Every dot product ends with its lanes added up. Tiles, which take no longer for one column than for a vector of them, are quicker where
+// that is most of the work of several. Alone it is quicker at any depth.
+template <typename T>
+constexpr int64_t few_dotted(int64_t depth) {
+  return min64(kFewRowsDotted, max64(1, 8 * depth / (5 * kLanes<T>)));
+}
 
 // c(i, j) = activation((accumulate ? c : 0) + Σ a[i·aRow + k] · b(k, j) + bias), i < rows, j < columns, k < depth.
 // b(k, j) is b[k·ldb + j], or b[j·ldb + k] when `transposed`. The result may lie transposed: c(i, j) is c[i·cRow + j·cColumn].
@@ -130,18 +136,22 @@ NAGARE_NOINLINE void dot_tile(const FewRows<T>& p, int64_t i0, int64_t j0, int64
   const T* b = p.b + j0 * p.ldb;
   const int64_t next = ahead * p.ldb;
   int64_t k = 0;
-  for (; k + lanes <= p.depth; k += lanes) {
+  const auto add = [&](int64_t count) {
     Vec<T> row[R];
 #pragma GCC unroll 8
-    for (int i = 0; i < R; i++) row[i] = load(a + i * p.aRow + k);
+    for (int i = 0; i < R; i++) row[i] = load_some(a + i * p.aRow + k, count);
 #pragma GCC unroll 8
     for (int j = 0; j < C; j++) {
-      const Vec<T> column = load(b + j * p.ldb + k);
+      const Vec<T> column = load_some(b + j * p.ldb + k, count);
       if (kVectorBytes == 64) __builtin_prefetch(b + j * p.ldb + next + k);
 #pragma GCC unroll 8
       for (int i = 0; i < R; i++) acc[i][j] += row[i] * column;
     }
-  }
+    k += count;
+  };
+  while (k + lanes <= p.depth) add(lanes);
+  // Part of a vector takes no longer than a whole one where there are masks, and longer than its elements elsewhere.
+  if (kVectorBytes == 64 && k < p.depth) add(p.depth - k);
 #pragma GCC unroll 8
   for (int i = 0; i < R; i++) {
 #pragma GCC unroll 8

@@ -19,10 +19,10 @@ inline FewRowsForm few_rows_form(const GemmParams& p) {
   if (p.packedB) return {false, false, false};
   // One column: dot products with the rows of A, however few.
   if (p.n == 1 && p.ldb == 1 && !p.transposeA && !p.transposeB) return {true, true, false};
-  if (p.m <= (p.transposeB ? kFewRowsDotted : kFewRowsSummed)) return {true, false, p.transposeA && p.lda != 1};
+  if (p.m <= (p.transposeB ? few_dotted<T>(p.k) : kFewRowsSummed)) return {true, false, p.transposeA && p.lda != 1};
   // Cᵀ = op(B)ᵀ · op(A)ᵀ. Its rows are columns of C: that suits dot products, and sums of rows only where C is one column wide.
   // Where its rows are whole vectors, B is a panel as it lies, and tiles make such sums without adding lanes up.
-  const bool few = p.transposeA ? p.n == 1 && p.ldc == 1 : p.n <= kFewRowsDotted && !reads_b_in_place<T>(p);
+  const bool few = p.transposeA ? p.n == 1 && p.ldc == 1 : p.n <= few_dotted<T>(p.k) && !reads_b_in_place<T>(p);
   if (few) return {true, true, !p.transposeB && p.ldb != 1};
   return {false, false, false};
 }

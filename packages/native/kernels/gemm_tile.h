@@ -161,11 +161,11 @@ template <typename T>
 constexpr bool kWraps = T(-1) > T(0);
 
 // max(v, 0) that keeps NaN.
-template <typename T>
-NAGARE_INLINE Vec<T> relu(Vec<T> v) {
-  typedef Vec<int32_t> Bits;
-  if constexpr (kWraps<T>) return (Vec<T>)((Bits)v & ~((Bits)v < 0));
-  else return (Vec<T>)((Bits)v & ~(Bits)(v < Vec<T>{}));
+template <typename T, int L = kLanes<T>, typename V = typename VectorOf<T, L>::type>
+NAGARE_INLINE V relu(V v) {
+  typedef typename VectorOf<int32_t, sizeof(V) / 4>::type Bits;
+  if constexpr (kWraps<T>) return (V)((Bits)v & ~((Bits)v < 0));
+  else return (V)((Bits)v & ~(Bits)(v < V{}));
 }
 
 template <typename T>
