@@ -86,7 +86,8 @@ int64_t read_filters(Reader& r, const Kernels& kernels, DType dtype, Conv2dParam
   return dtype == DType::float32 ? kernels.imageF32.conv2dPackedElements(p) : kernels.imageF64.conv2dPackedElements(p);
 }
 
-// dtype; the convolution; the layout of its filters, which is plain for gradients; activation, scale?, bias?, residual?; the two operands (x and w, ct and w, x and ct), the result, and those of the three that there are.
+// dtype; the convolution; the layout of its filters, which is plain for gradients; activation, scale?, bias?, residual?; the two operands
+// (x and w, ct and w, x and ct), the result, and those of the three that there are.
 std::unique_ptr<Step> decode_convolution(Reader& r, const Kernels& kernels, Convolution kind) {
   const DType dtype = r.dtype();
   Conv2dParams p = read_convolution(r);

@@ -33,7 +33,8 @@ struct PlannedInstruction {
   bool truthAsFloat = false;  // of a comparison
 };
 
-// Joins groups that there is one loop for, products with what takes them, and comparisons with their conversion. The first results of `planned` are the last of `values`.
+// Joins groups that there is one loop for, products with what takes them, and comparisons with their conversion. The first results of
+// `planned` are the last of `values`.
 void join_instructions(std::vector<PlannedInstruction>& planned, const std::vector<PlannedValue>& values, const TileGroups& groups);
 
 }  // namespace nagare

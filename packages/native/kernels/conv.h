@@ -15,8 +15,9 @@ enum class FilterLayout { plain, panels, points };
 
 // x: [batch, inH, inW, inC], w: [kH, kW, inC / groups, outC], y: [batch, outH, outW, outC], all dense.
 // y[b, oy, ox, co] = Σ x[b, iy, ix, g·inC/groups + ci] · w[ky, kx, ci, co] over ky, kx, ci, with g = co / (outC / groups),
-// iy = oy·strideH − padTop + ky·dilationH, ix = ox·strideW − padLeft + kx·dilationW, and x = 0 outside the image. The bottom and right padding follow from outH and outW; cells beyond the image
-// count as zeros however many there are. inC and outC must be multiples of groups.
+// iy = oy·strideH − padTop + ky·dilationH, ix = ox·strideW − padLeft + kx·dilationW, and x = 0 outside the image. The bottom
+// and right padding follow from outH and outW; cells beyond the image count as zeros however many there are. inC and outC must be multiples of
+// groups.
 struct Conv2dParams {
   int64_t batch, inH, inW, inC, outH, outW, outC;
   int64_t kH, kW, strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;

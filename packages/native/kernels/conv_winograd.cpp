@@ -197,8 +197,8 @@ bool prefers_winograd(const PatchShape& patches, int64_t outputs, bool packed) {
   const auto fits = [](const PatchAxis& axis) { return axis.taps == 3 && axis.step == 1 && axis.tapStep == 1; };
   if (!fits(patches.y) || !fits(patches.x)) return false;
   // What a multiply-add of the direct way takes is 1. A channel of a tile, cells or results, takes as long to transform as 480, and a filter
-  // with its way to memory and back as 420, or as 230 where it was transformed in advance (one thread of Zen 5; with AVX2 all are cheaper). Small gains are left to the direct way, whose
-  // rounding is better.
+  // with its way to memory and back as 420, or as 230 where it was transformed in advance (one thread of Zen 5; with AVX2 all are cheaper).
+  // Small gains are left to the direct way, whose rounding is better.
   constexpr double kTransformed = 480, kTransformedFilter = 420, kFilterRead = 230, kWorthwhile = 0.85;
   const double tiles = static_cast<double>(TileGrid(patches).count), channels = static_cast<double>(patches.channels);
   const double padded = static_cast<double>(padded_columns<float>(patches.channels) + padded_columns<float>(outputs));

@@ -67,8 +67,8 @@ function madeOnSplit(
 
 /**
  * op(reshape(a), b) becomes reshape(op(a, reshape(b))), and a reduction of reshape(a) a reduction of a, where the reshape joins
- * axes of what another elementwise operation made, as in normalization by groups of channels: then they are one chain. So is reshape(op(a, b)) where it splits axes, as in the
- * gradient: it becomes op(reshape(a), reshape(b)).
+ * axes of what another elementwise operation made, as in normalization by groups of channels: then they are one chain. Where a
+ * reshape splits axes, as in the gradient, reshape(op(a, b)) becomes op(reshape(a), reshape(b)).
  */
 export function splitAxes(graph: Graph): Graph {
   const readers = readersByValue(graph);
