@@ -8,8 +8,6 @@ namespace {
 
 constexpr int64_t kTaskBytes = 1 << 16;
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // body(task) for every task; neighbours stay with a thread.
 template <typename Body>
 NAGARE_INLINE void for_tasks(const Parallel& parallel, int64_t tasks, const Body& body) {
@@ -82,7 +80,7 @@ NAGARE_INLINE void reverse_rows(const T* x, int64_t fromRow, T* y, int64_t n, in
         store(y + k, reverse_lanes<T>(load(from)));
         continue;
       }
-      for (int64_t i = k; i < least(n, k + N); i++) y[i] = x[-i];
+      for (int64_t i = k; i < min64(n, k + N); i++) y[i] = x[-i];
     }
   }
 }
@@ -119,8 +117,8 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const int64_t middle = second >= 0 ? p.dims[second] : 1;
   int64_t outer = 1;
   for (int axis = 0; axis < second; axis++) outer *= p.dims[axis];
-  const int64_t piece = least(length, kTaskBytes);
-  const int64_t pieces = ceil_div(length, piece);
+  const int64_t piece = min64(length, kTaskBytes);
+  const int64_t pieces = divide_up(length, piece);
   const int64_t rowsPerTask = pieces > 1 ? 1 : kTaskBytes / (length * static_cast<int64_t>(sizeof(T)) + 32) + 1;
   const int64_t rows = outer * middle, rowBytes = length * static_cast<int64_t>(sizeof(T));
   const int64_t fromRow = second >= 0 ? p.fromStrides[second] : 0, toRow = second >= 0 ? p.toStrides[second] : 0;
@@ -129,13 +127,13 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const bool narrow = p.fromStrides[inner] == 1 && toRow == length && rowBytes < kNarrowRow;
   const bool repeats = p.fromStrides[inner] == 0 && toRow == length && length <= kLanes<T>;
   const bool reverses = sizeof(T) >= 4 && p.fromStrides[inner] == -1 && toRow == length && length <= kReversedTogether;
-  for_tasks(parallel, ceil_div(rows, rowsPerTask) * pieces, [&](int64_t task) {
-    const int64_t first = task % pieces * piece, count = least(piece, length - first);
+  for_tasks(parallel, divide_up(rows, rowsPerTask) * pieces, [&](int64_t task) {
+    const int64_t first = task % pieces * piece, count = min64(piece, length - first);
     int64_t row = task / pieces * rowsPerTask;
-    const int64_t last = least(rows, row + rowsPerTask);
+    const int64_t last = min64(rows, row + rowsPerTask);
     while (row < last) {
       const Offsets at(p, row / middle, inner, second);
-      const int64_t j = row % middle, end = least(middle, j + last - row);
+      const int64_t j = row % middle, end = min64(middle, j + last - row);
       const T* from = x + at.from + first * p.fromStrides[inner];
       T* to = y + at.to + first * p.toStrides[inner];
       int64_t i = j;
@@ -181,18 +179,18 @@ void copy_transposed(const CopyParams& p, int across, const T* x, T* y, const Pa
   const int inner = p.rank - 1;
   const int64_t rows = p.dims[across], columns = p.dims[inner], fromRow = p.fromStrides[inner], toRow = p.toStrides[across];
   // Of long rows of y, some columns at a time.
-  const int64_t bands = ceil_div(rows, kBlock<T>), width = 16 * kBlock<T>, pieces = ceil_div(columns, width);
+  const int64_t bands = divide_up(rows, kBlock<T>), width = 16 * kBlock<T>, pieces = divide_up(columns, width);
   // Blocks of single lines that follow on each other far apart: what the next one reads is asked for.
   const bool asks = columns <= kBlock<T> && rows * static_cast<int64_t>(sizeof(T)) <= kLine;
   parallel_ranges(parallel, others(p, across, inner) * bands * pieces, 1, [&](int64_t task, int64_t last, int) {
     Offsets at(p, task / pieces / bands, across, inner);
     for (; task < last; task++) {
-      const int64_t i = task / pieces % bands * kBlock<T>, height = least(kBlock<T>, rows - i);
-      const int64_t first = task % pieces * width, end = least(columns, first + width);
-      const Offsets next(p, least(task + 1, last - 1) / pieces / bands, across, inner);
+      const int64_t i = task / pieces % bands * kBlock<T>, height = min64(kBlock<T>, rows - i);
+      const int64_t first = task % pieces * width, end = min64(columns, first + width);
+      const Offsets next(p, min64(task + 1, last - 1) / pieces / bands, across, inner);
       for (int64_t j = 0; asks && j < columns; j++) __builtin_prefetch(x + next.from + j * fromRow);
       for (int64_t j = first; j < end; j += kBlock<T>) {
-        transpose_block<T>(x + at.from + i + j * fromRow, fromRow, y + at.to + i * toRow + j, toRow, height, least(kBlock<T>, end - j));
+        transpose_block<T>(x + at.from + i + j * fromRow, fromRow, y + at.to + i * toRow + j, toRow, height, min64(kBlock<T>, end - j));
       }
       at = next;
     }
@@ -206,11 +204,11 @@ void copy_apart(const CopyParams& p, int across, const T* x, T* y, const Paralle
   const int inner = p.rank - 1;
   const int64_t rows = p.dims[across], columns = p.dims[inner], stride = p.fromStrides[inner], toRow = p.toStrides[across];
   const bool isWide = columns >= rows;
-  const int64_t length = isWide ? columns : rows, run = kRunBytes / (least(isWide ? stride : toRow, 64) * static_cast<int64_t>(sizeof(T)));
-  const int64_t runs = ceil_div(length, run);
+  const int64_t length = isWide ? columns : rows, run = kRunBytes / (min64(isWide ? stride : toRow, 64) * static_cast<int64_t>(sizeof(T)));
+  const int64_t runs = divide_up(length, run);
   for_tasks(parallel, others(p, across, inner) * runs, [&](int64_t task) {
     const Offsets at(p, task / runs, across, inner);
-    const int64_t first = task % runs * run, count = least(run, length - first);
+    const int64_t first = task % runs * run, count = min64(run, length - first);
     if (isWide) {
       for (int64_t i = 0; i < rows; i++) copy_row(x + at.from + i + first * stride, stride, y + at.to + i * toRow + first, 1, count, false);
     } else {
@@ -228,7 +226,7 @@ void copy_of(const CopyParams& p, const void* from, void* to, const Parallel& pa
   if (p.toStrides[inner] == 1 && (stride > 1 || stride < -1)) {
     for (int axis = 0; axis < inner; axis++) {
       if (p.fromStrides[axis] != 1 || p.dims[axis] == 1) continue;
-      const int64_t shorter = least(p.dims[axis], p.dims[inner]);
+      const int64_t shorter = min64(p.dims[axis], p.dims[inner]);
       if (stride > 1 && (stride <= kFewAcross || shorter < kSquare<T>)) return copy_apart<T>(p, axis, x, y, parallel);
       return copy_transposed<T>(p, axis, x, y, parallel);
     }
@@ -241,9 +239,9 @@ void fill_of(const void* value, void* y, int64_t count, bool streams, const Para
   constexpr int64_t N = kTaskBytes / static_cast<int64_t>(sizeof(T));
   T element;
   __builtin_memcpy(&element, value, sizeof(T));
-  for_tasks(parallel, ceil_div(count, N), [&](int64_t task) {
+  for_tasks(parallel, divide_up(count, N), [&](int64_t task) {
     T* p = static_cast<T*>(y) + task * N;
-    const int64_t n = least(N, count - task * N);
+    const int64_t n = min64(N, count - task * N);
     if (sizeof(T) < 4 || !streams) {
       for (int64_t i = 0; i < n; i++) p[i] = element;
       return;
@@ -251,7 +249,7 @@ void fill_of(const void* value, void* y, int64_t count, bool streams, const Para
     constexpr int64_t M = 4096 / static_cast<int64_t>(sizeof(T));
     T some[M];
     for (T& one : some) one = element;
-    for (int64_t i = 0; i < n; i += M) stream_copy(p + i, some, least(M, n - i) * static_cast<int64_t>(sizeof(T)));
+    for (int64_t i = 0; i < n; i += M) stream_copy(p + i, some, min64(M, n - i) * static_cast<int64_t>(sizeof(T)));
     finish_streaming();
   });
 }
@@ -259,11 +257,11 @@ void fill_of(const void* value, void* y, int64_t count, bool streams, const Para
 template <typename T, typename Convert>
 void iota_of(int64_t outer, int64_t n, int64_t inner, void* y, const Parallel& parallel, Convert convert) {
   const int64_t perTask = kTaskBytes / (inner * static_cast<int64_t>(sizeof(T)) + 1) + 1;
-  for_tasks(parallel, ceil_div(outer * n, perTask), [&](int64_t task) {
-    const int64_t last = least(outer * n, (task + 1) * perTask);
+  for_tasks(parallel, divide_up(outer * n, perTask), [&](int64_t task) {
+    const int64_t last = min64(outer * n, (task + 1) * perTask);
     int64_t row = task * perTask;
     while (row < last) {
-      const int64_t index = row % n, count = least(n - index, last - row);
+      const int64_t index = row % n, count = min64(n - index, last - row);
       T* p = static_cast<T*>(y) + row * inner;
       if (inner == 1) {
         for (int64_t i = 0; i < count; i++) p[i] = convert(index + i);

@@ -1,12 +1,11 @@
 // Blocks of a transposition: y[i · toRow + j] = x[j · fromRow + i] for rows × columns of y.
 #pragma once
 
+#include "blocking.h"
 #include "copy_elements.h"
 #include "transpose_square.h"
 
 namespace nagare::NAGARE_ISA {
-
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Side of the blocks: rows of 256 bytes, so that the memory is read in useful pieces.
 template <typename T>
@@ -49,9 +48,9 @@ NAGARE_INLINE void transpose_block(const T* x, int64_t fromRow, T* y, int64_t to
       for (int64_t i = i0; i < rows; i++) to[i * step + j] = x[j * fromRow + i];
   };
   for (int64_t j = 0; j < inColumns; j += N) {
-    const int64_t column = least(j, inColumns - N);
+    const int64_t column = min64(j, inColumns - N);
     for (int64_t i = 0; i < inRows; i += N) {
-      const int64_t row = least(i, inRows - N);
+      const int64_t row = min64(i, inRows - N);
       transpose_square(x + column * fromRow + row, fromRow, to + row * step + column, step);
     }
   }

@@ -1,5 +1,6 @@
 #include "gather.h"
 
+#include "blocking.h"
 #include "copy.h"
 #include "copy_elements.h"
 #include "half.h"
@@ -14,9 +15,6 @@ constexpr int64_t kDividedRow = 16, kDividedWork = 1 << 16;
 // Many additions to few rows are cut into chunks of at least so many, each with sums of its own that are at most a quarter as many. How
 // many chunks depends on the shape alone.
 constexpr int64_t kChunkWork = 1 << 14, kMostChunks = 8;
-
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 NAGARE_INLINE uint32_t without_sign(int32_t index) { return static_cast<uint32_t>(index); }
 NAGARE_INLINE uint64_t without_sign(int64_t index) { return static_cast<uint64_t>(index); }
@@ -40,7 +38,7 @@ constexpr int64_t kChecked = 256;
 template <typename Index>
 int64_t first_bad(const GatherParams& p, const Index* indices, int64_t first, int64_t last) {
   for (int64_t start = first; start < last; start += kChecked) {
-    const int64_t end = least(last, start + kChecked);
+    const int64_t end = min64(last, start + kChecked);
     if (are_inside(indices + start, end - start, p.n)) continue;
     for (int64_t i = start; i < end; i++) {
       if (indices[i] < 0 || indices[i] >= p.n) return i;
@@ -78,7 +76,7 @@ NAGARE_INLINE void gather_elements(const T* x, const Index* at, int64_t count, T
 // Rows of `bytes` bytes, at most W: moves of W bytes, whose rest the next rows cover, as far as there is something to read and to cover.
 template <int64_t W, typename Index>
 NAGARE_INLINE void gather_narrow_rows(const uint8_t* x, int64_t rows, int64_t bytes, const Index* at, int64_t count, uint8_t* y) {
-  const int64_t covered = ceil_div(W, bytes);
+  const int64_t covered = divide_up(W, bytes);
   for (int64_t i = 0; i < count; i++, y += bytes) {
     const uint8_t* const from = x + at[i] * bytes;
     if (at[i] + covered <= rows && i + covered <= count) __builtin_memcpy(y, from, W);
@@ -91,7 +89,7 @@ template <typename Index>
 NAGARE_INLINE void gather_rows(const uint8_t* x, int64_t rows, int64_t bytes, const Index* at, int64_t count, uint8_t* y) {
   if (bytes <= 16) return gather_narrow_rows<16>(x, rows, bytes, at, count, y);
   if (bytes <= 32) return gather_narrow_rows<32>(x, rows, bytes, at, count, y);
-  const int64_t ahead = ceil_div(kAheadBytes, bytes), asked = least(bytes, kAheadBytes);
+  const int64_t ahead = divide_up(kAheadBytes, bytes), asked = min64(bytes, kAheadBytes);
   for (int64_t i = 0; i < count; i++) {
     if (i + ahead < count) {
       const uint8_t* const later = x + at[i + ahead] * bytes;
@@ -109,7 +107,7 @@ int64_t gather_of(const GatherParams& p, const T* x, const Index* indices, T* pi
     int64_t slice = row / p.count, k = row % p.count, outer = slice % p.outer;
     const Index* at = indices + slice / p.outer * p.count;
     while (row < last) {
-      const int64_t count = least(least(p.count - k, last - row), kChecked);
+      const int64_t count = min64(min64(p.count - k, last - row), kChecked);
       if (!are_inside(at + k, count, p.n)) return __atomic_store_n(&bad, true, __ATOMIC_RELAXED);
       const T* const from = x + slice * p.n * p.inner;
       T* const to = picked + row * p.inner;
@@ -157,12 +155,12 @@ NAGARE_INLINE void add_row(T* row, const T* values, int64_t n) {
 template <typename Add, typename T, typename Index>
 void scatter_of(const GatherParams& p, const T* picked, const Index* indices, T* x, const Parallel& parallel) {
   // Slices are independent; within one, columns are, and rows: so two tasks never add to the same element.
-  const int64_t columns = p.inner >= 256 ? ceil_div(p.inner, ceil_div(p.inner, 128)) : p.inner;
-  const int64_t strips = ceil_div(p.inner, columns), slices = p.batch * p.outer * strips;
+  const int64_t columns = p.inner >= 256 ? divide_up(p.inner, divide_up(p.inner, 128)) : p.inner;
+  const int64_t strips = divide_up(p.inner, columns), slices = p.batch * p.outer * strips;
   const int64_t ranges = slices < parallel.threads && p.inner >= kDividedRow && p.count * p.inner >= kDividedWork ? parallel.threads : 1;
-  const int64_t rowsPerRange = ceil_div(p.n, ranges);
+  const int64_t rowsPerRange = divide_up(p.n, ranges);
   parallel_for(parallel, slices * ranges, [&](int64_t task, int) {
-    const int64_t strip = task / ranges, slice = strip / strips, first = strip % strips * columns, width = least(columns, p.inner - first);
+    const int64_t strip = task / ranges, slice = strip / strips, first = strip % strips * columns, width = min64(columns, p.inner - first);
     const int64_t begin = task % ranges * rowsPerRange, end = begin + rowsPerRange;
     const Index* at = indices + slice / p.outer * p.count;
     const T* from = picked + slice * p.count * p.inner + first;
@@ -177,16 +175,16 @@ void scatter_of(const GatherParams& p, const T* picked, const Index* indices, T*
 int64_t chunks_of(const GatherParams& p) {
   const int64_t slices = p.batch * p.outer;
   if (p.n == 0 || slices == 0) return 1;
-  const int64_t most = least(kMostChunks / slices, least(p.count * p.inner / kChunkWork, p.count / (4 * p.n)));
+  const int64_t most = min64(kMostChunks / slices, min64(p.count * p.inner / kChunkWork, p.count / (4 * p.n)));
   return most > 1 ? most : 1;
 }
 
 template <typename Add, typename T, typename Index>
 void scatter_in_chunks(const GatherParams& p, const T* picked, const Index* indices, T* x, const Parallel& parallel, T* sums) {
-  const int64_t chunks = chunks_of(p), size = p.n * p.inner, length = ceil_div(p.count, chunks);
+  const int64_t chunks = chunks_of(p), size = p.n * p.inner, length = divide_up(p.count, chunks);
   const int64_t slices = p.batch * p.outer;
   parallel_for(parallel, slices * chunks, [&](int64_t task, int) {
-    const int64_t slice = task / chunks, first = task % chunks * length, last = least(p.count, first + length);
+    const int64_t slice = task / chunks, first = task % chunks * length, last = min64(p.count, first + length);
     const Index* at = indices + slice / p.outer * p.count;
     const T* from = picked + slice * p.count * p.inner;
     T* const own = sums + task * size;
@@ -195,7 +193,7 @@ void scatter_in_chunks(const GatherParams& p, const T* picked, const Index* indi
   });
   parallel_ranges(parallel, slices * size, kTaskBytes, [&](int64_t first, int64_t last, int) {
     while (first < last) {
-      const int64_t slice = first / size, i = first % size, count = least(size - i, last - first);
+      const int64_t slice = first / size, i = first % size, count = min64(size - i, last - first);
       const T* const own = sums + slice * chunks * size + i;
       __builtin_memcpy(x + first, own, static_cast<size_t>(count) * sizeof(T));
       for (int64_t chunk = 1; chunk < chunks; chunk++) add_row<Add>(x + first, own + chunk * size, count);

@@ -1,13 +1,12 @@
 #include "pad.h"
 
+#include "blocking.h"
 #include "copy_elements.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
 
 constexpr int64_t kTaskBytes = 1 << 15;
-
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Writes a part of y in order, in one pass: what lies between two pieces of x, on either side of the end of a row, is filled at once.
 template <typename T>
@@ -76,9 +75,9 @@ void pad_of(const PadParams& p, const T* x, T* y, const Parallel& parallel) {
     Writer<T> writer(value, y + at, y + last, p.streams);
     Row row(p, at / length);
     for (int64_t column = at % length; at < last; row.next(p), column = 0) {
-      const int64_t end = least(length, column + last - at), from = row.inside(p);
+      const int64_t end = min64(length, column + last - at), from = row.inside(p);
       at += end - column;
-      const int64_t first = column > low ? column : low, beyond = least(end, low + n);
+      const int64_t first = column > low ? column : low, beyond = min64(end, low + n);
       if (from < 0 || first >= beyond) {
         writer.fill(end - column);
         continue;

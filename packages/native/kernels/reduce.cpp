@@ -26,14 +26,14 @@ struct Sink {
 // body(first, rows, columns, k) for blocks of rows that are turned, of tensor k.
 template <typename T, typename Body>
 void each_turned(const ReduceParams& p, const ReduceInput& input, const Parallel& parallel, const Body& body) {
-  const int64_t blocks = ceil_div(p.outer, kTurnedRows);
+  const int64_t blocks = divide_up(p.outer, kTurnedRows);
   const int64_t perTask = kPiece / ((p.n + 1) * kTurnedRows) + 1;
-  parallel_for(parallel, ceil_div(blocks, perTask), [&](int64_t task, int worker) {
+  parallel_for(parallel, divide_up(blocks, perTask), [&](int64_t task, int worker) {
     T columns[kShortRow * kTurnedRows], buffer[kMaxReductions * kShortRow * kTurnedRows];
-    const int64_t last = least(p.outer, (task + 1) * perTask * kTurnedRows);
+    const int64_t last = min64(p.outer, (task + 1) * perTask * kTurnedRows);
     Source<T> x(input, p, worker, last * p.n);
     for (int64_t first = task * perTask * kTurnedRows; first < last; first += kTurnedRows) {
-      const int64_t rows = least(kTurnedRows, last - first);
+      const int64_t rows = min64(kTurnedRows, last - first);
       const Elements<T> from = x.read(first * p.n, rows * p.n, buffer);
       for (int k = 0; k < p.results; k++) {
         turn_rows(from.of(k), p.n, rows, x.in_place(first * p.n) ? (p.outer - first) * p.n : rows * p.n, columns);
@@ -76,12 +76,12 @@ void fold_rows(const ReduceParams& p, const ReduceInput& input, const Sink& y, c
   if (s.chunks == 1) {
     const int64_t perTask = kPiece / ((p.n + 8) * (1 + p.cost / kCheap)) + 1;
     const bool together = !kExtreme<Op> && p.n * kLanes<T> <= kRowBlock;
-    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
-      const int64_t last = least(p.outer, (task + 1) * perTask);
+    parallel_for(parallel, divide_up(p.outer, perTask), [&](int64_t task, int worker) {
+      const int64_t last = min64(p.outer, (task + 1) * perTask);
       Source<T> x(input, p, worker, last * p.n);
       T values[kMaxReductions * kTurnedRows];
       for (int64_t row = task * perTask; row < last; row += kTurnedRows) {
-        const int64_t count = least(kTurnedRows, last - row);
+        const int64_t count = min64(kTurnedRows, last - row);
         int64_t i = together ? fold_groups<Op, T>(x, row, count, p, values) : 0;
         for (; i < count; i++) fold_row<Op, T>(x, (row + i) * p.n, p.n, p.results, values + i, kTurnedRows);
         y.write(row, values, kTurnedRows, count);
@@ -90,7 +90,7 @@ void fold_rows(const ReduceParams& p, const ReduceInput& input, const Sink& y, c
     return;
   }
   parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int worker) {
-    const int64_t row = task / s.chunks, first = task % s.chunks * s.rows, index = row * p.n + first, n = least(s.rows, p.n - first);
+    const int64_t row = task / s.chunks, first = task % s.chunks * s.rows, index = row * p.n + first, n = min64(s.rows, p.n - first);
     Source<T> x(input, p, worker, index + n);
     fold_row<Op, T>(x, index, n, p.results, partial + task, p.outer * s.chunks);
   });
@@ -126,16 +126,16 @@ void fold_inner(const ReduceParams& p, const ReduceInput& input, const Sink& y, 
   const int64_t unit = s.rows * s.columns * (1 + p.cost / kCheap);
   const int64_t units = p.outer * s.chunks * s.columnTiles;
   const int64_t perTask = kPiece / (unit + 64) + 1;
-  parallel_for(parallel, ceil_div(units, perTask), [&](int64_t task, int worker) {
+  parallel_for(parallel, divide_up(units, perTask), [&](int64_t task, int worker) {
     T sums[kColumnTile];
-    const int64_t last = least(units, (task + 1) * perTask);
+    const int64_t last = min64(units, (task + 1) * perTask);
     // Slices lie one behind the other, and are read so where they are not cut into columns.
     const int64_t beyond = last / s.columnTiles, end = (beyond / s.chunks * p.n + beyond % s.chunks * s.rows) * p.inner;
     Source<T> x(input, p, worker, end);
     for (int64_t u = task * perTask; u < last; u++) {
       const int64_t tile = u % s.columnTiles, slice = u / s.columnTiles, chunk = slice % s.chunks, outer = slice / s.chunks;
-      const int64_t first = tile * s.columns, columns = least(s.columns, p.inner - first);
-      const int64_t row = chunk * s.rows, rows = least(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
+      const int64_t first = tile * s.columns, columns = min64(s.columns, p.inner - first);
+      const int64_t row = chunk * s.rows, rows = min64(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
       if (p.inner < kNarrow && rows >= 2 * kNarrow) fold_narrow<Op, T>(x, index, rows, p.inner, p.results, sums);
       else fold_columns<Op, T>(x, index, rows, p.inner, columns, p.results, sums);
       if (s.chunks == 1) {
@@ -177,15 +177,15 @@ void positions_in_rows(const ReduceParams& p, const ReduceInput& input, int32_t*
   const Split s = wide_split_of(p, parallel.threads);
   if (s.chunks == 1) {
     const int64_t perTask = kPiece / (p.n + 8) + 1;
-    parallel_for(parallel, ceil_div(p.outer, perTask), [&](int64_t task, int worker) {
-      const int64_t last = least(p.outer, (task + 1) * perTask);
+    parallel_for(parallel, divide_up(p.outer, perTask), [&](int64_t task, int worker) {
+      const int64_t last = min64(p.outer, (task + 1) * perTask);
       Source<T> x(input, p, worker, last * p.n);
       for (int64_t row = task * perTask; row < last; row++) y[row] = static_cast<int32_t>(best_in_row<Op, T>(x, row * p.n, p.n).at);
     });
     return;
   }
   parallel_for(parallel, p.outer * s.chunks, [&](int64_t task, int worker) {
-    const int64_t first = task % s.chunks * s.rows, index = task / s.chunks * p.n + first, n = least(s.rows, p.n - first);
+    const int64_t first = task % s.chunks * s.rows, index = task / s.chunks * p.n + first, n = min64(s.rows, p.n - first);
     Source<T> x(input, p, worker, index + n);
     partial[task] = best_in_row<Op, T>(x, index, n);
     partial[task].at += first;
@@ -205,8 +205,8 @@ void positions_in_columns(const ReduceParams& p, const ReduceInput& input, int32
     T best[kColumnTile];
     int32_t at[kColumnTile];
     const int64_t tile = u % s.columnTiles, slice = u / s.columnTiles, chunk = slice % s.chunks, outer = slice / s.chunks;
-    const int64_t first = tile * s.columns, columns = least(s.columns, p.inner - first);
-    const int64_t row = chunk * s.rows, rows = least(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
+    const int64_t first = tile * s.columns, columns = min64(s.columns, p.inner - first);
+    const int64_t row = chunk * s.rows, rows = min64(s.rows, p.n - row), index = (outer * p.n + row) * p.inner + first;
     const Source<T> x(input, p, worker, p.outer * p.n * p.inner);
     if (p.inner < kNarrow && rows >= 2 * kNarrow) best_in_narrow_columns<Op, T, kNarrow>(x, index, rows, p.inner, best, at);
     else best_in_columns<Op, T>(x, index, rows, p.inner, columns, best, at);

@@ -1,6 +1,7 @@
 // How reductions are cut into pieces of work.
 #pragma once
 
+#include "blocking.h"
 #include "reduce_fold.h"
 
 namespace nagare::NAGARE_ISA {
@@ -11,9 +12,6 @@ constexpr int64_t kPiece = 1 << 15;
 constexpr int64_t kCheap = 4;
 // Narrow rows are folded several at a time, as if they were one wide row.
 constexpr int64_t kNarrow = 16;
-
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // How the axis is cut; a function of the shape alone.
 struct Split {
@@ -26,17 +24,17 @@ inline Split split_of(const ReduceParams& p) {
   if (p.inner > 1) {
     // Of equal size, in whole vectors: a chain makes a few elements as slowly as many.
     const int64_t most = kColumnTile / p.results / 16 * 16;
-    s.columns = ceil_div(ceil_div(p.inner, ceil_div(p.inner, most)), 16) * 16;
-    s.columnTiles = ceil_div(p.inner, s.columns);
+    s.columns = divide_up(divide_up(p.inner, divide_up(p.inner, most)), 16) * 16;
+    s.columnTiles = divide_up(p.inner, s.columns);
   }
-  int64_t rows = ceil_div(kPiece, least(p.inner, kColumnTile));
+  int64_t rows = divide_up(kPiece, min64(p.inner, kColumnTile));
   // Rows of costly elements are cut finer. It does not show in the result: blocks meet as they do in one piece.
   if (p.inner == 1) {
     for (int64_t cost = p.cost; cost > kCheap && rows > 2 * kRowBlock; cost /= 2) rows /= 2;
   }
   if (p.n > 2 * rows) {
     s.rows = rows;
-    s.chunks = ceil_div(p.n, rows);
+    s.chunks = divide_up(p.n, rows);
   }
   return s;
 }
@@ -44,8 +42,8 @@ inline Split split_of(const ReduceParams& p) {
 // The same with no more chunks than keep the threads busy, for results that do not depend on how the axis was cut.
 inline Split wide_split_of(const ReduceParams& p, int threads) {
   Split s = split_of(p);
-  const int64_t rows = ceil_div(p.n, 4 * threads);
-  if (rows > s.rows) s.rows = rows, s.chunks = ceil_div(p.n, rows);
+  const int64_t rows = divide_up(p.n, 4 * threads);
+  if (rows > s.rows) s.rows = rows, s.chunks = divide_up(p.n, rows);
   return s;
 }
 
