@@ -9,18 +9,22 @@ namespace {
 // Whether what a step reads and writes leaves the program and is more than a cache keeps.
 bool streams(const Operand& to, int64_t bytes) { return to.base != 0 && bytes >= kStreamBytes; }
 
-class CopyStep : public Step {
+// What a kernel moves from one operand to another.
+template <typename Params, void (*Kernels::*move)(const Params&, const void*, void*, const Parallel&)>
+class MoveStep : public Step {
  public:
-  CopyStep(const CopyParams& params, Operand from, Operand to) : params_(params), from_(from), to_(to) {}
+  MoveStep(const Params& params, Operand from, Operand to) : params_(params), from_(from), to_(to) {}
   bool run(RunContext& c) const override {
-    c.kernels.copy(params_, c.at<char>(from_), c.at<char>(to_), c.parallel);
+    (c.kernels.*move)(params_, c.at<char>(from_), c.at<char>(to_), c.parallel);
     return true;
   }
 
  private:
-  CopyParams params_;
+  Params params_;
   Operand from_, to_;
 };
+using CopyStep = MoveStep<CopyParams, &Kernels::copy>;
+using PadStep = MoveStep<PadParams, &Kernels::pad>;
 
 // Drops dimensions of size 1 and merges neighbours that are contiguous on both sides.
 void merge_dimensions(CopyParams& p) {
@@ -46,36 +50,20 @@ void merge_dimensions(CopyParams& p) {
   p.rank = rank;
 }
 
-// A walk whose source is one element: `fromStrides` are 0.
 class FillStep : public Step {
  public:
-  FillStep(const CopyParams& params, int64_t value, Operand to) : params_(params), value_(value), to_(to) {}
+  FillStep(int32_t elementBytes, int64_t value, int64_t count, Operand to)
+      : elementBytes_(elementBytes), value_(value), count_(count), to_(to), streams_(streams(to, 2 * count * elementBytes)) {}
   bool run(RunContext& c) const override {
-    if (params_.rank == 1 && params_.toStrides[0] == 1) {
-      c.kernels.fill(params_.elementBytes, &value_, c.at<char>(to_), params_.dims[0], params_.streams, c.parallel);
-    } else {
-      c.kernels.copy(params_, &value_, c.at<char>(to_), c.parallel);
-    }
+    c.kernels.fill(elementBytes_, &value_, c.at<char>(to_), count_, streams_, c.parallel);
     return true;
   }
 
  private:
-  CopyParams params_;
-  int64_t value_;
+  int32_t elementBytes_;
+  int64_t value_, count_;
   Operand to_;
-};
-
-class PadStep : public Step {
- public:
-  PadStep(const PadParams& params, Operand from, Operand to) : params_(params), from_(from), to_(to) {}
-  bool run(RunContext& c) const override {
-    c.kernels.pad(params_, c.at<char>(from_), c.at<char>(to_), c.parallel);
-    return true;
-  }
-
- private:
-  PadParams params_;
-  Operand from_, to_;
+  bool streams_;
 };
 
 class IotaStep : public Step {
@@ -119,13 +107,6 @@ struct Reach {
   Operand span(Reader& r, int32_t bytes, int64_t count, Use use) const { return r.span(bytes, count ? first : 0, count ? last : -1, use); }
 };
 
-// Merges what can be, once the walk is known to write no element twice.
-void finish_walk(CopyParams& p, const Reach& written, int64_t count, const Operand& to) {
-  if (count > written.last - written.first + 1) throw InvalidProgram("elements that are written twice");
-  merge_dimensions(p);
-  p.streams = streams(to, 2 * count * p.elementBytes);
-}
-
 }  // namespace
 
 // dtype, rank, then size, stride in x and stride in y (elements) for each dimension; from, to
@@ -146,28 +127,21 @@ std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
   const Operand from = read.span(r, p.elementBytes, count, Use::read);
   const Operand to = written.span(r, p.elementBytes, count, Use::write);
   if (count == 0) return nullptr;
-  finish_walk(p, written, count, to);
+  bool twice = count > written.last - written.first + 1;
+  for (int32_t axis = 0; axis < p.rank; axis++) twice |= p.dims[axis] > 1 && p.toStrides[axis] == 0;
+  if (twice) throw InvalidProgram("elements that are written twice");
+  merge_dimensions(p);
+  p.streams = streams(to, 2 * count * p.elementBytes);
   return std::make_unique<CopyStep>(p, from, to);
 }
 
-// dtype, the element's bits, rank, then size and stride (elements) for each dimension; to
+// dtype, the element's bits, how many; to
 std::unique_ptr<Step> decode_fill(Reader& r, const Kernels&) {
-  CopyParams p{};
-  p.elementBytes = dtype_bytes(r.dtype());
-  const int64_t value = r.next64();
-  p.rank = r.index(kMaxRank + 1, "a rank");
-  Reach written;
-  int64_t count = 1;
-  for (int32_t axis = 0; axis < p.rank; axis++) {
-    p.dims[axis] = r.size();
-    p.toStrides[axis] = r.next64();
-    written.add(p.dims[axis], p.toStrides[axis]);
-    count = checked_product(count, p.dims[axis]);
-  }
-  const Operand to = written.span(r, p.elementBytes, count, Use::write);
+  const DType dtype = r.dtype();
+  const int64_t value = r.next64(), count = r.size();
+  const Operand to = r.operand(dtype, count, Use::write);
   if (count == 0) return nullptr;
-  finish_walk(p, written, count, to);
-  return std::make_unique<FillStep>(p, value, to);
+  return std::make_unique<FillStep>(dtype_bytes(dtype), value, count, to);
 }
 
 // dtype, the bits of the elements around, rank, then size in x, elements before and size in y for each dimension; from, to

@@ -203,7 +203,7 @@ template <typename T>
 void copy_apart(const CopyParams& p, int across, const T* x, T* y, const Parallel& parallel) {
   const int inner = p.rank - 1;
   const int64_t rows = p.dims[across], columns = p.dims[inner], stride = p.fromStrides[inner], toRow = p.toStrides[across];
-  const bool isWide = columns >= rows;
+  const bool isWide = columns >= rows || toRow < 0;
   const int64_t length = isWide ? columns : rows, run = kRunBytes / (min64(isWide ? stride : toRow, 64) * static_cast<int64_t>(sizeof(T)));
   const int64_t runs = divide_up(length, run);
   for_tasks(parallel, others(p, across, inner) * runs, [&](int64_t task) {

@@ -1,4 +1,4 @@
-// Moving elements without looking at them: one strided copy serves transpose, slice, broadcast, flip, pad and concatenation.
+// Moving elements without looking at them: one strided copy serves transpose, slice, broadcast, flip, concatenation, and pad with gaps.
 #pragma once
 
 #include <stdint.h>

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import * as ng from "nagare";
-import { builder } from "nagare/backend";
+import { builder, dtypes } from "nagare/backend";
 import { addon, type RecordedProgram, recordPrograms } from "../recordedPrograms.ts";
 
 const [ones, indices] = [ng.ones([8]), ng.zeros([4], { dtype: "int32" })];
@@ -112,6 +112,21 @@ refuses(/memory 0 has 4 bytes; the program uses 8/, () =>
   engine.run(create({}, numbers), new Int32Array(1), new Float32Array(8)),
 );
 assert.ok(create({ code: new Int32Array(0), constants: [] }), "a program that does nothing");
+/** A copy of [2, 20, 3] numbers from memory 0, transposed, to memory 1, where rows are so far apart. */
+function transposition(row: number): unknown {
+  const wides = (...values: number[]) => values.flatMap((value) => [value, value < 0 ? -1 : 0]);
+  const walk = wides(2, 100, 1000, 20, 1, row, 3, 20, 1);
+  const operands = [1, ...wides(0), 2, ...wides(row < 0 ? -19 * 4 * row : 0)];
+  const body = [dtypes.indexOf("float32"), 3, ...walk, ...operands];
+  const code = Int32Array.of(addon.ops().instructions.copy ?? -1, body.length, ...body);
+  return create({ code, constants: [], externals: 2, arenaBytes: 0 });
+}
+refuses(/elements that are written twice/, () => transposition(0));
+{
+  const [from, to] = [Float32Array.from({ length: 200 }, (_, i) => i), new Float32Array(1060)];
+  engine.run(transposition(-3), from, to);
+  assert.deepEqual([...to.subarray(54, 60)], [1, 21, 41, 0, 20, 40], "rows in the opposite order");
+}
 
 // run and runAsync
 const gather = create({}, rows);

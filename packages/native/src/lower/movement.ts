@@ -48,27 +48,14 @@ function writeCopy({ writer }: LoweringContext, { dtype, dims, from, to }: Walk)
   });
 }
 
-/** One element in all places of a walk. */
-function writeFill(
-  { writer }: LoweringContext,
-  { dtype, dims, to }: Omit<Walk, "from">,
-  value: number | bigint,
-): void {
+/** One element in all places of a result. */
+function writeFill({ writer, place }: LoweringContext, y: Value, value: number | bigint): void {
   writer.instruction("fill", () => {
-    writer.dtype(dtype);
-    writer.element(dtype, value);
-    writer.int(dims.length);
-    dims.forEach((size, axis) => {
-      writer.wide(size);
-      writer.wide(to.strides[axis] ?? 0);
-    });
-    writer.place(startOf(dtype, to));
+    writer.dtype(y.dtype);
+    writer.element(y.dtype, value);
+    writer.wide(product(sizes(y)));
+    writer.place(place(y));
   });
-}
-
-function writeDenseFill(context: LoweringContext, y: Value, value: number | bigint): void {
-  const to = { place: context.place(y), first: 0, strides: [1] };
-  writeFill(context, { dtype: y.dtype, dims: [product(sizes(y))], to }, value);
 }
 
 /** One movement, or several in a row: a dense result, each element read where the movements find it. */
@@ -124,7 +111,7 @@ function writePad(
 }
 
 export const movement: { readonly [name: string]: Lowering } = {
-  full: (node, context) => writeDenseFill(context, resultOf(node), node.params.value as number | bigint),
+  full: (node, context) => writeFill(context, resultOf(node), node.params.value as number | bigint),
   iota: (node, { writer, place }) => {
     const y = resultOf(node);
     const shape = sizes(y);
@@ -151,7 +138,7 @@ export const movement: { readonly [name: string]: Lowering } = {
       writePad(context, x, y, low, value);
       return;
     }
-    writeDenseFill(context, y, value);
+    writeFill(context, y, value);
     if (product(from) === 0) return;
     const target = rowMajorStrides(to);
     writeCopy(context, {
