@@ -1,6 +1,7 @@
 #include "elementwise.h"
 
 #include "random.h"
+#include "row_counter.h"
 #include "tile_traffic.h"
 
 namespace nagare::NAGARE_ISA {
@@ -29,31 +30,12 @@ NAGARE_INLINE void gather_row(T* y, const T* x, int64_t stride, int64_t count) {
   }
 }
 
-// The position of a row in all dimensions but the last.
-struct RowCounter {
-  int64_t at[kMaxRank];
-
-  RowCounter(const TileProgram& p, int64_t row) {
-    for (int axis = p.rank - 2; axis >= 0; axis--) {
-      at[axis] = row % p.dims[axis];
-      row /= p.dims[axis];
-    }
-  }
-  // `count` rows on.
-  void next(const TileProgram& p, int64_t count = 1) {
-    for (int axis = p.rank - 2; axis >= 0; axis--) {
-      at[axis] += count;
-      if (at[axis] < p.dims[axis]) return;
-      count = at[axis] / p.dims[axis];
-      at[axis] -= count * p.dims[axis];
-    }
-  }
-  int64_t offset(const TileProgram& p, const int64_t* strides) const {
-    int64_t sum = 0;
-    for (int axis = 0; axis < p.rank - 1; axis++) sum += at[axis] * strides[axis];
-    return sum;
-  }
-};
+// Elements before a row of a load.
+int64_t offset_of(const TileProgram& p, const RowCounter& counter, const int64_t* strides) {
+  int64_t sum = 0;
+  for (int axis = 0; axis < p.rank - 1; axis++) sum += counter.at[axis] * strides[axis];
+  return sum;
+}
 
 // Copies `rows` rows of `length` elements of a load, from the counter's on.
 template <typename T>
@@ -64,13 +46,13 @@ void gather_rows(const TileProgram& p, const TileLoad& load, const void* from, v
   const int64_t stride = load.strides[p.rank - 1], step = second >= 0 ? load.strides[second] : 0;
   while (rows > 0) {
     const int64_t left = second >= 0 ? p.dims[second] - counter.at[second] : 1, count = rows < left ? rows : left;
-    const T* x = static_cast<const T*>(from) + counter.offset(p, load.strides);
+    const T* x = static_cast<const T*>(from) + offset_of(p, counter, load.strides);
     for (int64_t row = 0; row < count; row++, x += step, y += length) {
       // A few equal elements as a whole vector, the rest of which the next rows cover.
       if (stride == 0 && length <= kLanes<T> && y + kLanes<T> <= end) store(y, splat<T>(*x));
       else gather_row<T>(y, x, stride, length);
     }
-    counter.next(p, count);
+    counter.next(p.rank, p.dims, count);
     rows -= count;
   }
 }
@@ -176,10 +158,10 @@ struct Worker {
           take(load, element(load, index), n);
           break;
         case Access::withinRow:
-          take(load, element(load, counter.offset(p, load.strides) + first), n);
+          take(load, element(load, offset_of(p, counter, load.strides) + first), n);
           break;
         case Access::perRow:
-          take(load, element(load, counter.offset(p, load.strides)), 1);
+          take(load, element(load, offset_of(p, counter, load.strides)), 1);
           break;
         case Access::gathered:
           hold(load, counter, rows, first, length, index);
@@ -257,13 +239,13 @@ void** prepare_slots(const TileProgram& p, void* scratch, int worker) {
 void walk(const Worker& worker, int64_t first, int64_t last) {
   const TileProgram& p = worker.p;
   const int64_t length = p.dims[p.rank - 1];
-  RowCounter counter(p, first / length);
+  RowCounter counter(p.rank, p.dims, first / length);
   for (int64_t at = first % length; first < last;) {
     const int64_t left = length - at < last - first ? length - at : last - first;
     if (p.rowsPerTile && left == length) {
       const int64_t whole = (last - first) / length, rows = whole < p.rowsPerTile ? whole : p.rowsPerTile;
       worker.tile(counter, rows, 0, length, first);
-      counter.next(p, rows);
+      counter.next(p.rank, p.dims, rows);
       first += rows * length;
       continue;
     }
@@ -273,7 +255,7 @@ void walk(const Worker& worker, int64_t first, int64_t last) {
     at += count;
     if (at == length) {
       at = 0;
-      counter.next(p);
+      counter.next(p.rank, p.dims);
     }
   }
 }
@@ -304,16 +286,16 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
     worker.begin();
     if (p.rowsPerTile) {
       int64_t row = tile * p.rowsPerTile;
-      RowCounter counter(p, row);
+      RowCounter counter(p.rank, p.dims, row);
       for (; tile < last; tile++) {
         const int64_t count = rows - row < p.rowsPerTile ? rows - row : p.rowsPerTile;
         worker.tile(counter, count, 0, length, row * length);
-        counter.next(p, count);
+        counter.next(p.rank, p.dims, count);
         row += count;
       }
     } else {
       int64_t row = tile / tilesPerRow, first = tile % tilesPerRow * p.tile;
-      RowCounter counter(p, row);
+      RowCounter counter(p.rank, p.dims, row);
       for (; tile < last; tile++) {
         const int64_t count = length - first < p.tile ? length - first : p.tile;
         worker.tile(counter, 1, first, count, row * length + first);
@@ -321,7 +303,7 @@ void elementwise(const TileProgram& p, const void* const* inputs, void* const* o
         if (first == length) {
           first = 0;
           row++;
-          counter.next(p);
+          counter.next(p.rank, p.dims);
         }
       }
     }
@@ -368,7 +350,7 @@ void elementwise_group(const TileProgram& p, const TileMember* members, int64_t 
       const int64_t own = at + 1 < count ? members[at + 1].firstTile : tiles;
       for (const int64_t end = own < last ? own : last; tile < end; tile++) {
         const int64_t first = (tile - member.firstTile) * p.tile, left = member.elements - first;
-        worker.tile(RowCounter(p, 0), 1, first, left < p.tile ? left : p.tile, first);
+        worker.tile(RowCounter(p.rank, p.dims, 0), 1, first, left < p.tile ? left : p.tile, first);
       }
     }
   });

@@ -2,6 +2,7 @@
 
 #include "blocking.h"
 #include "copy_elements.h"
+#include "row_counter.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -39,29 +40,16 @@ class Writer {
   int64_t pending_ = 0;
 };
 
-// A row of y by its position in all dimensions but the last.
-struct Row {
-  int64_t at[kMaxRank];
-  Row(const PadParams& p, int64_t row) {
-    for (int axis = p.rank - 2; axis >= 0; axis--) {
-      at[axis] = row % p.sizes[axis];
-      row /= p.sizes[axis];
-    }
+// The number of a row of y in x, or −1 for a row around it.
+int64_t row_inside(const PadParams& p, const RowCounter& counter) {
+  int64_t row = 0;
+  for (int axis = 0; axis < p.rank - 1; axis++) {
+    const int64_t index = counter.at[axis] - p.low[axis];
+    if (index < 0 || index >= p.dims[axis]) return -1;
+    row = row * p.dims[axis] + index;
   }
-  void next(const PadParams& p) {
-    for (int axis = p.rank - 2; axis >= 0 && ++at[axis] == p.sizes[axis]; axis--) at[axis] = 0;
-  }
-  // The number of the row in x, or −1 for a row around it.
-  int64_t inside(const PadParams& p) const {
-    int64_t row = 0;
-    for (int axis = 0; axis < p.rank - 1; axis++) {
-      const int64_t index = at[axis] - p.low[axis];
-      if (index < 0 || index >= p.dims[axis]) return -1;
-      row = row * p.dims[axis] + index;
-    }
-    return row;
-  }
-};
+  return row;
+}
 
 template <typename T>
 void pad_of(const PadParams& p, const T* x, T* y, const Parallel& parallel) {
@@ -73,9 +61,9 @@ void pad_of(const PadParams& p, const T* x, T* y, const Parallel& parallel) {
   __builtin_memcpy(&value, &p.value, sizeof(T));
   parallel_ranges(parallel, elements, kTaskBytes / static_cast<int64_t>(sizeof(T)), [&](int64_t at, int64_t last, int) {
     Writer<T> writer(value, y + at, y + last, p.streams);
-    Row row(p, at / length);
-    for (int64_t column = at % length; at < last; row.next(p), column = 0) {
-      const int64_t end = min64(length, column + last - at), from = row.inside(p);
+    RowCounter row(p.rank, p.sizes, at / length);
+    for (int64_t column = at % length; at < last; row.next(p.rank, p.sizes), column = 0) {
+      const int64_t end = min64(length, column + last - at), from = row_inside(p, row);
       at += end - column;
       const int64_t first = column > low ? column : low, beyond = min64(end, low + n);
       if (from < 0 || first >= beyond) {

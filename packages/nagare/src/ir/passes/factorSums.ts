@@ -100,11 +100,8 @@ function sumInTurns(
   rank: number,
   { emit, current }: Rewriter,
 ): Value {
-  const apply = (product: Value | undefined, value: Value, divides: boolean): Value =>
-    product ? emit(divides ? ops.div : ops.mul, [product, value], {}) : value;
-  let product: Value | undefined;
-  for (const { value, divides } of inner) product = apply(product, current(value), divides);
-  if (!product) throw new TypeError("A sum of no factors.");
+  // No divisor is among them: those are the same for all that is summed.
+  const product = inner.map(({ value }) => current(value)).reduce((a, b) => emit(ops.mul, [a, b], {}));
   // Of the axes of one element, too, which the second sum would have.
   const gone = reduced.filter((axis) => !later.includes(axis));
   const left = (axes: readonly number[]) =>
@@ -113,11 +110,8 @@ function sumInTurns(
   for (const { value, divides } of outer) {
     const own = ownAxes(gone, value, rank);
     const shape = value.shape.filter((_, axis) => !own.includes(axis));
-    sum = apply(
-      sum,
-      own.length > 0 ? emit(ops.reshape, [current(value)], { shape }) : current(value),
-      divides,
-    );
+    const factor = own.length > 0 ? emit(ops.reshape, [current(value)], { shape }) : current(value);
+    sum = emit(divides ? ops.div : ops.mul, [sum, factor], {});
   }
   return later.length > 0 ? emit(ops.reduceSum, [sum], { axes: left(later) }) : sum;
 }
