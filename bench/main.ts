@@ -36,6 +36,9 @@ const say = (line: string): void => console.error(line);
 /** Above this load average other work takes a share of the processors that shows in the figures. */
 const quietLoad = 0.5;
 
+/** Whether a task's figures are operations or bytes a second. */
+const isRated = ({ flops, bytes }: Task): boolean => (flops ?? bytes) !== undefined;
+
 function profile({ sweep: name, workloads: names }: BenchOptions): void {
   const sweep = sweeps.find((one) => one.name === name);
   const all = sweep
@@ -93,7 +96,8 @@ async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): 
         measurementsAlone.push(
           await measure(task, [alone], rounds, (what) => say(`${task.name} on one thread: ${what}`)),
         );
-      const peak = sweep === undefined ? undefined : currentBackend().roofline?.({ again: true });
+      const peak =
+        sweep === undefined || !isRated(task) ? undefined : currentBackend().roofline?.({ again: true });
       if (peak) peaks.push(peak);
       if (json) for (const line of jsonLines(measurement)) console.log(line);
     }
@@ -103,7 +107,8 @@ async function bench({ json, peers, rounds, sweep, ...options }: BenchOptions): 
   if (!json) {
     for (const { name, about } of parties) if (about) console.log(`${name}: ${about}`);
     const names = parties.map(({ name }) => name);
-    const figures = sweep === undefined ? table(measurements, names) : sweepTable(measurements, names, peaks);
+    const rated = sweep !== undefined && measurements.some(({ task }) => isRated(task));
+    const figures = !rated ? table(measurements, names) : sweepTable(measurements, names, peaks);
     console.log(`\nMedians, ${rounds} ${rounds === 1 ? "round" : "rounds"}\n${figures}`);
     if (measurementsAlone.length > 0) {
       const peaksAlone = peaks.map(({ flopsOneThread: flops, bytesOneThread: bytes }) => ({ flops, bytes }));

@@ -36,13 +36,15 @@ export class UsageError extends Error {}
 
 const defaultRounds = 5;
 
+/** The known ones that are named, or begin with a name and "_", as all shapes of one operation of a sweep do. */
 function chosenFrom<T extends string>(what: string, known: readonly T[], names: readonly string[]): T[] {
+  const isMeant = (one: T, name: string): boolean => one === name || one.startsWith(`${name}_`);
   for (const name of names) {
-    if (!known.some((one) => one === name)) {
+    if (!known.some((one) => isMeant(one, name))) {
       throw new UsageError(`bench: expected ${what} from ${known.join(", ")}; received "${name}".`);
     }
   }
-  return known.filter((one) => names.includes(one));
+  return known.filter((one) => names.some((name) => isMeant(one, name)));
 }
 
 function readRounds(text: string): number {
@@ -133,7 +135,8 @@ export function usage(tasks: readonly Task[]): string {
     "",
     "  --peers LIST   some of torch,jax,tf,tfjs, or none; default: all that are installed",
     `  --rounds N     turns of each party with each workload; default ${defaultRounds}`,
-    "  --sweep NAME   gemm or conv: one operation over many shapes, with GFLOP/s and the share of the measured peak",
+    "  --sweep NAME   gemm, conv or memory: one operation over many shapes, with GFLOP/s or GB/s and the share of the measured",
+    "                 peak; ops: many operations over a few",
     "  --json         one JSON line for each workload and party, and one for each ratio",
     "  --out FILE     the same lines into a file",
     "  --chart FILE   the ratios as an SVG chart",

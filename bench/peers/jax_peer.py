@@ -6,6 +6,7 @@ import os
 import jax
 import jax.numpy as jnp
 
+from jax_ops import operations
 from worker import serve
 
 
@@ -286,6 +287,7 @@ workloads = {
     "memory": memory,
     "gemm": gemm,
     "conv": sweep_conv,
+    "ops": operations({"adam": Adam(), "sgdMomentum": Momentum()}),
     "matmul1024": matmul,
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tensorflow_ops import operations
 from worker import serve
 
 
@@ -237,6 +238,7 @@ workloads = {
     "memory": memory,
     "gemm": gemm,
     "conv": sweep_conv,
+    "ops": operations,
     "matmul1024": matmul,
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torch_ops import operations
 from worker import serve
 
 compiling = sys.argv[1] == "compile"
@@ -273,6 +274,7 @@ def memory(operation, x, y=None, gradient=None):
 
 workloads = {
     "memory": memory,
+    "ops": operations(compiling),
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,
     "mlp_train_b128": mlp,
