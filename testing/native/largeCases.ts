@@ -98,6 +98,12 @@ const convolutions: readonly (readonly [
   [[1, 12, 13, 64], [5, 3, 8, 64], 1, 8],
   [[1, 9, 7, 16], [1, 1, 2, 16], 1, 8],
   [[1, 9, 7, 20], [3, 3, 4, 20], 1, 5],
+  // Depthwise rows whose last block of pixels reaches back, by one pixel and by more, and rows shorter than a block.
+  [[1, 5, 14, 24], [3, 3, 1, 24], 1, 24],
+  [[1, 5, 17, 24], [3, 3, 1, 24], 1, 24],
+  [[2, 6, 8, 40], [3, 3, 1, 40], 1, 40],
+  [[1, 4, 24, 16], [2, 5, 1, 16], 1, 16],
+  [[1, 3, 5, 24], [3, 3, 1, 24], 1, 24],
   // One group as narrow as that, which is a matrix product where pixels are many.
   [[1, 70, 70, 8], [1, 1, 8, 8], 1, 1],
   [[1, 20, 30, 4], [3, 3, 4, 4], 1, 1],

@@ -21,4 +21,18 @@ NAGARE_INLINE typename VectorOf<T, L>::type apply_epilogue(const ConvEpilogue<T>
   return sum;
 }
 
+// The same for P pixels × V vectors; `pixel` elements of the result lie between two pixels.
+template <typename T, int L, int P, int V, typename Vector>
+NAGARE_INLINE void apply_epilogue(const ConvEpilogue<T>& epilogue, Activation activation, Vector (&sums)[P][V], int64_t channel,
+                                  int64_t element, int64_t pixel) {
+  if (!epilogue.scale && !epilogue.bias && !epilogue.residual && activation == Activation::none) return;
+#pragma GCC unroll 8
+  for (int i = 0; i < P; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; v++) {
+      sums[i][v] = apply_epilogue<T, L>(epilogue, activation, sums[i][v], channel + v * L, element + i * pixel + v * L);
+    }
+  }
+}
+
 }  // namespace nagare::NAGARE_ISA
