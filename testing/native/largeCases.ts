@@ -33,6 +33,10 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [40, 320, 600],
   [330, 144, 530],
   [21, 96, 1030],
+  // A where it lies, whose tiles are lower over wide panels than over the last ones; panels so narrow that all of them stay near.
+  [24, 304, 300],
+  [70, 32, 64],
+  [22, 40, 60],
   // Deep tiles that ask for their place in C before they end: depths of a block that four does not divide.
   [200, 96, 1018],
   // As few rows, and columns, as each of two threads takes for its own.

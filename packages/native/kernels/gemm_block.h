@@ -111,6 +111,12 @@ inline bool reads_b_in_place(const GemmParams& p) {
   return p.n <= Panels<T>::width || is_small_and_dense<T>(p.k, p.n, p.ldb);
 }
 
+// Rows of a tile of `vectors` vectors whose rows of A are not packed: as many as keep the multiply-add units busy.
+template <typename T>
+constexpr int unpacked_rows(int64_t vectors) {
+  return vectors <= kTileVectors ? kTileRows : kPanelRows<T>;
+}
+
 // Packs depth [k0, k1) of panels [panel0, panel1) of op(B).
 template <typename T>
 inline void pack_b(const Product<T>& product, const SuperBlock<T>& block, int64_t k0, int64_t k1, int64_t panel0, int64_t panel1,
@@ -208,8 +214,11 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
   out.accumulate = k > 0 || p.accumulate;
   out.activation = last ? p.activation : Activation::none;
   const int64_t tilesAhead = depth > 128 ? 1 : near ? 2 : 4;
+  // Of the widest panel: the last two are alike.
+  const int64_t widest = block.panels.count > 2 ? kPanelVectors<T> : divide_up(block.panels.first(1), kLanes<T>);
+  const int nearRows = inPlaceA ? unpacked_rows<T>(widest) : kPanelRows<T>;
   for (int64_t rows0 = m0; rows0 < m1;) {
-    const int64_t rows1 = near ? rows0 + next_tile_rows(m1 - rows0, kPanelRows<T>) : m1;
+    const int64_t rows1 = near ? rows0 + next_tile_rows(m1 - rows0, nearRows) : m1;
     for (int64_t j = panel0; j < panel1; j++) {
       const int64_t n = block.n0 + block.panels.first(j);
       out.columns = block.n0 + block.panels.first(j + 1) - n;
@@ -219,10 +228,9 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
       const int vectors = static_cast<int>(width / kLanes<T>);
       const T* panel = inPlaceB ? product.b + k * p.ldb + n : packedB + block.offset(k, j);
       const int64_t panelStride = inPlaceB ? p.ldb : width;
-      // Rows that are not packed are as many as keep the multiply-add units busy.
-      const int mostRows = inPlaceA && !near && vectors <= kTileVectors ? kTileRows : kPanelRows<T>;
+      const int mostRows = near ? nearRows : inPlaceA ? unpacked_rows<T>(vectors) : kPanelRows<T>;
       const bool packsNow = packing && rows0 == m0;
-      const bool byTile = packsNow && tilePacks && out.columns == width && m1 - m0 >= 2 * mostRows;
+      const bool byTile = packsNow && tilePacks && out.columns == width && mostRows == kPanelRows<T> && m1 - m0 >= 2 * mostRows;
       if (packsNow && !byTile) pack_b(product, block, k, k + depth, j, j + 1, packing);
       const bool fetches = j + 1 < panel1 && !inPlaceB && !near && !packing;
       const int64_t nextBytes = fetches ? (block.panels.first(j + 2) - block.panels.first(j + 1)) * depth * sizeof(T) : 0;

@@ -1,6 +1,6 @@
 // The tile of the first rows that meet a panel of B. It reads the panel where it lies and leaves it packed for the tiles of the other rows:
 // the stores find room between the multiply-adds, and a panel is in L2 when they want it. Packing before would be a twentieth of a product
-// of 1024³ on two threads, and a tenth of one of 512³ (measured on Zen 5).
+// of 1024³ on two threads, and a tenth of one of 512³ (measured on Zen 5); of one of 128³, a fifteenth on one thread (on Zen 3).
 #pragma once
 
 #include "gemm_tile.h"
@@ -8,7 +8,7 @@
 namespace nagare::NAGARE_ISA {
 
 // Where vectors are shorter, all threads pack together (Parts).
-constexpr bool kPacksWithFirstTile = kVectorBytes == 64;
+constexpr bool kPacksWithFirstTile = kVectorBytes >= 32;
 
 // Rows of B that are asked for before they are read: the processor does not see that they lie equally far apart. Twice as many would drive
 // each other out of a first cache of 12 ways, where they are a power of two apart.

@@ -29,10 +29,12 @@ void copy_piece(const float* x, float* y, int64_t count) {
 
 int64_t arithmetic_probe(int64_t rounds, float* sink) {
   F32 sums[kChains];
-  // The factor is below 1: sums neither grow beyond all bounds nor become denormal.
+  // The factor is below 1: sums neither grow beyond all bounds nor become denormal. Where they begin comes from memory: a compiler that knows
+  // it sees that 1 stays 1, and leaves that chain out.
   const F32 factor = splat<float>(0.999f), addend = splat<float>(0.001f);
+  const float begin = *sink;
 #pragma GCC unroll 32
-  for (int i = 0; i < kChains; i++) sums[i] = splat<float>(static_cast<float>(i));
+  for (int i = 0; i < kChains; i++) sums[i] = splat<float>(begin + static_cast<float>(i));
   for (int64_t round = 0; round < rounds; round++) {
 #pragma GCC unroll 32
     for (int i = 0; i < kChains; i++) sums[i] = sums[i] * factor + addend;
