@@ -121,6 +121,22 @@ Correlation<T> phase_correlation(const Conv2dParams& p, const StridePhase& y, co
           {}, Activation::none};
 }
 
+// Filters of small groups with the two channels of each exchanged: the input gradient is then computed as the forward pass is.
+template <typename T>
+void exchange_channels(const Conv2dParams& p, const T* w, T* exchanged) {
+  const int64_t own = p.inC / p.groups;
+  for (int64_t tap = 0; tap < p.kH * p.kW; tap++) {
+    const T* const from = w + tap * own * p.outC;
+    T* const to = exchanged + tap * own * p.outC;
+    for (int64_t i = 0; i < own; i++) {
+      for (int64_t c = 0; c < p.outC; c++) to[i * p.outC + c] = from[c % own * p.outC + (c - c % own) + i];
+    }
+  }
+}
+
+// Elements of exchanged filters, in whole cache lines.
+int64_t exchanged_elements(const Conv2dParams& p) { return round_up(p.kH * p.kW * (p.inC / p.groups) * p.outC, 16); }
+
 // One correlation in the way that is fastest.
 template <typename T>
 void correlate_fastest(const Correlation<T>& task, const Parallel& parallel, void* scratch) {
@@ -184,9 +200,19 @@ template <typename T>
 void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch) {
   if (p.batch * p.inH * p.inW * p.inC == 0) return;
   if (is_product(p, kFewPixelsTransposed)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
+  // A phase that no tap reaches has no filters to exchange.
+  const auto isSmall = [&](const StridePhase& y, const StridePhase& x) {
+    return has_small_groups<T>(p) && y.axis.taps > 0 && x.axis.taps > 0;
+  };
+  T* const exchanged = static_cast<T*>(scratch);
+  if (has_small_groups<T>(p)) {
+    exchange_channels(p, w, exchanged);
+    scratch = exchanged + exchanged_elements(p);
+  }
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
-    const Correlation<T> task = phase_correlation(p, y, x, dy, w, dx);
-    if (is_depthwise(p)) correlate_depthwise(task, parallel, scratch);
+    Correlation<T> task = phase_correlation(p, y, x, dy, isSmall(y, x) ? exchanged : w, dx);
+    task.filters.transposed = !isSmall(y, x);
+    if (is_depthwise(p) || isSmall(y, x)) correlate_depthwise(task, parallel, scratch);
     else correlate_fastest(task, parallel, scratch);
   });
 }
@@ -202,6 +228,7 @@ size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
                                          : correlate_scratch_bytes<T>(patches, p.groups, p.inC / p.groups, true, threads);
     if (bytes > most) most = bytes;
   });
+  if (has_small_groups<T>(p)) most += static_cast<size_t>(exchanged_elements(p)) * sizeof(T);
   return most;
 }
 

@@ -2,7 +2,8 @@
 // matrix product; vectors run over output channels and memory traffic is the limit. Where there are several filters for each channel,
 // rows of the image are copied with every channel repeated, or rows of its gradient summed.
 //
-// Forward, groups of a few channels are computed in the same way: a vector of the source stands for each channel of its groups in turn.
+// Groups of a few channels are computed in the same way, but for the gradient of their filters: a vector of the source stands for each
+// channel of its groups in turn.
 #pragma once
 
 #include "conv_correlation.h"
@@ -24,7 +25,8 @@ inline bool has_small_groups(const Conv2dParams& p) {
   return sizeof(T) == sizeof(float) && small && own <= kLanes<T> && p.outC == p.inC && p.outC % kLanes<T> == 0;
 }
 
-// A correlation whose groups have single channels, either in the source or in the result, or are small and it goes forward. T: float, double.
+// A correlation whose groups have single channels, either in the source or in the result, or are small and its filters not transposed.
+// T: float, double.
 template <typename T>
 void correlate_depthwise(const Correlation<T>& task, const Parallel& parallel, void* scratch);
 
