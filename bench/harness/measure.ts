@@ -30,8 +30,8 @@ export interface Measurement {
 
 /** How long one turn shall last, and how many runs it may have. */
 const workloadTurn = { milliseconds: 300, fewest: 3, most: 20 };
-/** Tasks that share their work are many, and short. */
-const sweepTurn = { milliseconds: 60, fewest: 3, most: 50 };
+/** Tasks that share their work are many, and short; of those that take microseconds the first dozens tell how a process wakes up. */
+const sweepTurn = { milliseconds: 60, fewest: 3, most: 500 };
 
 function samplesPerTurn(times: readonly number[], turn: typeof workloadTurn): number {
   const typical = times[0] ?? turn.milliseconds;

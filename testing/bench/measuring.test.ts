@@ -123,6 +123,9 @@ describe("measuring", () => {
     const [quick, slow] = [new FakeParty("nagare", steady(0.1)), new FakeParty("a", steady(5000))];
     await measure(doubling, [quick, slow], 1, silent);
     assert.deepEqual([quick.requests[1]?.samples, slow.requests[1]?.samples], [20, 3]);
+    const swept = new FakeParty("nagare", steady(0.1));
+    await measure({ ...doubling, work: "twice" }, [swept], 1, silent);
+    assert.equal(swept.requests[1]?.samples, 500);
   });
 
   test("a party that fails, lacks the workload or disagrees has no time", async () => {
