@@ -95,6 +95,20 @@ describe("the pool of results", () => {
     }
   });
 
+  test("results of 4 MiB dropped at once take turns in so few places that a cache has them", () => {
+    const told = new Told();
+    const pool = new StoragePool(told);
+    const places = new Set<string>();
+    const slabs: ArrayBufferLike[] = [];
+    for (let i = 0; i < 100; i++) {
+      const { buffer, byteOffset } = pool.allocate("float32", mebibyte);
+      if (!slabs.includes(buffer)) slabs.push(buffer);
+      places.add(`${slabs.indexOf(buffer)} ${byteOffset}`);
+      told.drop([...told.held.keys()].at(-1) ?? 0);
+    }
+    assert.ok(places.size <= 4, `${places.size} places`);
+  });
+
   test("small results lie side by side, from the beginning of a large page on", () => {
     const pool = new StoragePool(new Told());
     const first = pool.allocate("float32", 1024);
@@ -152,8 +166,9 @@ describe("the pool of results", () => {
       for (let i = 0; i < results; i++) pool.allocate("float32", mebibyte / 4);
       return told.collections - before;
     });
+    // Of the first 256 MiB each 12 could be garbage.
     assert.ok(
-      counts.every((count) => count <= 17),
+      counts.every((count, phase) => count <= (phase === 0 ? 22 : 17)),
       `${counts.join(", ")} collections`,
     );
     assert.equal(pool.usedBytes, 2048 * mebibyte);

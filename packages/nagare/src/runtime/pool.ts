@@ -16,12 +16,12 @@ const largePage = 1 << 21;
 /** Blocks of up to a quarter of this size share a slab. */
 const slabBytes = 1 << 24;
 /**
- * The collector is called after as many new bytes as four of the results asked for have, within these bounds: rarely enough to
- * take a small part of the time that writing them takes, often enough for small results to find memory that a cache has.
+ * The collector is called after as many new bytes as three of the results asked for have, within these bounds: rarely enough to
+ * take a small part of the time that writing them takes, often enough for results to find memory that a cache has.
  */
-const leastBytesBetweenCollections = 1 << 24;
+const leastBytesBetweenCollections = 3 << 22;
 const mostBytesBetweenCollections = 1 << 28;
-const resultsBetweenCollections = 4;
+const resultsBetweenCollections = 3;
 /** The collector is called before the pool grows by more than this part of what is in use. */
 const growthBetweenCollections = 1 / 16;
 /** Free memory beyond this, and beyond what is in use, goes back to the system. */
