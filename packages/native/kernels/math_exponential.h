@@ -114,8 +114,11 @@ NAGARE_INLINE F32 exp_nonpositive(F32 x) {
 }
 #else
 NAGARE_INLINE F32 exp_nonpositive(F32 x) {
-  const ReducedF32<F32> t = reduce_by_ln2(x);
-  return x < -87.0f ? F32{} : exponential(t.r) * t.scale;
+  // One part of ln 2 is enough here too, and a sum of terms in order, in which 1 + r is rounded twice.
+  constexpr float c[] = {1.0f, 1.0f, 0x1p-1f, 0x1.5554bp-3f, 0x1.555486p-5f, 0x1.12281cp-7f, 0x1.6d9932p-10f};
+  const F32 biased = x * kLog2eF32 + kRoundF32;
+  const F32 r = x - (biased - kRoundF32) * kLn2F32;
+  return x < -87.0f ? F32{} : polynomial(r, c) * from_bits(bits(biased) << 23);
 }
 #endif
 NAGARE_INLINE F64 exp(F64 x) {
