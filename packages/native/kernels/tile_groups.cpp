@@ -13,7 +13,10 @@ using Y = Varying<1>;
 template <typename F>
 using Gate = Times<Times<X, Uniform<0>>, Plus<F, Uniform<1>>>;
 // gelu by the error function, and by tanh of (x + u₃·x³)·u₂ in two ways to write it.
-using Gelu = Group<1, 3, 1, Gate<ErfOf<Times<X, Uniform<2>>>>>;
+struct Gelu : Group<1, 3, 1, Gate<ErfOf<Times<X, Uniform<2>>>>> {
+  // One polynomial without a branch: four of them fit into 16 registers, and take a sixth less time than two.
+  static constexpr int side = 4;
+};
 template <typename Cube>
 using GeluOfCube = Group<1, 4, 1, Gate<TanhOf<Times<Plus<X, Cube>, Uniform<2>>>>>;
 using GeluByTanh = GeluOfCube<Times<Times<Times<X, X>, X>, Uniform<3>>>;

@@ -94,6 +94,8 @@ using SigmoidOf = Unary<ScalarOp::sigmoid, Sigmoid, A>;
 template <int Operands, int Uniforms, int Results, typename... Trees>
 struct Group {
   static constexpr int operands = Operands, uniforms = Uniforms, results = Results, made = sizeof...(Trees);
+  // Vectors side by side.
+  static constexpr int side = 2;
   static_assert(operands <= kMaxGroupOperands && uniforms <= kMaxGroupUniforms && made <= kMaxGroupMade && results <= kMaxGroupResults);
   template <int N>
   static NAGARE_INLINE void make(GroupValues<N>& values) {
@@ -178,7 +180,10 @@ void group_tile(void* const* slots, const int32_t* places, int64_t n) {
     for (; i < head; i += N) loop.part(i, head - i < N ? head - i : N);
     i = head;
   }
-  for (; i + 2 * N <= n; i += 2 * N) loop.template whole<2>(i);
+  for (; i + G::side * N <= n; i += G::side * N) loop.template whole<G::side>(i);
+  if constexpr (G::side > 2) {
+    for (; i + 2 * N <= n; i += 2 * N) loop.template whole<2>(i);
+  }
   for (; i < n; i += N) loop.part(i, n - i < N ? n - i : N);
 }
 
