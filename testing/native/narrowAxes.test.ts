@@ -169,6 +169,8 @@ describe("moves of narrow axes", () => {
         // Rows read backwards, and some of them, whose last one ends where memory does.
         check("flip", [x], { axes: [1] });
         check("slice", [x], { starts: [0, 0, 0], limits: [3, 701, width], strides: [1, 2, 1] });
+        // Rows side by side, none of which may reach into what is beside it.
+        check("concat", [x, randomTensor(random, [3, 701, 6], dtype, -9, 9), x], { axis: 2 });
         const rows = randomTensor(random, [901], "int32", 0, 700);
         check("gather", [x, rows], { axis: 1, batchAxes: 0 });
         check(

@@ -63,6 +63,18 @@ NAGARE_INLINE void copy_narrow_rows(const T* x, int64_t fromRow, T* y, int64_t n
   }
 }
 
+// Rows of so many elements are short where they are apart in y: loops over them that know how many.
+constexpr int64_t kShortRow = 8;
+
+// Rows of n elements, at most N, contiguous in themselves.
+template <int64_t N, typename T>
+NAGARE_INLINE void copy_rows_apart(const T* x, int64_t fromRow, T* y, int64_t toRow, int64_t n, int64_t rows) {
+  if constexpr (N > 1) {
+    if (n < N) return copy_rows_apart<N - 1>(x, fromRow, y, toRow, n, rows);
+  }
+  for (; rows > 0; rows--, x += fromRow, y += toRow) __builtin_memcpy(y, x, N * sizeof(T));
+}
+
 // Rows of so many elements are reversed together.
 constexpr int64_t kReversedTogether = 256;
 
@@ -125,6 +137,7 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
   const bool apart = p.fromStrides[inner] == 1 && rowBytes < kAheadBytes && (fromRow > length || fromRow < 0);
   const int64_t ahead = apart ? kAheadBytes / rowBytes : 0;
   const bool narrow = p.fromStrides[inner] == 1 && toRow == length && rowBytes < kNarrowRow;
+  const bool isShort = p.fromStrides[inner] == 1 && p.toStrides[inner] == 1 && length <= kShortRow;
   const bool repeats = p.fromStrides[inner] == 0 && toRow == length && length <= kLanes<T>;
   const bool reverses = sizeof(T) >= 4 && p.fromStrides[inner] == -1 && toRow == length && length <= kReversedTogether;
   for_tasks(parallel, divide_up(rows, rowsPerTask) * pieces, [&](int64_t task) {
@@ -151,6 +164,9 @@ void copy_rows(const CopyParams& p, const T* x, T* y, const Parallel& parallel) 
       } else if (narrow) {
         if (rowBytes <= 16) copy_narrow_rows<16>(from + i * fromRow, fromRow, to + i * toRow, length, end - i);
         else copy_narrow_rows<kNarrowRow>(from + i * fromRow, fromRow, to + i * toRow, length, end - i);
+        i = end;
+      } else if (isShort) {
+        copy_rows_apart<kShortRow>(from + i * fromRow, fromRow, to + i * toRow, toRow, length, end - i);
         i = end;
       } else if (repeats) {
         // Whole vectors of one element, the rest of which the next rows cover.
