@@ -200,19 +200,18 @@ template <typename T>
 void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch) {
   if (p.batch * p.inH * p.inW * p.inC == 0) return;
   if (is_product(p, kFewPixelsTransposed)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
-  // A phase that no tap reaches has no filters to exchange.
-  const auto isSmall = [&](const StridePhase& y, const StridePhase& x) {
-    return has_small_groups<T>(p) && y.axis.taps > 0 && x.axis.taps > 0;
-  };
+  const bool small = has_small_groups<T>(p);
   T* const exchanged = static_cast<T*>(scratch);
-  if (has_small_groups<T>(p)) {
+  if (small) {
     exchange_channels(p, w, exchanged);
     scratch = exchanged + exchanged_elements(p);
   }
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
-    Correlation<T> task = phase_correlation(p, y, x, dy, isSmall(y, x) ? exchanged : w, dx);
-    task.filters.transposed = !isSmall(y, x);
-    if (is_depthwise(p) || isSmall(y, x)) correlate_depthwise(task, parallel, scratch);
+    // A phase that no tap reaches has no filters to exchange.
+    const bool exchanges = small && y.axis.taps > 0 && x.axis.taps > 0;
+    Correlation<T> task = phase_correlation(p, y, x, dy, exchanges ? exchanged : w, dx);
+    task.filters.transposed = !exchanges;
+    if (is_depthwise(p) || exchanges) correlate_depthwise(task, parallel, scratch);
     else correlate_fastest(task, parallel, scratch);
   });
 }
