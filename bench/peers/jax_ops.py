@@ -166,21 +166,21 @@ expressions = {
 }
 
 
-def optimizer_step(optimizer, weights, gradients):
-    weights, gradients = jnp.split(weights, 100), jnp.split(gradients, 100)
+def optimizer_step(optimizer, weights, gradients, shown):
+    """Steps whose state is donated, and what is `shown` of the weights after each."""
 
     @functools.partial(jax.jit, donate_argnums=0)
     def step(state, gradients):
         weights, slots, t = state
         weights, slots = optimizer.update(weights, gradients, slots, t + 1)
-        return (weights, slots, t + 1), weights[0] + 0
+        return (weights, slots, t + 1), shown(weights)
 
     state = (weights, optimizer.init(weights), jnp.zeros((), jnp.int32))
 
     def run():
         nonlocal state
-        state, first = jax.block_until_ready(step(state, gradients))
-        return first
+        state, part = jax.block_until_ready(step(state, gradients))
+        return part
 
     return run
 
@@ -189,7 +189,8 @@ def operations(optimizers):
     def prepare(operation, gradient, **arrays):
         given = [jnp.asarray(x) for x in arrays.values()]
         if operation in optimizers:
-            return optimizer_step(optimizers[operation], *given)
+            weights, gradients = (jnp.split(x, 100) for x in given)
+            return optimizer_step(optimizers[operation], weights, gradients, lambda weights: weights[0] + 0)
         f = expressions[operation]
         if not gradient:
             f = jax.jit(f)

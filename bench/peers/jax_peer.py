@@ -6,7 +6,7 @@ import os
 import jax
 import jax.numpy as jnp
 
-from jax_ops import operations
+import jax_ops
 from worker import serve
 
 
@@ -253,33 +253,13 @@ def sweep_conv(x, kernel, stride, groups, padding):
 
 def memory(operation, x, y=None, gradient=None):
     if operation == "adam":
-        adam, gradient = Adam(), jnp.asarray(gradient)
-
-        @functools.partial(jax.jit, donate_argnums=0)
-        def step(state, gradient):
-            weights, moments, t = state
-            weights, moments = adam.update(weights, gradient, moments, t + 1)
-            return (weights, moments, t + 1), weights[:1000]
-
-        state = (jnp.array(x), adam.init(jnp.asarray(x)), jnp.zeros((), jnp.int32))
-
-        def run():
-            nonlocal state
-            state, head = jax.block_until_ready(step(state, gradient))
-            return head
-
-        return run
-
-    def normalized(x):
-        mean = x.mean(-1, keepdims=True)
-        return (x - mean) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-5)
-
+        return jax_ops.optimizer_step(Adam(), jnp.array(x), jnp.asarray(gradient), lambda weights: weights[:1000])
     if operation == "add":
         return jitted(lambda x, y: x + y, x, y)
     return jitted({
         "gelu": lambda x: jax.nn.gelu(x, approximate=False),
         "softmax": lambda x: jax.nn.softmax(x, -1),
-        "layerNorm": normalized,
+        "layerNorm": lambda x: jax_ops.normalized(x, -1),
     }[operation], x)  # fmt: skip
 
 
@@ -287,7 +267,7 @@ workloads = {
     "memory": memory,
     "gemm": gemm,
     "conv": sweep_conv,
-    "ops": operations({"adam": Adam(), "sgdMomentum": Momentum()}),
+    "ops": jax_ops.operations({"adam": Adam(), "sgdMomentum": Momentum()}),
     "matmul1024": matmul,
     "gelu_chain_4m": gelu,
     "softmax_64x1024x256": softmax,

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tensorflow_ops import operations
+from tensorflow_ops import normalized, operations
 from worker import serve
 
 
@@ -220,16 +220,12 @@ def memory(operation, x, y=None, gradient=None):
 
         return lambda: step(gradient)
 
-    def normalized(x):
-        mean, variance = tf.nn.moments(x, -1, keepdims=True)
-        return (x - mean) * tf.math.rsqrt(variance + 1e-5)
-
     if operation == "add":
         return lambda: x + y
     f = tf.function({
         "gelu": lambda x: tf.nn.gelu(x, approximate=False),
         "softmax": tf.nn.softmax,
-        "layerNorm": normalized,
+        "layerNorm": lambda x: normalized(x, [-1]),
     }[operation])  # fmt: skip
     return lambda: f(x)
 

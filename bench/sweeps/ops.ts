@@ -2,7 +2,7 @@ import * as ng from "nagare";
 import { type InputArray, uniform } from "../harness/index.ts";
 import { arrayOperations } from "./opsArrays.ts";
 import { layerOperations } from "./opsLayers.ts";
-import type { Operand, Operation } from "./opsOperation.ts";
+import type { F, Operand, Operation } from "./opsOperation.ts";
 import { flag, type Sweep, word } from "./sweep.ts";
 
 const operations: Readonly<Record<string, Operation>> = { ...arrayOperations, ...layerOperations };
@@ -13,7 +13,7 @@ function arrayOf({ shape, low = -1, high = 1, below }: Operand, seed: number): I
 }
 
 /** Gradients by all floats but the cotangent, which comes last. */
-function gradientOf(f: (...x: ng.Tensor[]) => ng.Tensor) {
+function gradientOf(f: F) {
   return (...given: ng.Tensor[]): ng.Tensor[] => {
     const [operands, cotangent] = [given.slice(0, -1), given.at(-1) as ng.Tensor];
     const argnums = operands.flatMap(({ dtype }, index) => (dtype === "float32" ? [index] : []));

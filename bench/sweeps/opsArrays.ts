@@ -1,14 +1,12 @@
 /** The sweep's elementwise operations, reductions, movements and products. */
 import * as ng from "nagare";
-import { floats, integers, type Operand, type Operation, positive } from "./opsOperation.ts";
+import { type F, floats, integers, type Operand, type Operation, positive } from "./opsOperation.ts";
 
 const [small, medium, large] = [10_000, 1_000_000, 2 ** 24];
 const everySize = [[floats(100, 100)], [floats(1000, 1000)], [floats(4096, 4096)]];
 const twoSizes = everySize.slice(0, 2);
 const square = [[floats(1000, 1000)]];
 const images = [[floats(32, 56, 56, 64)]];
-
-type F = (...x: ng.Tensor[]) => ng.Tensor;
 
 const of = (sizes: readonly (readonly Operand[])[], f: F): Operation => ({ f, sizes });
 const line = (f: F, sizes: readonly number[] = [medium]): Operation =>

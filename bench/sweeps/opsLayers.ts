@@ -1,10 +1,8 @@
 /** The sweep's normalizations, losses, pooling, attention, recurrent layers and optimizers. */
 import * as ng from "nagare";
-import { floats, integers, type Operand, type Operation } from "./opsOperation.ts";
+import { type F, floats, integers, type Operand, type Operation } from "./opsOperation.ts";
 
 const { nn, optim } = ng;
-
-type F = (...x: ng.Tensor[]) => ng.Tensor;
 
 /** A function and its gradients. */
 const both = (sizes: readonly (readonly Operand[])[], f: F): Operation => ({ f, sizes, gradient: true });

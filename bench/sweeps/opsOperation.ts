@@ -11,6 +11,9 @@ export interface Operand {
 
 type Shape = readonly number[];
 
+/** A function of tensors. */
+export type F = (...x: Tensor[]) => Tensor;
+
 interface Measured {
   /** The operands, for each size that is measured. */
   readonly sizes: readonly (readonly Operand[])[];
@@ -25,7 +28,7 @@ interface Measured {
 /** An operation: a function, a layer whose weights are the other operands, or work with a state. */
 export type Operation = Measured &
   (
-    | { readonly f: (...x: Tensor[]) => Tensor; readonly layer?: undefined; readonly prepare?: undefined }
+    | { readonly f: F; readonly layer?: undefined; readonly prepare?: undefined }
     | { readonly layer: (...operands: readonly Shape[]) => nn.Module; readonly prepare?: undefined }
     | { readonly prepare: (given: readonly Tensor[]) => () => Tensor; readonly layer?: undefined }
   );
