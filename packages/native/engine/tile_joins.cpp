@@ -148,6 +148,7 @@ class Joiner {
   bool bind_leaf(const TileGroup& group, const TileGroupNode& leaf, int32_t number, GroupMatch& match, std::vector<Wanted>& wanted) const {
     const PlannedValue& given = value(number);
     if (given.dtype != DType::float32) return false;
+    if (leaf.kind == TileGroupNode::constant) return given.constant && static_cast<int32_t>(*given.constant) == leaf.number;
     if (leaf.kind == TileGroupNode::uniform) return given.level < eachTile && bind(match.uniforms[leaf.number], number);
     if (given.level != eachTile) return false;
     if (leaf.kind == TileGroupNode::operand) return bind(match.operands[leaf.number], number);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "../kernels/kernels.h"
@@ -17,6 +18,7 @@ struct PlannedValue {
   int32_t slot = -1;
   int32_t uses = 0;
   int32_t lastUse = -1;  // the last instruction that reads it, or kStored
+  std::optional<int64_t> constant = {};  // its bits as an element of its register
 };
 constexpr int32_t kStored = INT32_MAX;
 

@@ -167,6 +167,7 @@ class Planner {
       constantBits.push_back(constant_bits(constant));
       loads.push_back(planned);
       values_.push_back({constant.dtype, once});
+      values_.back().constant = constantBits.back();
     }
   }
 

@@ -64,11 +64,11 @@ enum class ProductThen : int32_t { plus, minus, from, times };
 
 // A node of a tree of float32 operations; its branches follow it.
 struct TileGroupNode {
-  // An operand that varies, one that is the same for all elements of a tile, a value that the group makes.
-  enum Kind : int32_t { operation, operand, uniform, made };
+  // An operand that varies, one that is the same for all elements of a tile, a value that the group makes, a number.
+  enum Kind : int32_t { operation, operand, uniform, made, constant };
   Kind kind;
   ScalarOp op;     // of an operation
-  int32_t number;  // of a leaf: which of its kind
+  int32_t number;  // of a leaf: which of its kind, or the constant's bits
   int32_t nodes;   // of the tree that begins here
 };
 

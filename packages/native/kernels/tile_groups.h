@@ -31,6 +31,10 @@ template <int number>
 using Uniform = Leaf<TileGroupNode::uniform, number>;
 template <int number>
 using Made = Leaf<TileGroupNode::made, number>;
+// The constant of these bits, for groups whose loop knows it.
+template <int32_t bits>
+using Constant = Leaf<TileGroupNode::constant, bits>;
+constexpr int32_t bits_of(float value) { return __builtin_bit_cast(int32_t, value); }
 
 template <typename A>
 constexpr int32_t kNodes = static_cast<int32_t>(sizeof(A::nodes) / sizeof(TileGroupNode));
