@@ -1,7 +1,9 @@
 #include "attention.h"
 
 #include "attention_block.h"
+#include "row_exponentials.h"
 #include "row_maximum.h"
+#include "rows.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -26,25 +28,6 @@ struct Scratch {
     static_assert(kFewQueries * (kScoreStride + kKeyBlock) <= kQueryBlock * kScoreStride, "few queries' scores, twice, fit");
   }
 };
-
-// A row of scores becomes weights exp(score − largest); returns their sum. Whole vectors.
-NAGARE_INLINE float exponentials(float* scores, int64_t count, float largest) {
-  F32 sums[2] = {};
-  int64_t i = 0;
-  for (; i + 2 * kVector <= count; i += 2 * kVector) {
-    const F32 first = exp_nonpositive(load(scores + i) - largest), second = exp_nonpositive(load(scores + i + kVector) - largest);
-    store(scores + i, first);
-    store(scores + i + kVector, second);
-    sums[0] += first;
-    sums[1] += second;
-  }
-  if (i < count) {
-    const F32 last = exp_nonpositive(load(scores + i) - largest);
-    store(scores + i, last);
-    sums[0] += last;
-  }
-  return sum_lanes<float>(sums[0] + sums[1]);
-}
 
 NAGARE_INLINE void add_logarithms(const float* x, float* to, int64_t count) {
   int64_t i = 0;
@@ -167,7 +150,8 @@ class Head {
     for (int64_t m = 0; m < rows; m += kVector) store(decays + m, exp_nonpositive(load(before + m) - load(shifts + m)));
     for (int64_t m = 0; m < rows; m++) {
       if (ends[m] == 0) continue;
-      const float sum = exponentials(scores + m * kScoreStride, ends[m], shifts[m]);
+      float* const row = scores + m * kScoreStride;
+      const float sum = sum_row<float>(ends[m], KeptExponentials<float>{{row, shifts[m]}, row});
       float& total = sums[query + m];
       total = key == 0 ? sum : total * decays[m] + sum;
       if (key > 0 && decays[m] != 1) scale_row(y + m * yStride, p_.valueDepth, decays[m]);

@@ -3,6 +3,8 @@
 #include "attention.h"
 
 #include "attention_block.h"
+#include "row_exponentials.h"
+#include "row_passes.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -116,9 +118,9 @@ class Head {
         hide_scores(w, visible, end);
         const float shift = logSums_[at] == kMinusInfinity ? 0 : logSums_[at];
         const float mean = dot(dy_ + at * yStride_, y_ + at * yStride_, p_.valueDepth);
+        make_row(w, end, RowExponentials<float>{w, shift});
         for (int64_t i = 0; i < end; i += kVector) {
-          const F32 weight = exp_nonpositive(load(w + i) - shift);
-          store(w + i, weight);
+          const F32 weight = load(w + i);
           // What lies beyond the keys is not a number that counts, and perhaps none at all.
           store(d + i, weight == 0.0f ? F32{} : weight * (load(d + i) - mean));
         }

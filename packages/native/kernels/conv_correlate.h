@@ -115,7 +115,7 @@ inline void correlate_tile(const Correlation<T>& task, const BlockTables<T>& tab
   out.first = panel.n0;
   out.columns = panel.n1 - panel.n0;
   const int vectors = static_cast<int>(padded_columns<T>(out.columns) / kLanes<T>);
-  const TileFunction<T, GatheredRows<T>> compute = tile_function<T, GatheredRows<T>>(rows, vectors);
+  const ProductTile<T, GatheredRows<T>> compute = tile_function<T, GatheredRows<T>>(rows, vectors);
   for (int64_t r = 0; r < runs.runs; r++) {
     const int64_t run = runs.first + r * runs.step, begin = max64(run, panel.k0), stop = min64(run + runs.length, panel.k1);
     // A pixel without any tap in the image still gets its bias: an empty run, at the first depth.

@@ -1,7 +1,9 @@
 #include "cross_entropy.h"
 
 #include "narrow_rows.h"
+#include "row_exponentials.h"
 #include "row_maximum.h"
+#include "row_passes.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -38,7 +40,7 @@ void cross_entropy(const CrossEntropyParams& p, const T* logits, const void* lab
   for_rows(p.rows, p.n, parallel, [&](int64_t row) {
     const T* x = logits + row * p.n;
     const T largest = row_maximum(x, p.n);
-    const T sum = sum_row<T>(p.n, [&](int64_t i, int64_t count) { return exp_nonpositive(load_some(x + i, count) - largest); });
+    const T sum = sum_row<T>(p.n, RowExponentials<T>{x, largest});
     const T logarithm = log(splat(sum))[0];
     const int64_t label = label_at(p, labels, row);
     normalizers[row] = largest + logarithm;
@@ -77,9 +79,7 @@ void cross_entropy_gradient(const CrossEntropyParams& p, const T* logits, const 
     const int64_t label = label_at(p, labels, row);
     const bool known = label >= 0 && label < p.n;
     const T normalizer = normalizers[row], factor = known ? dlosses[row] : 0;
-    for_vectors<T>(p.n, [&](int64_t i, int64_t count) {
-      store_some<T>(dx + i, exp_nonpositive(load_some(x + i, count) - normalizer) * factor, count);
-    });
+    make_row(dx, p.n, ScaledExponentials<T>{{x, normalizer}, factor});
     if (known) dx[label] -= factor;
   });
 }

@@ -275,10 +275,10 @@ NAGARE_NOINLINE void compute_tile(const Rows& rows, const T* b, int64_t bStride,
 }
 
 template <typename T, typename Rows>
-using TileFunction = void (*)(const Rows& rows, const T* b, int64_t bStride, int64_t depth, const TileOutput<T>& out);
+using ProductTile = void (*)(const Rows& rows, const T* b, int64_t bStride, int64_t depth, const TileOutput<T>& out);
 
 template <typename T, typename Rows, int V>
-NAGARE_INLINE TileFunction<T, Rows> tile_function_of_width(int rows) {
+NAGARE_INLINE ProductTile<T, Rows> tile_function_of_width(int rows) {
   switch (rows) {
     case 1: return compute_tile<T, 1, V, Rows>;
     case 2: return compute_tile<T, 2, V, Rows>;
@@ -296,7 +296,7 @@ NAGARE_INLINE TileFunction<T, Rows> tile_function_of_width(int rows) {
 
 // The tile of `rows` rows (1 … kTileRows) and `vectors` vectors (1 … kTileVectors), or a wide tile of fewer rows and more vectors.
 template <typename T, typename Rows>
-inline TileFunction<T, Rows> tile_function(int rows, int vectors) {
+inline ProductTile<T, Rows> tile_function(int rows, int vectors) {
   if (vectors == 1) return tile_function_of_width<T, Rows, 1>(rows);
   if constexpr (kTileVectors == 3) {
     if (vectors == 3) return tile_function_of_width<T, Rows, 3>(rows);
@@ -314,7 +314,7 @@ inline TileFunction<T, Rows> tile_function(int rows, int vectors) {
 }
 
 template <typename T, typename Rows>
-inline TileFunction<T, Rows> tile_function_for(const Rows&, int rows, int vectors) {
+inline ProductTile<T, Rows> tile_function_for(const Rows&, int rows, int vectors) {
   return tile_function<T, Rows>(rows, vectors);
 }
 

@@ -175,16 +175,34 @@ NAGARE_LANEWISE(trunc, __builtin_truncf, __builtin_trunc)
 #undef NAGARE_LANEWISE
 #endif
 
-// The first `count` elements of N, fewer than N: loaded with zero in the other lanes, and stored. Vectors of fewer bytes than a register
+// Lanes 0 to count − 1, as a mask of elements of T.
+template <typename T, int N>
+NAGARE_INLINE auto lanes_before(int64_t count) {
+  using Integer = typename IntegerOf<sizeof(T)>::type;
+  typename VectorOf<Integer, N>::type number;
+#pragma GCC unroll 16
+  for (int i = 0; i < N; i++) number[i] = i;
+  return number < static_cast<Integer>(count);
+}
+
+// The first `count` elements, at most N: loaded with zero in the other lanes, and stored. Vectors of fewer bytes than a register
 // are those of int32 beside float64.
 template <typename T, int N>
 NAGARE_INLINE typename VectorOf<T, N>::type load_part(const T* p, int64_t count) {
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
   using V = typename VectorOf<T, N>::type;
+#if defined(__AVX512F__)
   if constexpr (sizeof(V) == 64) {
     const unsigned mask = (1u << count) - 1;
     if constexpr (sizeof(T) == 4) return (V)_mm512_maskz_loadu_epi32(static_cast<__mmask16>(mask), p);
     else return (V)_mm512_maskz_loadu_epi64(static_cast<__mmask8>(mask), p);
+  }
+#endif
+  // Put together from elements in memory, the vector would have to wait for all of their stores.
+  if constexpr (sizeof(V) == 32) {
+    const __m256i mask = (__m256i)lanes_before<T, N>(count);
+    if constexpr (sizeof(T) == 4) return (V)_mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask);
+    else return (V)_mm256_maskload_epi64(reinterpret_cast<const long long*>(p), mask);
   }
 #endif
   T elements[N] = {};
@@ -200,9 +218,16 @@ NAGARE_INLINE void store_part(T* p, typename VectorOf<T, N>::type v, int64_t cou
     else return _mm512_mask_storeu_epi64(p, static_cast<__mmask8>(mask), (__m512i)v);
   }
 #endif
+  // In pieces of powers of two. AVX2's masked stores take dozens of cycles on some processors.
   T elements[N];
   store<T, N>(elements, v);
-  for (int64_t i = 0; i < count; i++) p[i] = elements[i];
+  int64_t i = 0;
+#pragma GCC unroll 8
+  for (int piece = N; piece > 0; piece /= 2) {
+    if (!(count & piece)) continue;
+    __builtin_memcpy(p + i, elements + i, static_cast<size_t>(piece) * sizeof(T));
+    i += piece;
+  }
 }
 // A row's vectors; the last may be a part of one, whose other lanes are 0.
 template <typename T>
@@ -217,11 +242,7 @@ NAGARE_INLINE void store_some(T* p, Vec<T> v, int64_t count) {
 // The first `count` lanes of v, others[i] in the rest.
 template <typename T>
 NAGARE_INLINE Vec<T> first_lanes(Vec<T> v, int64_t count, Vec<T> others) {
-  using Integer = typename IntegerOf<sizeof(T)>::type;
-  Vec<Integer> number;
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes<T>; i++) number[i] = i;
-  return number < static_cast<Integer>(count) ? v : others;
+  return lanes_before<T, kLanes<T>>(count) ? v : others;
 }
 
 // table[index mod 16] in each lane.

@@ -96,7 +96,7 @@ NAGARE_INLINE V exp(V x) {
   const ReducedF32<V> t = reduce_by_ln2(x);
   return exponential(t.r) * t.scale;
 }
-// The same for x ≤ 0 in a sum that e⁰ is part of: results below 2⁻¹²⁵ are 0.
+// The same for x ≤ 0 in a sum that e⁰ is part of: results below 2⁻¹²⁶ are 0.
 #if NAGARE_TABLES
 // 2^(j/16) of a table leaves a remainder for which three terms are enough.
 NAGARE_INLINE F32 exp_nonpositive(F32 x) {
@@ -112,13 +112,19 @@ NAGARE_INLINE F32 exp_nonpositive(F32 x) {
   const F32 over = (r * 0x1.5555a8p-3f + 0x1.00021ep-1f) * r + 1.0f;
   return x < -87.0f ? F32{} : power * (over * r) + power;
 }
+template <int N>
+NAGARE_INLINE Several<float, N> exp_nonpositive(Several<float, N> x) {
+  return each<float, N>([&](int i) __attribute__((always_inline)) { return exp_nonpositive(x.v[i]); });
+}
 #else
-NAGARE_INLINE F32 exp_nonpositive(F32 x) {
+template <typename V, typename = IntegersOf<V>>
+NAGARE_INLINE V exp_nonpositive(V x) {
   // One part of ln 2 is enough here too, and a sum of terms in order, in which 1 + r is rounded twice.
   constexpr float c[] = {1.0f, 1.0f, 0x1p-1f, 0x1.5554bp-3f, 0x1.555486p-5f, 0x1.12281cp-7f, 0x1.6d9932p-10f};
-  const F32 biased = x * kLog2eF32 + kRoundF32;
-  const F32 r = x - (biased - kRoundF32) * kLn2F32;
-  return x < -87.0f ? F32{} : polynomial(r, c) * from_bits(bits(biased) << 23);
+  // e⁻⁸⁸·⁰³ is 2⁻¹²⁷, of which there are no bits.
+  const V least = at_least(-88.03f, x), biased = least * kLog2eF32 + kRoundF32;
+  const V r = least - (biased - kRoundF32) * kLn2F32;
+  return polynomial(r, c) * from_bits(bits(biased) << 23);
 }
 #endif
 NAGARE_INLINE F64 exp(F64 x) {
@@ -130,6 +136,10 @@ NAGARE_INLINE F64 exp(F64 x) {
 }
 
 NAGARE_INLINE F64 exp_nonpositive(F64 x) { return exp(x); }
+template <int N>
+NAGARE_INLINE Several<double, N> exp_nonpositive(Several<double, N> x) {
+  return each<double, N>([&](int i) __attribute__((always_inline)) { return exp(x.v[i]); });
+}
 
 // eˣ − 1 = 2ⁿ·(eʳ − 1) + (2ⁿ − 1), at half scale so that 2^128 (2^1024) is reached.
 template <typename V, typename = IntegersOf<V>>

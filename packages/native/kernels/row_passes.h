@@ -46,8 +46,9 @@ class FinishingRow {
  public:
   NAGARE_INLINE FinishingRow(Value value, T* to) : value_(value), to_(to) {}
   NAGARE_INLINE void four(int64_t i) {
+    const Several<T, 4> values = four_values<T>(value_, i);
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; v++) one(i + v * kLanes<T>);
+    for (int v = 0; v < 4; v++) put<kLanes<T>, streams>(to_ + i + v * kLanes<T>, values.v[v]);
   }
   NAGARE_INLINE void one(int64_t i) { put<kLanes<T>, streams>(to_ + i, value_(i, kLanes<T>)); }
   NAGARE_INLINE void part(int64_t i, int64_t count) { store_some<T>(to_ + i, value_(i, count), count); }
@@ -56,6 +57,13 @@ class FinishingRow {
   Value value_;
   T* to_;
 };
+
+// to[i] = value(i, count) for n elements.
+template <typename T, typename Value>
+NAGARE_INLINE void make_row(T* to, int64_t n, const Value& value) {
+  FinishingRow<false, T, Value> row(value, to);
+  walk_rows<T>(n, row);
+}
 
 // Asks for what is read some rows later.
 template <typename T, int N>

@@ -44,26 +44,37 @@ NAGARE_INLINE void walk_rows(int64_t n, Rows&... rows) {
   if (i < n) (rows.part(i, n - i), ...);
 }
 
-// The fold of value(i, count) over a row, where lanes from `count` on are left out: four accumulators.
+// Whether value.four(i) gives four vectors at once, side by side where each is a chain of operations.
+template <typename Value, typename = void>
+constexpr bool kGivesFour = false;
+template <typename Value>
+constexpr bool kGivesFour<Value, decltype(static_cast<void>(&Value::four))> = true;
+
+template <typename T, typename Value>
+NAGARE_INLINE Several<T, 4> four_values(const Value& value, int64_t i) {
+  if constexpr (kGivesFour<Value>) return value.four(i);
+  else return each<T, 4>([&](int v) __attribute__((always_inline)) { return value(i + v * kLanes<T>, kLanes<T>); });
+}
+
+// The fold of value(i, count) over a row, where lanes from `count` on are left out. Four vectors are folded among themselves first, so that
+// one accumulator, which stays in its register, waits for one operation of each step.
 template <typename Op, typename T, typename Value>
 class FoldingRow {
  public:
   explicit NAGARE_INLINE FoldingRow(Value value) : value_(value) {}
   NAGARE_INLINE void four(int64_t i) {
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++) sums_[v] = Op::apply(sums_[v], value_(i + v * kLanes<T>, kLanes<T>));
+    const Several<T, 4> x = four_values<T>(value_, i);
+    total_ = Op::apply(total_, Op::apply(Op::apply(x.v[0], x.v[1]), Op::apply(x.v[2], x.v[3])));
   }
-  NAGARE_INLINE void one(int64_t i) { sums_[0] = Op::apply(sums_[0], value_(i, kLanes<T>)); }
+  NAGARE_INLINE void one(int64_t i) { total_ = Op::apply(total_, value_(i, kLanes<T>)); }
   NAGARE_INLINE void part(int64_t i, int64_t count) {
-    sums_[1] = Op::apply(sums_[1], first_lanes<T>(value_(i, count), count, splat<T>(Op::identity)));
+    total_ = Op::apply(total_, first_lanes<T>(value_(i, count), count, splat<T>(Op::identity)));
   }
-  NAGARE_INLINE T total() const {
-    return fold_lanes<Op, T>(Op::apply(Op::apply(sums_[0], sums_[1]), Op::apply(sums_[2], sums_[3])));
-  }
+  NAGARE_INLINE T total() const { return fold_lanes<Op, T>(total_); }
 
  private:
   Value value_;
-  Vec<T> sums_[4] = {splat<T>(Op::identity), splat<T>(Op::identity), splat<T>(Op::identity), splat<T>(Op::identity)};
+  Vec<T> total_ = splat<T>(Op::identity);
 };
 
 template <typename T, typename Value>

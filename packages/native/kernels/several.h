@@ -20,6 +20,16 @@ NAGARE_INLINE Several<T, N> each(const F& f) {
   return y;
 }
 
+template <typename T, int N>
+NAGARE_INLINE Several<T, N> load_several(const T* p) {
+  return each<T, N>([&](int i) __attribute__((always_inline)) { return load(p + i * kLanes<T>); });
+}
+template <typename T, int N>
+NAGARE_INLINE void store_several(T* p, Several<T, N> a) {
+#pragma GCC unroll 8
+  for (int i = 0; i < N; i++) store(p + i * kLanes<T>, a.v[i]);
+}
+
 #define NAGARE_SEVERAL(op)                                                                                          \
   template <typename T, int N>                                                                                      \
   NAGARE_INLINE Several<T, N> operator op(Several<T, N> a, Several<T, N> b) {                                       \

@@ -1,6 +1,7 @@
 #include "softmax.h"
 
 #include "narrow_rows.h"
+#include "row_exponentials.h"
 #include "row_passes.h"
 
 namespace nagare::NAGARE_ISA {
@@ -89,13 +90,7 @@ void softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& para
   if (params.inner > 1) return make_columns(x, y, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(x, y, rows, n, parallel, make);
   const auto exponentials = [=](const RowInHand<T>& row) __attribute__((always_inline)) {
-    const T* const from = x + row.index * n;
-    T *const to = row.elements, most = row.numbers[0];
-    return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
-      const Vec<T> e = exp_nonpositive(load_some(from + i, some) - most);
-      store_some(to + i, e, some);
-      return e;
-    };
+    return KeptExponentials<T>{{x + row.index * n, row.numbers[0]}, row.elements};
   };
   make_rows(y, {x}, rows, n, parallel, keep_first<Greater<T>, T>(elements_of_rows(x, n)),
             reduce_each_row<Sum<T>>(exponentials, [](const RowInHand<T>& row, T sum) { row.numbers[1] = T(1) / sum; }),
@@ -140,9 +135,7 @@ void log_softmax(const SoftmaxParams& params, const T* x, T* y, const Parallel& 
   if (params.inner > 1) return make_columns(x, y, params, parallel, make);
   if (are_narrow<T>(n)) return make_narrow_rows(x, y, rows, n, parallel, make);
   const auto exponentials = [=](const RowInHand<T>& row) __attribute__((always_inline)) {
-    const T* const from = x + row.index * n;
-    const T most = row.numbers[0];
-    return [=](int64_t i, int64_t some) __attribute__((always_inline)) { return exp_nonpositive(load_some(from + i, some) - most); };
+    return RowExponentials<T>{x + row.index * n, row.numbers[0]};
   };
   make_rows(y, {x}, rows, n, parallel, keep_first<Greater<T>, T>(elements_of_rows(x, n)),
             reduce_each_row<Sum<T>>(exponentials, [](const RowInHand<T>& row, T sum) { row.numbers[1] = log(splat(sum))[0]; }),
