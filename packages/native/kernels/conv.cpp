@@ -5,33 +5,20 @@
 #include "conv_depthwise.h"
 #include "conv_epilogue.h"
 #include "conv_phase.h"
+#include "conv_pointwise.h"
 #include "conv_winograd.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// Every output pixel reads exactly its own input pixel: the images are already the matrix. A product packs its right factor once and a
-// correlation packs filters for every block of pixels, but beside their use: that is faster for up to so many pixels, fewer where packing
-// transposes.
+// A product packs its right factor once and a correlation packs filters for every block of pixels, but beside their use: that is faster for
+// up to so many pixels, fewer where packing transposes.
 constexpr int64_t kFewPixels = 4096, kFewPixelsTransposed = 512;
 
 // Filters are worth laying out in advance if they are at least so large, and used for at most so many pixels.
 constexpr int64_t kLeastPackedBytes = 1 << 16, kMostPackedPixels = 1024;
 
-bool is_product(const Conv2dParams& p, int64_t fewPixels) {
-  if (p.batch * p.outH * p.outW <= fewPixels) return false;
-  return p.kH == 1 && p.kW == 1 && p.strideH == 1 && p.strideW == 1 && p.padTop == 0 && p.padLeft == 0 && p.outH == p.inH &&
-         p.outW == p.inW && p.groups == 1;
-}
-
-GemmParams pointwise_product(const Conv2dParams& p) {
-  GemmParams g{};
-  g.m = p.batch * p.outH * p.outW, g.n = p.outC, g.k = p.inC;
-  g.lda = p.inC, g.ldb = p.outC, g.ldc = p.outC;
-  g.batch = g.outerBatch = 1;
-  g.activation = p.activation;
-  return g;
-}
+bool is_product(const Conv2dParams& p, int64_t fewPixels) { return p.batch * p.outH * p.outW > fewPixels && is_pointwise(p); }
 
 // Multiply-adds that an element of an epilogue is worth.
 constexpr int64_t kEpilogueCost = 4;
@@ -90,15 +77,6 @@ size_t pointwise_scratch(const Conv2dParams& p, int threads) {
   const Finish finish = {nullptr, nullptr, kEpilogueCost};
   g.finish = &finish;
   return gemm_scratch_bytes<T>(g, threads);
-}
-
-GemmParams pointwise_gradient_product(const Conv2dParams& p) {
-  GemmParams g = pointwise_product(p);
-  g.n = p.inC, g.k = p.outC;
-  g.lda = p.outC, g.ldc = p.inC;
-  g.transposeB = true;
-  g.activation = Activation::none;
-  return g;
 }
 
 // One forward correlation over all groups.
@@ -199,7 +177,7 @@ size_t forward_scratch(const Conv2dParams& p, int threads) {
 template <typename T>
 void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const Parallel& parallel, void* scratch) {
   if (p.batch * p.inH * p.inW * p.inC == 0) return;
-  if (is_product(p, kFewPixelsTransposed)) return gemm<T>(pointwise_gradient_product(p), dy, w, dx, nullptr, parallel, scratch);
+  if (is_product(p, kFewPixelsTransposed)) return gemm<T>(pointwise_input_gradient(p), dy, w, dx, nullptr, parallel, scratch);
   const bool small = has_small_groups<T>(p);
   T* const exchanged = static_cast<T*>(scratch);
   if (small) {
@@ -219,7 +197,7 @@ void input_gradient(const Conv2dParams& p, const T* dy, const T* w, T* dx, const
 template <typename T>
 size_t input_gradient_scratch(const Conv2dParams& p, int threads) {
   if (p.batch * p.inH * p.inW * p.inC == 0) return 0;
-  if (is_product(p, kFewPixelsTransposed)) return gemm_scratch_bytes<T>(pointwise_gradient_product(p), threads);
+  if (is_product(p, kFewPixelsTransposed)) return gemm_scratch_bytes<T>(pointwise_input_gradient(p), threads);
   size_t most = 0;
   for_each_phase(p, [&](const StridePhase& y, const StridePhase& x) {
     const PatchShape patches = phase_patches(p, y, x);

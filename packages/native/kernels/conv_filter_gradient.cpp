@@ -5,6 +5,7 @@
 #include "conv.h"
 #include "conv_depthwise.h"
 #include "conv_phase.h"
+#include "conv_pointwise.h"
 #include "conv_region.h"
 #include "conv_winograd.h"
 #include "gemm_pack.h"
@@ -75,6 +76,11 @@ void pack_block(const Conv2dParams& p, const PatchBlock& block, int64_t columns,
 // Groups of their own filters are left to the direct way.
 bool is_winograd(const Conv2dParams& p) { return p.groups == 1 && prefers_winograd(forward_patches(p), p.outC); }
 
+// A product packs x too, whose pixels' channels lie apart by what sets of a cache are apart by where channels are a power of two. Few
+// channels stay in the first cache as they lie, and a product would not be faster than packing them.
+constexpr int64_t kFewChannels = 64;
+bool is_product(const Conv2dParams& p) { return p.inC > kFewChannels && is_pointwise(p); }
+
 template <typename T>
 void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, const Parallel& parallel, void* scratch) {
   const int64_t size = p.kH * p.kW * (p.inC / p.groups) * p.outC;
@@ -84,6 +90,7 @@ void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, cons
     return;
   }
   if (is_depthwise(p)) return depthwise_filter_gradient(p, x, dy, dw, parallel, scratch);
+  if (is_product(p)) return gemm<T>(pointwise_filter_gradient(p), x, dy, dw, nullptr, parallel, scratch);
   if constexpr (sizeof(T) == sizeof(float)) {
     if (is_winograd(p)) return winograd_filter_gradient(p, x, dy, dw, parallel, scratch);
   }
@@ -181,6 +188,7 @@ template <typename T>
 size_t conv2d_filter_gradient_scratch_bytes(const Conv2dParams& params, int threads) {
   if (params.batch * params.outH * params.outW * params.outC * params.inC * params.kH * params.kW == 0) return 0;
   if (is_depthwise(params)) return depthwise_filter_gradient_scratch_bytes<T>(params, threads);
+  if (is_product(params)) return gemm_scratch_bytes<T>(pointwise_filter_gradient(params), threads);
   if constexpr (sizeof(T) == sizeof(float)) {
     if (is_winograd(params)) return winograd_filter_gradient_scratch_bytes(params, threads);
   }
