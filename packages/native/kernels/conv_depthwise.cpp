@@ -79,9 +79,6 @@ NAGARE_INLINE void correlate_pixels(const Correlation<T>& task, const TapWalk<T>
   }
 }
 
-// Sources and results of more bytes than this come from memory, and not from a cache whose lines the processor brings in time.
-constexpr int64_t kCachedBytes = int64_t(8) << 20;
-
 template <typename T>
 bool leaves_caches(const Correlation<T>& task) {
   const PatchShape& shape = task.patches;

@@ -1,6 +1,7 @@
 // Folding rows and columns of numbers: the inner loops of the reductions.
 #pragma once
 
+#include "copy_elements.h"
 #include "lanes.h"
 #include "reduce_source.h"
 #include "transpose_square.h"
@@ -229,16 +230,24 @@ NAGARE_NOINLINE void fold_eight_rows(const T* x, int64_t stride, int64_t columns
 // Columns of all tensors together that are folded at once.
 constexpr int64_t kColumnTile = 1024;
 
+// Eight rows of so many bytes together that come from memory are asked for before they are folded side by side: hardware, which follows
+// what is read in the order it lies, brings rows of less in time, and of more it follows each.
+constexpr int64_t kLeastAskedBytes = 2 << 10, kMostAskedBytes = 8 << 10;
+
 // sums[k · columns + c] = the fold over `rows` rows, `stride` apart, of columns [index, index + columns) of tensor k of `results`;
 // results · columns ≤ kColumnTile.
 template <typename Op, typename T>
 void fold_columns(Source<T>& x, int64_t index, int64_t rows, int64_t stride, int64_t columns, int results, T* sums) {
   T buffer[8 * kColumnTile];
   for (int64_t c = 0; c < results * columns; c++) sums[c] = Op::identity;
+  const int64_t bytes = 8 * columns * static_cast<int64_t>(sizeof(T));
+  const bool asks = x.leaves_caches() && columns == stride && bytes >= kLeastAskedBytes && bytes <= kMostAskedBytes;
   int64_t row = 0;
   for (; row + 8 <= rows; row += 8) {
     const int64_t first = index + row * stride;
     if (const T* from = x.in_place(first)) {
+      // Two blocks further, of which what lies beyond the last rows is never read.
+      if (asks) ask_for_row(from + 16 * stride, 8 * stride);
       fold_eight_rows<Op, T>(from, stride, columns, sums);
       continue;
     }

@@ -27,7 +27,8 @@ class Source {
  public:
   // `end`: where what the task reads ends.
   Source(const ReduceInput& x, const ReduceParams& p, int worker, int64_t end)
-      : x_(x), bytes_(dtype_bytes(p.dtype)), widen_(find_load(p.dtype)), worker_(worker), results_(p.results), end_(end) {
+      : x_(x), bytes_(dtype_bytes(p.dtype)), widen_(find_load(p.dtype)), worker_(worker), results_(p.results), end_(end),
+        leavesCaches_(p.outer * p.n * p.inner * bytes_ > kCachedBytes) {
     if (!x.chain) return;
     elementwise_ready(*x.chain, x.operands, worker, x.chainScratch);
     const int64_t row = x.chain->dims[x.chain->rank - 1];
@@ -37,6 +38,9 @@ class Source {
     for (int i = 0; i < x.chain->loads; i++) streams += x.chain->load[i].access == Access::contiguous;
     if (streams > 1) distance_ = kRowBlock;
   }
+
+  // Whether what is reduced lies in memory, and in no cache whose lines come in time.
+  NAGARE_INLINE bool leaves_caches() const { return leavesCaches_; }
 
   // The elements where they lie, or null where they have to be read.
   NAGARE_INLINE const T* in_place(int64_t index) const {
@@ -97,6 +101,7 @@ class Source {
   TileFunction widen_;  // null when elements are stored as T
   int worker_, results_;
   int64_t end_;
+  bool leavesCaches_;
   int64_t made_ = kAhead;         // so many of them: whole rows, where tiles are
   int64_t distance_ = 0;          // to what is asked for of operands beyond the caches; 0 for nothing
   int64_t first_ = 0, last_ = 0;  // the elements made ahead

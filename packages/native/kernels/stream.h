@@ -14,6 +14,9 @@ constexpr int64_t kPage = 1 << 12, kPagesAhead = 2 * kPage;
 // Bytes of a cache line.
 constexpr int64_t kLine = 64;
 
+// What is read and written in more bytes than this comes from memory, and not from a cache whose lines the processor brings in time.
+constexpr int64_t kCachedBytes = int64_t(8) << 20;
+
 // Touches every page that is written `kPagesAhead` after these bytes.
 NAGARE_INLINE void touch_pages_ahead(const void* to, int64_t bytes) {
   const char* const ahead = static_cast<const char*>(to) + kPagesAhead;
