@@ -1,12 +1,13 @@
-// x·Φ(x), where Φ is the normal distribution or what stands for it: Φ(x) = 1 − Φ(−x), and Φ(−c) is 0 to float32's precision.
+// x·Φ(x), where Φ is the normal distribution or what stands for it: Φ(x) = 1 − Φ(−x), and far below 0 it is 0 beside 1.
 #pragma once
 
 #include "several.h"
 
 namespace nagare::NAGARE_ISA {
 
-// x·Φ(x) = max(x, 0) − t·Φ(−t), t = |x|, with the fourth root of Φ(−t) as a polynomial in t that is 0 at c: without an exponential, a
-// quotient, or the cancellation of 1 + erf where x is negative. Tail: c, and the polynomial's coefficients.
+// x·Φ(x) = max(x, 0) − t·Φ(−t), t = |x|, with the fourth root of Φ(−t) as a polynomial in t: without an exponential, a quotient, or the
+// cancellation of 1 + erf where x is negative. Tail: the polynomial's coefficients, for the least error of Φ, and the `end` where it is 0,
+// and from where on Φ(−t) is. Each coefficient was rounded before the further ones were fitted.
 template <typename Tail, typename V>
 NAGARE_INLINE V times_distribution(V x) {
   const V t = at_most(Tail::end, abs(x));
