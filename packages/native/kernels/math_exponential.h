@@ -96,7 +96,7 @@ NAGARE_INLINE V exp(V x) {
   const ReducedF32<V> t = reduce_by_ln2(x);
   return exponential(t.r) * t.scale;
 }
-// The same for x ≤ 0 in a sum that e⁰ is part of: results below 2⁻¹²⁶ are 0.
+// The same for x ≤ 0 in a sum that e⁰ is part of: results below 2⁻¹²⁵ may be 0.
 #if NAGARE_TABLES
 // 2^(j/16) of a table leaves a remainder for which three terms are enough.
 NAGARE_INLINE F32 exp_nonpositive(F32 x) {
