@@ -99,24 +99,29 @@ describe("what a backend is asked to do", () => {
   /** The reference backend, with a record of what it was asked. */
   function recording() {
     const reference = loadBackend("reference");
+    const prepared: string[] = [];
     const executed: string[] = [];
     const compiled: Graph[] = [];
     const backend: Backend = {
       name: "recording",
       description: "the reference, with a record",
-      execute(op, inputs, params, outputs) {
-        executed.push(op.name);
-        return reference.execute(op, inputs, params, outputs);
+      prepare(op, inputs, params, outputs) {
+        prepared.push(op.name);
+        const run = reference.prepare(op, inputs, params, outputs);
+        return (operands) => {
+          executed.push(op.name);
+          return run(operands);
+        };
       },
       compile(graph): Executable {
         compiled.push(graph);
         return reference.compile(graph);
       },
     };
-    return { backend, executed, compiled };
+    return { backend, prepared, executed, compiled };
   }
 
-  const { backend, executed, compiled } = recording();
+  const { backend, prepared, executed, compiled } = recording();
   registerBackend("recording", () => backend);
 
   test("eager code executes operation by operation, compiled code compiles once and executes none", () => {
@@ -127,6 +132,43 @@ describe("what a backend is asked to do", () => {
     const step = ng.jit(f);
     for (let i = 0; i < 3; i++) step(ng.tensor(i));
     assert.deepEqual([executed.splice(0), compiled.splice(0).length], [[], 1]);
+    ng.setBackend("reference");
+  });
+
+  test("an eager operation is prepared once for the shapes, dtypes and parameters it meets", () => {
+    ng.setBackend("recording");
+    const prepares = (f: () => unknown): readonly string[] => {
+      prepared.length = 0;
+      for (let i = 0; i < 3; i++) f();
+      return prepared.splice(0);
+    };
+    assert.deepEqual(
+      prepares(() => ng.sin(ng.ones([2, 7]))),
+      ["full", "sin"],
+    );
+    assert.deepEqual(
+      prepares(() => ng.sin(ng.ones([7, 2]))),
+      ["full", "sin"],
+    );
+    assert.deepEqual(
+      prepares(() => ng.sin(tensorOf(new Array(14).fill(1), [2, 7], "float64"))),
+      ["sin"],
+    );
+    const x = ng.ones([2, 7]);
+    assert.deepEqual(
+      prepares(() => [ng.max(x, { axis: 0 }), ng.max(x, { axis: 1 }), ng.max(x, { axis: 1 })]),
+      ["reduceMax", "reduceMax"],
+    );
+    // More shapes than are compared one by one are still known.
+    assert.equal(prepares(() => Array.from({ length: 40 }, (_, n) => ng.cos(ng.ones([n, 2, 7])))).length, 80);
+    ng.setBackend("reference");
+  });
+
+  test("what was refused once is refused again", () => {
+    ng.setBackend("recording");
+    for (let i = 0; i < 2; i++) {
+      assert.throws(() => ng.add(ng.ones([2, 3]), ng.ones([3, 2])), ng.ShapeError);
+    }
     ng.setBackend("reference");
   });
 

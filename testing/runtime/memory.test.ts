@@ -36,6 +36,20 @@ describe("the books of memory", () => {
     assert.equal(held.at(-1), 0);
   });
 
+  for (const name of testedBackends) {
+    test(`${name}: what is kept of eager calls keeps none of their operands and results`, async () => {
+      const before = await settledBytes();
+      onBackend(name, () => {
+        // Shapes of their own: calls that have not been made before.
+        for (let n = 1; n <= 3; n++) {
+          const x = ng.ones([n, 1 << 16]);
+          ng.concat([ng.sin(x), ng.matmul(x, ng.ones([1 << 16, 1])), ng.gelu(x)], { axis: 1 });
+        }
+      });
+      assert.ok((await settledBytes()) < before + (1 << 18), "tensors of calls that are over are still held");
+    });
+  }
+
   test("small arrays share blocks, start where every dtype may, and do not touch each other", () => {
     const arrays = Array.from({ length: 500 }, (_, i) => {
       const array = allocateUninitialized(i % 2 ? "float64" : "uint8", 1 + (i % 7)) as

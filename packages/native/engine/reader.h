@@ -19,6 +19,8 @@ struct InvalidProgram : std::runtime_error {
 struct Operand {
   int32_t base;
   int64_t offset;  // bytes
+  // Whether it is not in the arena, so that what is written to it leaves the program.
+  bool leaves() const { return base != 0; }
 };
 
 // What a program needs of one base.

@@ -95,6 +95,7 @@ std::unique_ptr<Step> decode_elementwise(Reader& r, const Kernels& kernels) {
     stores.push_back(r.operand(dtype, count, Use::overwrite));
   }
   if (stores.empty() || count == 0) return nullptr;
+  chain.leaves = std::all_of(stores.begin(), stores.end(), [](const Operand& to) { return to.leaves(); });
   return std::make_unique<ElementwiseStep>(chain, kernels, std::move(loads), std::move(stores));
 }
 

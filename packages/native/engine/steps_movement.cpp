@@ -7,7 +7,7 @@ namespace nagare {
 namespace {
 
 // Whether what a step reads and writes leaves the program and is more than a cache keeps.
-bool streams(const Operand& to, int64_t bytes) { return to.base != 0 && bytes >= kStreamBytes; }
+bool streams(const Operand& to, int64_t bytes) { return to.leaves() && bytes >= kLeavingStreamBytes; }
 
 // What a kernel moves from one operand to another.
 template <typename Params, void (*Kernels::*move)(const Params&, const void*, void*, const Parallel&)>

@@ -103,7 +103,7 @@ class Planner {
     if (shape_ != TileShape::pieces) {
       for (const int32_t number : chain.stores) bytes += dtype_bytes(value(number).dtype);
     }
-    if (shape_ == TileShape::withinRows || bytes * elements < kStreamBytes) return;
+    if (shape_ == TileShape::withinRows || bytes * elements < (chain.leaves ? kLeavingStreamBytes : kStreamBytes)) return;
     if (shape_ != TileShape::pieces && is_alone()) {
       streamed = planned_[0].group ? nullptr : functions_.of(planned_[0], true);
       alone = planned_[0].group || streamed;

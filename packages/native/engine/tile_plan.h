@@ -17,7 +17,7 @@ enum class TileShape { wholeRows, members, withinRows, pieces };
 // A TileProgram with the memory it points to. Constants are further uniform inputs, after the loads.
 class TilePlan {
  public:
-  // Results of chains of whole rows that walk at least kStreamBytes go past the caches.
+  // Results of chains of whole rows that walk at least kStreamBytes, or kLeavingStreamBytes where they leave, go past the caches.
   // Throws InvalidProgram where operands and operations do not fit together.
   TilePlan(const ElementwiseChain& chain, const Kernels& kernels, TileShape shape = TileShape::wholeRows);
 

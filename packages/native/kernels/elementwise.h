@@ -16,6 +16,9 @@ constexpr int64_t kTileElements = 512;
 constexpr int kMaxRank = 8;
 // Operands and results of at least this many bytes push each other out of the last cache.
 constexpr int64_t kStreamBytes = int64_t(20) << 20;
+// Results that leave a program go to memory that other results have had since it was last touched: writing over it fetches it from
+// beyond the caches, and pushes the operands out of them, much sooner.
+constexpr int64_t kLeavingStreamBytes = int64_t(10) << 20;
 
 // name, operands. The names are those of the scalar vocabulary of the TypeScript side, which learns the codes from here.
 #define NAGARE_SCALAR_OPS(X)                                                                                          \

@@ -1,19 +1,17 @@
-/** The native backend: graphs become programs of the engine; eager operations are programs of one instruction, kept. */
+/** The native backend: graphs become programs of the engine; eager operations are programs of one instruction. */
 import { availableParallelism } from "node:os";
 import {
   type Aval,
   type Backend,
   type ConcreteTensor,
-  type DType,
   type Graph,
   GraphBuilder,
   type KernelObserver,
-  type Param,
   type Params,
+  type PreparedCall,
   type Primitive,
   type Reachability,
   type Roofline,
-  type Shape,
   type Storage,
   ValueError,
 } from "nagare/backend";
@@ -23,47 +21,16 @@ import { clockOffset, NativeExecutable, type Observation } from "./executable.ts
 import { PreparedConstants } from "./preparedConstants.ts";
 import { collectYoungGarbage } from "./youngGarbage.ts";
 
-/** Eager programs that are kept; the oldest make room. */
-const maximalEagerPrograms = 4096;
-
 /** Operations whose result is their operand's elements in their order: nothing to compute, because storage never changes. */
 const sharesStorage: ReadonlySet<string> = new Set(["reshape", "stopGradient", "barrier"]);
 
-function paramKey(param: Param): string {
-  if (Array.isArray(param)) return `[${param.map(paramKey).join(",")}]`;
-  if (typeof param === "object" && param !== null) {
-    return Object.entries(param)
-      .map(([key, value]) => `${key}:${paramKey(value as Param)}`)
-      .join(";");
-  }
-  return Object.is(param, -0) ? "-0" : String(param);
+function shareStorage([x]: readonly ConcreteTensor[]): Storage[] {
+  if (!x) return [];
+  x.storage.shared = true;
+  return [x.storage];
 }
 
-/** The program an operation ran last: the next one of a loop is nearly always the same, and is known by its very objects. */
-interface Recent {
-  readonly inputs: readonly { readonly shape: Shape; readonly dtype: DType }[];
-  readonly params: Params;
-  readonly executable: NativeExecutable;
-}
-
-function isSameCall(recent: Recent, inputs: readonly ConcreteTensor[], params: Params): boolean {
-  if (recent.params !== params || recent.inputs.length !== inputs.length) return false;
-  for (let i = 0; i < inputs.length; i++) {
-    const [known, input] = [recent.inputs[i], inputs[i]];
-    if (known?.shape !== input?.shape || known?.dtype !== input?.dtype) return false;
-  }
-  return true;
-}
-
-/** What decides which program an eager operation runs. */
-function eagerKey(op: Primitive, inputs: readonly ConcreteTensor[], params: Params): string {
-  let key = op.name;
-  for (const { dtype, shape } of inputs) key += `|${dtype}${shape.join(",")}`;
-  for (const name in params) key += `|${name}=${paramKey(params[name])}`;
-  return key;
-}
-
-function graphOf(op: Primitive, inputs: readonly ConcreteTensor[], params: Params): Graph {
+function graphOf(op: Primitive, inputs: readonly Aval[], params: Params): Graph {
   const builder = new GraphBuilder();
   const values = inputs.map((input) => builder.input(input));
   return builder.finish(builder.add(op, values, params));
@@ -80,8 +47,6 @@ export class NativeBackend implements Backend {
   readonly #observation: Observation = { observer: undefined, offset: 0 };
   /** By number of threads. */
   readonly #rooflines = new Map<number, Roofline>();
-  readonly #eager = new Map<string, NativeExecutable>();
-  readonly #recent = new Map<Primitive, Recent>();
 
   constructor(addon: Addon) {
     this.#addon = addon;
@@ -113,34 +78,10 @@ export class NativeBackend implements Backend {
     return `C++ engine, ${this.instructionSet}, ${this.#addon.threads()} thread(s)`;
   }
 
-  execute(
-    op: Primitive,
-    inputs: readonly ConcreteTensor[],
-    params: Params,
-    _outputs: readonly Aval[],
-  ): Storage[] {
-    const [x] = inputs;
-    if (sharesStorage.has(op.name) && x) {
-      x.storage.shared = true;
-      return [x.storage];
-    }
-    const recent = this.#recent.get(op);
-    if (recent && isSameCall(recent, inputs, params)) return recent.executable.runEagerly(inputs);
-    const executable = this.#eagerProgram(op, inputs, params);
-    const seen = inputs.map(({ shape, dtype }) => ({ shape, dtype }));
-    this.#recent.set(op, { inputs: seen, params, executable });
-    return executable.runEagerly(inputs);
-  }
-
-  #eagerProgram(op: Primitive, inputs: readonly ConcreteTensor[], params: Params): NativeExecutable {
-    const key = eagerKey(op, inputs, params);
-    let executable = this.#eager.get(key);
-    if (!executable) {
-      executable = this.compile(graphOf(op, inputs, params));
-      if (this.#eager.size >= maximalEagerPrograms) this.#eager.delete(this.#eager.keys().next().value ?? "");
-      this.#eager.set(key, executable);
-    }
-    return executable;
+  prepare(op: Primitive, inputs: readonly Aval[], params: Params): PreparedCall {
+    if (sharesStorage.has(op.name)) return shareStorage;
+    const executable = this.compile(graphOf(op, inputs, params));
+    return (operands) => executable.runEagerly(operands);
   }
 
   hasKernel(op: Primitive, inputs: readonly Aval[], params: Params): boolean {

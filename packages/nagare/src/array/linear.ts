@@ -41,10 +41,12 @@ export function matmul(a: TensorLike, b: TensorLike, options: MatmulOptions = {}
       `matmul: expected vectors or matrices; received ${formatShape(x.shape)} and ${formatShape(y.shape)}. Scale with mul.`,
     );
   }
+  const params = wide ? { ...plain, wide } : plain;
   const [isRow, isColumn] = [x.rank === 1, y.rank === 1];
+  if (!isRow && !isColumn) return o.matmul(x, y, params);
   const left = isRow ? reshape(x, [1, ...x.shape]) : x;
   const right = isColumn ? reshape(y, [...y.shape, 1]) : y;
-  const product = o.matmul(left, right, wide ? { ...plain, wide } : plain);
+  const product = o.matmul(left, right, params);
   const leading = product.shape.slice(0, -2);
   const kept: Shape = [
     ...leading,

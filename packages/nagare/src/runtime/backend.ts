@@ -46,6 +46,9 @@ export interface Roofline {
   readonly bytes: number;
 }
 
+/** Runs one operation on concrete operands of a backend's device: those shapes and dtypes for which it was prepared. */
+export type PreparedCall = (operands: readonly ConcreteTensor[]) => Storage[];
+
 /** A device's implementation of the operations. */
 export interface Backend {
   readonly name: string;
@@ -53,15 +56,10 @@ export interface Backend {
   readonly description: string;
   /** The processor's instruction set that its kernels use, such as "avx2". Absent where they are not compiled for one. */
   readonly instructionSet?: string;
-  /** Runs one operation on concrete operands of this backend's device. `outputs` are the results' shapes and dtypes. */
-  execute(
-    op: Primitive,
-    inputs: readonly ConcreteTensor[],
-    params: Params,
-    outputs: readonly Aval[],
-  ): Storage[];
+  /** What runs one operation on operands of these shapes and dtypes. `outputs` are the results'. Such calls are kept. */
+  prepare(op: Primitive, inputs: readonly Aval[], params: Params, outputs: readonly Aval[]): PreparedCall;
   /**
-   * Whether there is a kernel for a fused operation on such operands; for those without one, `execute` and `compile` see
+   * Whether there is a kernel for a fused operation on such operands; for those without one, `prepare` and `compile` see
    * the decomposition. Absent: there is none for any.
    */
   hasKernel?(op: Primitive, inputs: readonly Aval[], params: Params): boolean;

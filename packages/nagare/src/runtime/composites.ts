@@ -2,6 +2,7 @@
 import { ConcreteTensor, type Tensor } from "../core/index.ts";
 import { GraphBuilder, type Value } from "../ir/index.ts";
 import { builder, expand, type Params, type Primitive } from "../ops/index.ts";
+import { Calls } from "./calls.ts";
 import { Program } from "./program.ts";
 
 /**
@@ -10,15 +11,7 @@ import { Program } from "./program.ts";
  */
 const maximalSignatures = 64;
 
-const programsOf = new WeakMap<object, Map<string, Program>>();
-
-/** Everything that decides what the composition is; the names of parameters are the same for all its calls. */
-function signature(operands: readonly ConcreteTensor[], params: Params): string {
-  let key = "";
-  for (const { dtype, shape } of operands) key += `${dtype} ${shape.join()};`;
-  for (const name in params) key += `${typeof params[name]} ${String(params[name])};`;
-  return key;
-}
+const programsOf = new WeakMap<object, Calls<Program>>();
 
 function compile<P extends Params>(
   op: Primitive<P>,
@@ -42,14 +35,13 @@ export function evaluateComposite<P extends Params>(
 ): readonly Tensor[] {
   let programs = programsOf.get(op);
   if (!programs) {
-    programs = new Map();
+    programs = new Calls();
     programsOf.set(op, programs);
   }
-  const key = signature(operands, params);
-  let program = programs.get(key);
+  let program = programs.find(operands, params);
   if (!program && programs.size < maximalSignatures) {
     program = compile(op, operands, params);
-    programs.set(key, program);
+    programs.add(operands, params, program);
   }
   return program ? program.run(operands) : (op.decompose?.(builder, operands, params) ?? []);
 }

@@ -1,5 +1,6 @@
 /** Running things: backends, eager execution, compiled programs, state, memory. */
 export * from "./backend.ts";
+export { Calls } from "./calls.ts";
 export * from "./devices.ts";
 export * from "./eager.ts";
 export * from "./memory.ts";

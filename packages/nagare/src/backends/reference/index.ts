@@ -2,7 +2,7 @@
 import { type Aval, ConcreteTensor, CpuStorage, NagareError, type Storage } from "../../core/index.ts";
 import { type Graph, required, Value } from "../../ir/index.ts";
 import { evaluateReference, type Params, type Primitive } from "../../ops/index.ts";
-import type { Backend, Executable, KernelObserver } from "../../runtime/index.ts";
+import type { Backend, Executable, KernelObserver, PreparedCall } from "../../runtime/index.ts";
 
 /** Defines what every operation means. It runs wherever JavaScript does, slowly. */
 export class ReferenceBackend implements Backend {
@@ -10,20 +10,17 @@ export class ReferenceBackend implements Backend {
   readonly description = "plain TypeScript, one thread";
   #observer: KernelObserver | undefined;
 
-  execute(
-    op: Primitive,
-    inputs: readonly ConcreteTensor[],
-    params: Params,
-    outputs: readonly Aval[],
-  ): Storage[] {
-    const start = performance.now();
-    const results = evaluateReference(op, inputs, params).map((output) => output.storage);
-    if (this.#observer) {
-      const [operands, made] = [inputs, outputs].map((avals) => avals.map((aval) => new Value(aval)));
-      const node = { op, inputs: operands ?? [], params, outputs: made ?? [] };
-      this.#observer([node], Float64Array.of(start, performance.now()));
-    }
-    return results;
+  prepare(op: Primitive, inputs: readonly Aval[], params: Params, outputs: readonly Aval[]): PreparedCall {
+    return (operands) => {
+      const start = performance.now();
+      const results = evaluateReference(op, operands, params).map((output) => output.storage);
+      if (this.#observer) {
+        const [read, made] = [inputs, outputs].map((avals) => avals.map((aval) => new Value(aval)));
+        const node = { op, inputs: read ?? [], params, outputs: made ?? [] };
+        this.#observer([node], Float64Array.of(start, performance.now()));
+      }
+      return results;
+    };
   }
 
   observe(observer: KernelObserver | undefined): void {
