@@ -16,12 +16,20 @@ function load(name: string): Backend | undefined {
 /** The names of the backends that work on this machine; what does not load is named once, with its reason. */
 export const testedBackends: readonly string[] = backendNames().filter((name) => load(name) !== undefined);
 
-/** Runs `body` on one backend and goes back to the reference, in which checks are written. */
+let around: string | undefined;
+
+/**
+ * Runs `body` on one backend and goes back to that of the call around this one, or else to the reference, in which checks
+ * are written.
+ */
 export function onBackend<R>(name: string, body: () => R): R {
+  const before = around;
   setBackend(name);
+  around = name;
   try {
     return body();
   } finally {
-    setBackend("reference");
+    setBackend(before ?? "reference");
+    around = before;
   }
 }

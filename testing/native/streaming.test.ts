@@ -12,7 +12,7 @@ import { onBackend, testedBackends } from "../generator/backends.ts";
 const skip = testedBackends.includes("native") ? false : "the engine does not load here";
 
 /** No tile divides them, and no row ends where a cache line does. */
-const sizes = { "beyond the caches": 3203, "that leave the program": 603 } as const;
+const sizes = { "beyond the caches": 2703, "that leave the program": 1403 } as const;
 const columns = 1001;
 const part = 150;
 

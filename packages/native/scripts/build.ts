@@ -126,7 +126,7 @@ async function build({ sanitize, isa, target: name }: Options): Promise<void> {
     process.exit(2);
   }
   const sanitizing = sanitize
-    ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g1", "-O1"]
+    ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g1", "-O0"]
     : [];
   const extra = name === undefined ? sanitizing : ["-O1"];
   const sets = chooseSets(target, isa);
