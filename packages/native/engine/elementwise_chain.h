@@ -32,7 +32,7 @@ struct ElementwiseChain {
   std::vector<Constant> constants;
   std::vector<Instruction> instructions;
   std::vector<int32_t> stores;  // values; dense over the index space
-  bool leaves;                  // its results leave the program
+  bool leaves = false;          // its results leave the program
 };
 
 int32_t scalar_op_arity(ScalarOp op);

@@ -125,6 +125,7 @@ async function build({ sanitize, isa, target: name }: Options): Promise<void> {
     );
     process.exit(2);
   }
+  // Optimizing instrumented templates would be most of the build, and could leave out what a sanitizer should see.
   const sanitizing = sanitize
     ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g1", "-O0"]
     : [];

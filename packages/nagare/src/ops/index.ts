@@ -13,6 +13,7 @@ export type {
   ScalarRule,
   ShapeParam,
 } from "../trace/index.ts";
+export { paramKey } from "../trace/index.ts";
 export * from "./arithmetic.ts";
 export * from "./attention.ts";
 export * from "./batchNorm.ts";

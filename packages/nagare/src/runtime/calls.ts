@@ -1,6 +1,6 @@
 /** Calls of one operation, known again by all that decides what they do: the operands' shapes and dtypes, and the parameters. */
 import { type Aval, sameShape } from "../core/index.ts";
-import type { Param, Params } from "../ops/index.ts";
+import { type Param, type Params, paramKey } from "../ops/index.ts";
 
 /** How many of the latest calls are compared with a new one before its text is made: as many as a block of layers has. */
 const recentCalls = 8;
@@ -36,23 +36,10 @@ function isSameCall<T>(call: Call<T>, inputs: readonly Aval[], params: Params): 
   return areSameParams(call.params, params);
 }
 
-function paramText(param: Param): string {
-  if (Array.isArray(param)) return `[${param.map(paramText).join(",")}]`;
-  if (typeof param === "object" && param !== null) {
-    return `{${Object.entries(param)
-      .map(([key, value]) => `${key}:${paramText(value as Param)}`)
-      .join(";")}}`;
-  }
-  if (typeof param === "string") return JSON.stringify(param);
-  if (typeof param === "bigint") return `${param}n`;
-  return Object.is(param, -0) ? "-0" : String(param);
-}
-
 function callText(inputs: readonly Aval[], params: Params): string {
   let text = "";
   for (const { dtype, shape } of inputs) text += `${dtype} ${shape.map(String).join()};`;
-  for (const name in params) text += `${name}=${paramText(params[name])};`;
-  return text;
+  return text + paramKey(params);
 }
 
 /** What was made for each call of an operation, to be used when the same call comes again. */

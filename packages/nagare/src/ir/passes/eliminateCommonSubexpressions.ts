@@ -1,20 +1,7 @@
 /** Common-subexpression elimination. */
-import type { Param } from "../../ops/index.ts";
+import { paramKey } from "../../ops/index.ts";
 import type { Graph, Value } from "../graph.ts";
 import { rewriteGraph } from "./rewrite.ts";
-
-function paramKey(param: Param): string {
-  if (typeof param === "symbol") return `@${param.description}`;
-  if (Array.isArray(param)) return `[${param.map(paramKey).join(",")}]`;
-  if (typeof param === "object" && param !== null) {
-    return `{${Object.entries(param)
-      .map(([key, value]) => `${key}:${paramKey(value as Param)}`)
-      .join(",")}}`;
-  }
-  // -0 and 0 are different constants, and strings must not read as numbers.
-  if (typeof param === "string") return JSON.stringify(param);
-  return Object.is(param, -0) ? "-0" : `${typeof param}${String(param)}`;
-}
 
 /**
  * Two nodes with equal operation, parameters and inputs become one.
