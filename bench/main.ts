@@ -40,11 +40,8 @@ const quietLoad = 0.5;
 const isRated = ({ flops, bytes }: Task): boolean => (flops ?? bytes) !== undefined;
 
 function profile({ sweep: name, workloads: names }: BenchOptions): void {
-  const sweep = sweeps.find((one) => one.name === name);
-  const all = sweep
-    ? sweep.tasks.map((task) => ({ task, work: sweep }))
-    : workloads.map((task) => ({ task, work: task }));
-  for (const { task, work } of all) if (names.includes(task.name)) console.log(profileTask(task, work));
+  const tasks: readonly Task[] = sweeps.find((one) => one.name === name)?.tasks ?? workloads;
+  for (const task of tasks) if (names.includes(task.name)) console.log(profileTask(task));
 }
 
 /** Writes the files that were asked for, and prints the drift. */

@@ -15,7 +15,7 @@ function stepOf(half: boolean): () => void {
     ng.Tensor,
     ng.Tensor,
   ];
-  const model = new CharGpt(width);
+  const model = new CharGpt({ blocks: 4, heads: 4, width, causal: true });
   model.call(inputs);
   const weights = model.trainableVariables();
   const optimizer = optim.adamw(1e-3);

@@ -1,8 +1,7 @@
 /** Nagare as a party of the benchmark, in a process of its own as the peers are. */
 import * as ng from "nagare";
 import { serve } from "./harness/index.ts";
-import { sweeps } from "./sweeps/index.ts";
-import { workloads } from "./workloads/index.ts";
+import { workNamed } from "./work.ts";
 
 const version = `${ng.backend()} backend`;
 await serve<ng.Tensor>({
@@ -12,8 +11,7 @@ await serve<ng.Tensor>({
     const inputs = Object.fromEntries(
       Object.entries(arrays).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
     );
-    const work = [...workloads, ...sweeps].find((one) => one.name === name);
-    return work?.prepare(inputs, parameters);
+    return workNamed(name)?.(inputs, parameters);
   },
   async read(output) {
     return Float32Array.from(await output.data(), Number);

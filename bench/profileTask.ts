@@ -1,15 +1,11 @@
 /** Where the time of a workload, or of a shape of a sweep, goes in Nagare. */
 import * as ng from "nagare";
-import { median, type Parameters, type Task } from "./harness/index.ts";
+import { median, type Task } from "./harness/index.ts";
+import { workOf } from "./work.ts";
 
 /** Runs before the profile, which compile and fill caches, and the longest time of those in it. */
 const warmUp = 5;
 const profiledMs = 500;
-
-/** Our own work for a task: a workload's, or a sweep's. */
-export interface Work {
-  prepare(inputs: Readonly<Record<string, ng.Tensor>>, parameters: Parameters): () => ng.Tensor;
-}
 
 /** Pairs of runs whose times are compared. */
 const pairs = 15;
@@ -34,11 +30,11 @@ function compareWithKernels(run: () => unknown): { readonly wholeMs: number; rea
  * The profile of some runs of a task, as text: a line for each operation and its shapes; below them what a run takes beside
  * the sum of its kernels' own times.
  */
-export function profileTask(task: Task, work: Work): string {
+export function profileTask(task: Task): string {
   const inputs = Object.fromEntries(
     Object.entries(task.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
   );
-  const run = work.prepare(inputs, task.parameters ?? {});
+  const run = workOf(task)(inputs, task.parameters ?? {});
   for (let count = 0; count < warmUp; count += 1) run();
   const { result: runs, profile } = ng.profile(() => {
     const end = performance.now() + profiledMs;

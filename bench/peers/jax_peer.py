@@ -107,14 +107,14 @@ def layers(*kernels):
     return [(jnp.asarray(kernel), jnp.zeros(kernel.shape[-1])) for kernel in kernels]
 
 
-def mlp(x, labels, kernel1, kernel2, kernel3):
+def mlp(x, labels, **kernels):
     def loss_of(parameters, x, labels, key):
         *hidden, (w, b) = parameters
         for kernel, bias in hidden:
             x = jax.nn.relu(x @ kernel + bias)
         return cross_entropy(x @ w + b, labels)
 
-    return trainer(loss_of, layers(kernel1, kernel2, kernel3), x, labels)
+    return trainer(loss_of, layers(*kernels.values()), x, labels)
 
 
 def conv(x, kernel, stride=1, padding="VALID", groups=1):
@@ -214,21 +214,21 @@ def transformer_blocks(kernels):
     return [(layers(*kernels[i : i + 4]), norm(width), norm(width)) for i in range(0, len(kernels), 4)]
 
 
-def chargpt(x, labels, **kernels):
+def chargpt(x, labels, heads, **kernels):
     tokens, positions, *kernels, head = kernels.values()
     parameters = jnp.asarray(tokens), jnp.asarray(positions), transformer_blocks(kernels), norm(tokens.shape[1]), jnp.asarray(head)
 
     def loss_of(parameters, x, labels, key):
         tokens, positions, blocks, norm, head = parameters
-        x = transformer(tokens[x] + positions, blocks, 4, True)
+        x = transformer(tokens[x] + positions, blocks, heads, True)
         return cross_entropy(layer_norm(x, *norm) @ head, labels)
 
     return trainer(loss_of, parameters, x, labels, Adam(decay=0.01))
 
 
-def minilm(x, **kernels):
+def minilm(x, heads, **kernels):
     tokens, *kernels = kernels.values()
-    f = jax.jit(lambda x, tokens, blocks: transformer(tokens[x], blocks, 12, False).mean(1))
+    f = jax.jit(lambda x, tokens, blocks: transformer(tokens[x], blocks, heads, False).mean(1))
     arguments = jnp.asarray(x), jnp.asarray(tokens), transformer_blocks(kernels)
     return lambda: jax.block_until_ready(f(*arguments))
 

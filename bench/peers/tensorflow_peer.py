@@ -66,17 +66,18 @@ def trainer(model, x, labels, optimizer=None, dense=False):
     return lambda: step(x, labels)
 
 
-def mlp(x, labels, kernel1, kernel2, kernel3):
-    model = keras.Sequential([layers.Dense(512, "relu"), layers.Dense(256, "relu"), layers.Dense(10)])
+def mlp(x, labels, **kernels):
+    *hidden, classes = (kernel.shape[1] for kernel in kernels.values())
+    model = keras.Sequential([*(layers.Dense(units, "relu") for units in hidden), layers.Dense(classes)])
     model.build(x.shape)
-    assign(model.layers, [kernel1, kernel2, kernel3])
+    assign(model.layers, kernels.values())
     return trainer(model, x, labels)
 
 
 def convnet(x, labels, kernel1, kernel2, kernel3):
     model = keras.Sequential([
-        layers.Conv2D(32, 3, activation="relu"), layers.MaxPool2D(),
-        layers.Conv2D(64, 3, activation="relu"), layers.MaxPool2D(),
+        layers.Conv2D(kernel1.shape[3], 3, activation="relu"), layers.MaxPool2D(),
+        layers.Conv2D(kernel2.shape[3], 3, activation="relu"), layers.MaxPool2D(),
         layers.Flatten(), layers.Dropout(0.5), layers.Dense(10),
     ])  # fmt: skip
     model.build(x.shape)
@@ -100,8 +101,9 @@ def resnet(x, labels, **kernels):
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
     entry = layers.Input(x.shape[1:])
-    y = layers.ReLU()(layer(entry, 16, 3))
-    for stage, filters in enumerate((16, 32, 64)):
+    width = kernels["kernel1"].shape[3]
+    y = layers.ReLU()(layer(entry, width, 3))
+    for stage, filters in enumerate((width, 2 * width, 4 * width)):
         for block in range(3):
             stride = 2 if stage > 0 and block == 0 else 1
             inner = layers.ReLU()(layer(y, filters, 3, stride))
@@ -162,20 +164,20 @@ def embedding(kernel):
     return layers.Embedding(*kernel.shape, embeddings_initializer=keras.initializers.Constant(kernel))
 
 
-def chargpt(x, labels, **kernels):
+def chargpt(x, labels, heads, **kernels):
     tokens, positions, *kernels, head = kernels.values()
     entry = layers.Input(x.shape[1:], dtype="int32")
     places = tf.range(x.shape[1])[None]
-    y = transformer(embedding(tokens)(entry) + embedding(positions)(places), kernels, 4, True)
+    y = transformer(embedding(tokens)(entry) + embedding(positions)(places), kernels, heads, True)
     logits = layers.Dense(head.shape[1], use_bias=False, kernel_initializer=keras.initializers.Constant(head))
     model = keras.Model(entry, logits(layers.LayerNormalization(epsilon=1e-5)(y)))
     return trainer(model, x, labels, keras.optimizers.AdamW(1e-3, epsilon=1e-8, weight_decay=0.01), dense=True)
 
 
-def minilm(x, **kernels):
+def minilm(x, heads, **kernels):
     tokens, *kernels = kernels.values()
     entry = layers.Input(x.shape[1:], dtype="int32")
-    y = transformer(embedding(tokens)(entry), kernels, 12, False)
+    y = transformer(embedding(tokens)(entry), kernels, heads, False)
     model, x = keras.Model(entry, layers.GlobalAveragePooling1D()(y)), tf.constant(x)
     f = tf.function(lambda x: model(x, training=False))
     return lambda: f(x)

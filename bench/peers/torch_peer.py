@@ -95,8 +95,9 @@ def trainer(model, x, labels, optimizer_of=adam):
     return run
 
 
-def mlp(x, labels, kernel1, kernel2, kernel3):
-    model = nn.Sequential(linear(kernel1), nn.ReLU(), linear(kernel2), nn.ReLU(), linear(kernel3))
+def mlp(x, labels, **kernels):
+    *hidden, last = map(linear, kernels.values())
+    model = nn.Sequential(*(part for layer in hidden for part in (layer, nn.ReLU())), last)
     return trainer(model, tensor(x), labels)
 
 
@@ -123,7 +124,8 @@ class ResidualBlock(nn.Module):
 
 def resnet(x, labels, **kernels):
     kernels = iter(kernels.values())
-    model = [conv(next(kernels), 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    entry = next(kernels)
+    model = [conv(entry, 1, 1, bias=False), nn.BatchNorm2d(entry.shape[3]), nn.ReLU()]
     for stage in range(3):
         for block in range(3):
             halves = stage > 0 and block == 0
@@ -181,10 +183,10 @@ def embedding(kernel):
 
 
 class CharGpt(nn.Module):
-    def __init__(self, tokens, positions, *kernels):
+    def __init__(self, heads, tokens, positions, *kernels):
         super().__init__()
         self.tokens, self.positions = embedding(tokens), embedding(positions)
-        self.blocks = blocks(kernels[:-1], 4, True)
+        self.blocks = blocks(kernels[:-1], heads, True)
         self.norm, self.head = nn.LayerNorm(tokens.shape[1]), linear(kernels[-1], bias=False)
 
     def forward(self, x):
@@ -192,21 +194,21 @@ class CharGpt(nn.Module):
         return self.head(self.norm(self.blocks(x))).flatten(0, 1)
 
 
-def chargpt(x, labels, **kernels):
-    return trainer(CharGpt(*kernels.values()), tensor(x), labels.reshape(-1), adamw)
+def chargpt(x, labels, heads, **kernels):
+    return trainer(CharGpt(heads, *kernels.values()), tensor(x), labels.reshape(-1), adamw)
 
 
 class MiniLm(nn.Module):
-    def __init__(self, tokens, *kernels):
+    def __init__(self, heads, tokens, *kernels):
         super().__init__()
-        self.tokens, self.blocks = embedding(tokens), blocks(kernels, 12, False)
+        self.tokens, self.blocks = embedding(tokens), blocks(kernels, heads, False)
 
     def forward(self, x):
         return self.blocks(self.tokens(x)).mean(1)
 
 
-def minilm(x, **kernels):
-    return infer(MiniLm(*kernels.values()), tensor(x))
+def minilm(x, heads, **kernels):
+    return infer(MiniLm(heads, *kernels.values()), tensor(x))
 
 
 def infer(model, x):

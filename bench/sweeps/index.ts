@@ -3,6 +3,7 @@ import { conv } from "./conv.ts";
 import { gemm } from "./gemm.ts";
 import { memory } from "./memory.ts";
 import { ops } from "./ops.ts";
+import { sizes } from "./sizes.ts";
 import type { Sweep } from "./sweep.ts";
 
-export const sweeps: readonly Sweep[] = [gemm, conv, memory, ops];
+export const sweeps: readonly Sweep[] = [gemm, conv, memory, ops, sizes];

@@ -74,7 +74,7 @@ function tasksOf(operation: string, { sizes, gradient, result, tolerance = 1e-4 
 }
 
 /** Single operations, from such as fit into the first cache to such as fit into none. */
-export const ops: Sweep = {
+export const ops = {
   name: "ops",
   about: "single operations and layers, forward and their gradients: the shape is that of the first operand",
   tasks: Object.entries(operations).flatMap(([name, operation], index) =>
@@ -96,4 +96,4 @@ export const ops: Sweep = {
     const backward = ng.jit(gradientOf(operation.f));
     return () => backward(...given)[0] as ng.Tensor;
   },
-};
+} satisfies Sweep;

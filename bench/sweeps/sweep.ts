@@ -6,12 +6,12 @@ import type { Parameters, Task } from "../harness/index.ts";
 export interface Sweep {
   readonly name: string;
   readonly about: string;
-  /** `work` of each is the sweep's name. */
+  /** `work` of each is the sweep's name, or a workload's. */
   readonly tasks: readonly Task[];
   /** Tasks of at least so many operations are measured on one thread of ours, too. */
   readonly aloneFromFlops?: number;
-  /** Nagare's work, as a workload's. */
-  prepare(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): () => Tensor;
+  /** Nagare's work, as a workload's; absent where the work is workloads'. */
+  prepare?(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): () => Tensor;
 }
 
 function parameter(parameters: Parameters, name: string): number | boolean | string {

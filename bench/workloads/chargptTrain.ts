@@ -1,14 +1,14 @@
 import * as ng from "nagare";
 import { type InputArray, uniform } from "../harness/index.ts";
 import { trainStep } from "./trainStep.ts";
-import { blockKernels, makeBlocks, type Stack } from "./transformer.ts";
-import type { Workload } from "./workload.ts";
+import { blockKernels, makeBlocks, type Stack, stackOf } from "./transformer.ts";
+import { dimension, input, kernelsOf, type Size, type Workload } from "./workload.ts";
 
 const { nn, optim } = ng;
 
-const stackOf = (width: number): Stack => ({ blocks: 4, heads: 4, width, causal: true });
-const stack = stackOf(128);
-const [vocabulary, context, batch] = [65, 64, 12];
+const vocabulary = 65;
+/** Of the sizes that training in bfloat16 shares. */
+const [context, batch] = [64, 12];
 
 /** A decoder of characters: token and position embeddings, blocks, a norm, logits. */
 export class CharGpt extends nn.Module {
@@ -18,11 +18,11 @@ export class CharGpt extends nn.Module {
   readonly norm = nn.layerNormalization({ epsilon: 1e-5 });
   readonly head = nn.dense({ units: vocabulary, useBias: false });
 
-  constructor(width: number = stack.width) {
+  constructor(stack: Stack, time: number = context) {
     super();
-    this.tokens = nn.embedding({ inputDim: vocabulary, outputDim: width });
-    this.positions = nn.embedding({ inputDim: context, outputDim: width });
-    this.blocks = makeBlocks(stackOf(width));
+    this.tokens = nn.embedding({ inputDim: vocabulary, outputDim: stack.width });
+    this.positions = nn.embedding({ inputDim: time, outputDim: stack.width });
+    this.blocks = makeBlocks(stack);
   }
 
   override forward(x: ng.Tensor): ng.Tensor {
@@ -33,36 +33,54 @@ export class CharGpt extends nn.Module {
 }
 
 /** Sequences in which the next character is a function of the last: something that the net can learn. */
-export function sequences(): { readonly x: InputArray; readonly labels: InputArray } {
-  const [x, labels] = [new Int32Array(batch * context), new Int32Array(batch * context)];
-  for (let row = 0; row < batch; row += 1) {
+export function sequences(
+  rows: number = batch,
+  length: number = context,
+): { readonly x: InputArray; readonly labels: InputArray } {
+  const [x, labels] = [new Int32Array(rows * length), new Int32Array(rows * length)];
+  for (let row = 0; row < rows; row += 1) {
     let token = (row * 5 + 1) % vocabulary;
-    for (let time = 0; time < context; time += 1) {
+    for (let time = 0; time < length; time += 1) {
       const next = (token * 7 + 3) % vocabulary;
-      x[row * context + time] = token;
-      labels[row * context + time] = next;
+      x[row * length + time] = token;
+      labels[row * length + time] = next;
       token = next;
     }
   }
-  return { x: { shape: [batch, context], data: x }, labels: { shape: [batch, context], data: labels } };
+  return { x: { shape: [rows, length], data: x }, labels: { shape: [rows, length], data: labels } };
+}
+
+function sized(stack: Omit<Stack, "causal">, rows: number, time: number, name: string): Size {
+  const { blocks, heads, width } = stack;
+  return {
+    name: `chargpt_train_${name}`,
+    about: `training step of a transformer of ${blocks} layers, ${heads} heads, width ${width}, context ${time}, vocabulary ${vocabulary} with AdamW, batch ${rows}`,
+    parameters: { heads },
+    inputs: () => ({
+      ...sequences(rows, time),
+      kernel1: uniform([vocabulary, width], 60, -0.5, 0.5),
+      kernel2: uniform([time, width], 61, -0.5, 0.5),
+      ...blockKernels({ ...stack, causal: true }, 3),
+      [`kernel${3 + 4 * blocks}`]: uniform([width, vocabulary], 59, -0.1, 0.1),
+    }),
+  };
 }
 
 /** Training of a small transformer: many products of middling size with little work between. */
 export const chargptTrain: Workload = {
-  name: "chargpt_train_b12",
-  about:
-    "training step of a transformer of 4 layers, 4 heads, width 128, context 64, vocabulary 65 with AdamW, batch 12",
+  ...sized({ blocks: 4, heads: 4, width: 128 }, batch, context, "b12"),
+  others: [
+    sized({ blocks: 2, heads: 2, width: 64 }, 4, 32, "small_b4"),
+    sized({ blocks: 4, heads: 4, width: 128 }, 64, 64, "b64"),
+    sized({ blocks: 6, heads: 6, width: 384 }, 4, 256, "wide_b4"),
+    sized({ blocks: 2, heads: 8, width: 512 }, 12, 64, "w512_b12"),
+  ],
   unit: "ms",
   check: { kind: "losses", sameSteps: 5, tolerance: 5e-3 },
   peers: true,
-  inputs: () => ({
-    ...sequences(),
-    kernel1: uniform([vocabulary, stack.width], 60, -0.5, 0.5),
-    kernel2: uniform([context, stack.width], 61, -0.5, 0.5),
-    ...blockKernels(stack, 3),
-    [`kernel${3 + 4 * stack.blocks}`]: uniform([stack.width, vocabulary], 59, -0.1, 0.1),
-  }),
-  prepare(inputs) {
-    return trainStep(new CharGpt(), inputs, optim.adamw(1e-3, { epsilon: 1e-8, weightDecay: 0.01 }));
+  prepare(inputs, { heads }) {
+    const stack = stackOf(kernelsOf(inputs).slice(2, -1), Number(heads), true);
+    const model = new CharGpt(stack, dimension(input(inputs, "kernel2"), 0));
+    return trainStep(model, inputs, optim.adamw(1e-3, { epsilon: 1e-8, weightDecay: 0.01 }));
   },
 };

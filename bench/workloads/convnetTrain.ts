@@ -1,31 +1,47 @@
 import * as ng from "nagare";
 import { glorot, labelledBatch } from "../harness/index.ts";
 import { trainStep } from "./trainStep.ts";
-import type { Workload } from "./workload.ts";
+import { dimension, kernelsOf, type Size, type Workload } from "./workload.ts";
 
 const { nn } = ng;
 
+/** Cells along an image's side after a 3×3 convolution without padding and a pooling of 2×2. */
+const pooled = (cells: number): number => Math.floor((cells - 2) / 2);
+
+function sized(batch: number, side: number, channels: number, filters: readonly [number, number]): Size {
+  const [first, second] = filters;
+  return {
+    name: `convnet_train_b${batch}`,
+    about: `training step of conv ${first}, pool, conv ${second}, pool, dropout, dense 10 on ${side}×${side}×${channels} images with Adam, batch ${batch}`,
+    inputs: () => ({
+      ...labelledBatch([batch, side, side, channels], 30),
+      kernel1: glorot([3, 3, channels, first], 40),
+      kernel2: glorot([3, 3, first, second], 41),
+      kernel3: glorot([pooled(pooled(side)) ** 2 * second, 10], 42),
+    }),
+  };
+}
+
 /** Training of the network of the digits example, dropout included. */
 export const convnetTrain: Workload = {
-  name: "convnet_train_b128",
-  about:
-    "training step of conv 32, pool, conv 64, pool, dropout, dense 10 on 28×28×1 images with Adam, batch 128",
+  ...sized(128, 28, 1, [32, 64]),
+  others: [
+    sized(16, 28, 1, [32, 64]),
+    sized(32, 28, 1, [8, 16]),
+    { ...sized(64, 32, 3, [64, 128]), name: "convnet_train_wide_b64" },
+    { ...sized(8, 96, 3, [32, 64]), name: "convnet_train_large_b8" },
+  ],
   unit: "ms",
   // Dropout draws differently in every framework.
   check: { kind: "losses", sameSteps: 1, tolerance: 0.1 },
   peers: true,
-  inputs: () => ({
-    ...labelledBatch([128, 28, 28, 1], 30),
-    kernel1: glorot([3, 3, 1, 32], 40),
-    kernel2: glorot([3, 3, 32, 64], 41),
-    kernel3: glorot([1600, 10], 42),
-  }),
   prepare(inputs) {
+    const convolutions = kernelsOf(inputs).slice(0, -1);
     const model = nn.sequential([
-      nn.conv2d({ filters: 32, kernelSize: 3, activation: "relu" }),
-      nn.maxPooling2d({ poolSize: 2 }),
-      nn.conv2d({ filters: 64, kernelSize: 3, activation: "relu" }),
-      nn.maxPooling2d({ poolSize: 2 }),
+      ...convolutions.flatMap((kernel) => [
+        nn.conv2d({ filters: dimension(kernel, -1), kernelSize: 3, activation: "relu" }),
+        nn.maxPooling2d({ poolSize: 2 }),
+      ]),
       nn.flatten(),
       nn.dropout({ rate: 0.5 }),
       nn.dense({ units: 10 }),

@@ -10,6 +10,7 @@ export const dispatchEmpty: Workload = {
   unit: "us",
   check: { kind: "none" },
   peers: false,
+  others: [],
   inputs: () => ({ x: uniform([1], 7) }),
   prepare(inputs) {
     const x = input(inputs, "x");

@@ -1,12 +1,11 @@
 import * as ng from "nagare";
 import { glorot, type InputArray, labelledBatch } from "../harness/index.ts";
 import { trainStep } from "./trainStep.ts";
-import type { Workload } from "./workload.ts";
+import { dimension, kernelsOf, type Size, type Workload } from "./workload.ts";
 
 const { nn, optim } = ng;
 
-/** Channels of the three stages; each begins, but for the first, with a block that halves the image. */
-const stages = [16, 32, 64] as const;
+/** Of the three stages; each begins, but for the first, with a block that halves the image. */
 const blocksPerStage = 3;
 
 const convolution = (filters: number, kernelSize: number, strides: number) => {
@@ -40,7 +39,8 @@ class ResidualBlock extends nn.Module {
   }
 }
 
-function resnet20(): ng.nn.Module {
+/** @param stages Channels of the stages. */
+function resnet20(stages: readonly number[]): ng.nn.Module {
   const blocks = stages.flatMap((filters, stage) =>
     Array.from({ length: blocksPerStage }, (_, block) => {
       const halves = stage > 0 && block === 0;
@@ -48,7 +48,7 @@ function resnet20(): ng.nn.Module {
     }),
   );
   return nn.sequential([
-    convolution(stages[0], 3, 1),
+    convolution(stages[0] ?? 0, 3, 1),
     normalization(),
     nn.activationLayer("relu"),
     ...blocks,
@@ -58,8 +58,8 @@ function resnet20(): ng.nn.Module {
 }
 
 /** The initial kernels in the order of the network's variables. */
-function kernels(): Record<string, InputArray> {
-  const shapes: number[][] = [[3, 3, 3, stages[0]]];
+function initialKernels(stages: readonly number[]): Record<string, InputArray> {
+  const shapes: number[][] = [[3, 3, 3, stages[0] ?? 0]];
   stages.forEach((filters, stage) => {
     for (let block = 0; block < blocksPerStage; block += 1) {
       const entering = block === 0 ? (stages[stage - 1] ?? filters) : filters;
@@ -67,18 +67,37 @@ function kernels(): Record<string, InputArray> {
       if (entering !== filters) shapes.push([1, 1, entering, filters]);
     }
   });
-  shapes.push([stages[2], 10]);
+  shapes.push([stages.at(-1) ?? 0, 10]);
   return Object.fromEntries(shapes.map((shape, i) => [`kernel${i + 1}`, glorot(shape, 70 + i)]));
+}
+
+function sized(batch: number, side: number, width: number, name: string): Size {
+  return {
+    name: `resnet20_train_${name}`,
+    about: `training step of a ResNet-20 of ${width} channels and more with batch norm on ${side}×${side}×3 images with momentum SGD, batch ${batch}`,
+    inputs: () => ({
+      ...labelledBatch([batch, side, side, 3], 64),
+      ...initialKernels([width, 2 * width, 4 * width]),
+    }),
+  };
 }
 
 /** Training of a ResNet for CIFAR: many small convolutions, and batch normalization between all of them. */
 export const resnetTrain: Workload = {
-  name: "resnet20_train_b32",
-  about: "training step of a ResNet-20 with batch norm on 32×32×3 images with momentum SGD, batch 32",
+  ...sized(32, 32, 16, "b32"),
+  others: [
+    sized(8, 32, 16, "b8"),
+    sized(128, 32, 16, "b128"),
+    sized(16, 32, 48, "wide_b16"),
+    sized(4, 96, 16, "large_b4"),
+  ],
   unit: "ms",
   // Steps this large magnify roundings: after two updates even float32 and float64 differ in the fourth digit.
   check: { kind: "losses", sameSteps: 2, tolerance: 1e-2 },
   peers: true,
-  inputs: () => ({ ...labelledBatch([32, 32, 32, 3], 64), ...kernels() }),
-  prepare: (inputs) => trainStep(resnet20(), inputs, optim.sgd(0.1, { momentum: 0.9 })),
+  prepare(inputs) {
+    const [entry] = kernelsOf(inputs);
+    const width = entry ? dimension(entry, -1) : 0;
+    return trainStep(resnet20([width, 2 * width, 4 * width]), inputs, optim.sgd(0.1, { momentum: 0.9 }));
+  },
 };

@@ -1,8 +1,12 @@
 /** Transformers as the two workloads train and run them. */
 import * as ng from "nagare";
 import { glorot, type InputArray } from "../harness/index.ts";
+import { dimension } from "./workload.ts";
 
 const { nn } = ng;
+
+/** Of the packed projection of attention, of its output, and of the two layers behind it. */
+const kernelsPerBlock = 4;
 
 /** Sizes of a stack of blocks. */
 export interface Stack {
@@ -31,6 +35,14 @@ class Block extends nn.Module {
     const attended = x.add(this.attention.call(this.norm1.call(x)));
     return attended.add(this.narrow.call(this.wide.call(this.norm2.call(attended))));
   }
+}
+
+/** The stack that kernels of `blockKernels` are of. */
+export function stackOf(kernels: readonly ng.Tensor[], heads: number, causal: boolean): Stack {
+  const [packed] = kernels;
+  if (!packed || kernels.length % kernelsPerBlock !== 0)
+    throw new Error(`expected ${kernelsPerBlock} kernels a block; received ${kernels.length}.`);
+  return { blocks: kernels.length / kernelsPerBlock, heads, width: dimension(packed, 0), causal };
 }
 
 /** The blocks of a stack, one after the other. */

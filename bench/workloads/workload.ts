@@ -1,11 +1,16 @@
 /** A workload as Nagare runs it. */
 import type { Tensor } from "nagare";
-import type { Task } from "../harness/index.ts";
+import type { Parameters, Task } from "../harness/index.ts";
+
+/** What one size of a workload has of its own. */
+export type Size = Pick<Task, "name" | "about" | "inputs" | "parameters">;
 
 /** A task of the harness, with our own work. */
 export interface Workload extends Task {
-  /** Sets the work up for inputs of the task; the returned function does what one timing covers. */
-  prepare(inputs: Readonly<Record<string, Tensor>>): () => Tensor;
+  /** Other sizes of it, which the sweep `sizes` measures. */
+  readonly others: readonly Size[];
+  /** Sets the work up for inputs of any of its sizes; the returned function does what one timing covers. */
+  prepare(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): () => Tensor;
 }
 
 /** An input by name. */
@@ -14,4 +19,17 @@ export function input(inputs: Readonly<Record<string, Tensor>>, name: string): T
   if (!tensor)
     throw new Error(`expected an input ${name}; received ${Object.keys(inputs).join(", ") || "none"}.`);
   return tensor;
+}
+
+/** The inputs kernel1, kernel2 …, in order. */
+export function kernelsOf(inputs: Readonly<Record<string, Tensor>>): Tensor[] {
+  const count = Object.keys(inputs).filter((name) => name.startsWith("kernel")).length;
+  return Array.from({ length: count }, (_, index) => input(inputs, `kernel${index + 1}`));
+}
+
+/** An input's dimension, counted from the last where `axis` is negative. */
+export function dimension(tensor: Tensor, axis: number): number {
+  const size = tensor.shape.at(axis);
+  if (typeof size !== "number") throw new Error(`expected an axis ${axis} in [${tensor.shape.join(", ")}].`);
+  return size;
 }

@@ -8,6 +8,7 @@ import type { Measurement } from "../../bench/harness/index.ts";
 import { parseBenchArguments, summary, sweepTable, UsageError } from "../../bench/harness/index.ts";
 import { sweeps } from "../../bench/sweeps/index.ts";
 import { ops } from "../../bench/sweeps/ops.ts";
+import { workNamed, workOf } from "../../bench/work.ts";
 
 const known = { gemm: ["gemm_1", "gemm_2"] };
 
@@ -15,7 +16,10 @@ describe("a sweep", () => {
   for (const { name, tasks } of sweeps) {
     test(`${name}: names are different and say which work it is`, () => {
       assert.equal(new Set(tasks.map((task) => task.name)).size, tasks.length);
-      for (const task of tasks) assert.equal(task.work, name);
+      for (const task of tasks) {
+        if (name !== "sizes") assert.equal(task.work, name);
+        assert.ok(workOf(task));
+      }
     });
   }
 
@@ -27,6 +31,7 @@ describe("a sweep", () => {
         ["conv", 53],
         ["memory", 5],
         ["ops", 224],
+        ["sizes", 56],
       ],
     );
   });
@@ -53,7 +58,7 @@ describe("a sweep", () => {
       const inputs = Object.fromEntries(
         Object.entries(task.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
       );
-      assert.equal(sweep.prepare(inputs, task.parameters ?? {})().size, size);
+      assert.equal(workOf(task)(inputs, task.parameters ?? {})().size, size);
     }
   });
 

@@ -20,7 +20,7 @@ describe("the arena of a workload's programs", {
         const inputs = Object.entries(workload.inputs()).map(
           ([name, { data, shape }]) => [name, ng.tensor(data, { shape })] as const,
         );
-        workload.prepare(Object.fromEntries(inputs))();
+        workload.prepare(Object.fromEntries(inputs), workload.parameters ?? {})();
       });
       const arenas = compile.mock.calls.flatMap(({ result }) => (result?.arenaBytes ? [result] : []));
       assert.ok(arenas.length > 0, "a step has intermediate values");
