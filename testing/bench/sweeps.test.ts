@@ -8,7 +8,7 @@ import type { Measurement } from "../../bench/harness/index.ts";
 import { parseBenchArguments, summary, sweepTable, UsageError } from "../../bench/harness/index.ts";
 import { sweeps } from "../../bench/sweeps/index.ts";
 import { ops } from "../../bench/sweeps/ops.ts";
-import { workNamed, workOf } from "../../bench/work.ts";
+import { workOf } from "../../bench/work.ts";
 
 const known = { gemm: ["gemm_1", "gemm_2"] };
 

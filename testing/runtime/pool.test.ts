@@ -26,8 +26,10 @@ class Told implements Reachability {
     this.#found.push(...this.#dropped.splice(0));
   }
 
-  collected(): readonly number[] {
-    return this.#found.splice(0);
+  collected(_all: boolean, numbers: Int32Array): number {
+    const told = this.#found.splice(0, numbers.length);
+    numbers.set(told);
+    return told.length;
   }
 
   place(): number {

@@ -35,9 +35,10 @@ napi_value watch(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   Reachability* reachability = reachability_of(env, info, count, arguments);
   if (!reachability) return nullptr;
-  View view;
+  bool typed = false;
   Watched watched{nullptr, 0, 0};
-  if (count < 2 || !read_view(env, arguments[0], view) || napi_get_value_int32(env, arguments[1], &watched.number) != napi_ok) {
+  if (count < 2 || napi_is_typedarray(env, arguments[0], &typed) != napi_ok || !typed ||
+      napi_get_value_int32(env, arguments[1], &watched.number) != napi_ok) {
     return type_error(env, "watch expects a typed array and a number");
   }
   if (!ok(env, napi_create_reference(env, arguments[0], 0, &watched.reference))) return nullptr;
@@ -45,47 +46,61 @@ napi_value watch(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Keeps those of `from` that are alive, in `from` or in `old`, and writes the numbers of the others.
-bool sort_out(napi_env env, std::vector<Watched>& from, std::vector<Watched>* old, napi_value numbers, uint32_t& found) {
+// Numbers that JavaScript reads.
+struct Found {
+  int32_t* numbers;
+  size_t room, count;
+};
+
+// So many references are looked at before the handles that they give are let go.
+constexpr size_t kHandles = 1024;
+
+// Keeps those of `from` that are alive, in `from` or in `old`, and finds the others, as far as there is room for them.
+bool sort_out(napi_env env, std::vector<Watched>& from, std::vector<Watched>* old, Found& found) {
   size_t kept = 0;
-  for (size_t i = 0; i < from.size(); i++) {
-    Watched watched = from[i];
-    napi_handle_scope scope;
-    if (!ok(env, napi_open_handle_scope(env, &scope))) return false;
-    napi_value array = nullptr, number;
-    bool fine = ok(env, napi_get_reference_value(env, watched.reference, &array));
-    const bool alive = array != nullptr;
-    if (fine && !alive) {
-      fine = ok(env, napi_create_int32(env, watched.number, &number)) && ok(env, napi_set_element(env, numbers, found++, number)) &&
-             ok(env, napi_delete_reference(env, watched.reference));
+  bool fine = true;
+  for (size_t begin = 0; begin < from.size(); begin += kHandles) {
+    const size_t end = begin + kHandles < from.size() ? begin + kHandles : from.size();
+    napi_handle_scope scope = nullptr;
+    fine = fine && ok(env, napi_open_handle_scope(env, &scope));
+    for (size_t i = begin; i < end; i++) {
+      Watched watched = from[i];
+      napi_value array = nullptr;
+      // What could not be looked at is looked at next time.
+      fine = fine && ok(env, napi_get_reference_value(env, watched.reference, &array));
+      if (fine && !array && found.count < found.room) {
+        found.numbers[found.count++] = watched.number;
+        fine = ok(env, napi_delete_reference(env, watched.reference));
+      } else if (fine && array && old && ++watched.outlived >= kCollectionsWhileYoung) {
+        old->push_back(watched);
+      } else {
+        from[kept++] = watched;
+      }
     }
-    napi_close_handle_scope(env, scope);
-    if (!fine) return false;
-    if (!alive) continue;
-    if (old && ++watched.outlived >= kCollectionsWhileYoung) {
-      old->push_back(watched);
-    } else {
-      from[kept++] = watched;
-    }
+    if (scope) napi_close_handle_scope(env, scope);
   }
   from.resize(kept);
-  return true;
+  return fine;
 }
 
-// collected(all): the numbers of the arrays that were collected
+// collected(all, numbers): writes the numbers of arrays that were collected; how many it wrote
 napi_value collected(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value all_value, numbers;
-  Reachability* reachability = reachability_of(env, info, count, &all_value);
+  size_t count = 2;
+  napi_value arguments[2], result;
+  Reachability* reachability = reachability_of(env, info, count, arguments);
   if (!reachability) return nullptr;
   bool all = false;
-  if (count < 1 || napi_get_value_bool(env, all_value, &all) != napi_ok) return type_error(env, "collected expects a boolean");
-  if (!ok(env, napi_create_array(env, &numbers))) return nullptr;
-  uint32_t found = 0;
+  View numbers;
+  if (count < 2 || napi_get_value_bool(env, arguments[0], &all) != napi_ok || !read_view(env, arguments[1], numbers) ||
+      reinterpret_cast<uintptr_t>(numbers.data) % alignof(int32_t) != 0) {
+    return type_error(env, "collected expects a boolean and an Int32Array");
+  }
+  Found found{reinterpret_cast<int32_t*>(numbers.data), numbers.bytes / sizeof(int32_t), 0};
   // A look at all tells nothing of how many collections there were since the last one.
-  if (all && !sort_out(env, reachability->old, nullptr, numbers, found)) return nullptr;
-  if (!sort_out(env, reachability->young, all ? nullptr : &reachability->old, numbers, found)) return nullptr;
-  return numbers;
+  if (all && !sort_out(env, reachability->old, nullptr, found)) return nullptr;
+  if (!sort_out(env, reachability->young, all ? nullptr : &reachability->old, found)) return nullptr;
+  ok(env, napi_create_uint32(env, static_cast<uint32_t>(found.count), &result));
+  return result;
 }
 
 // place(bytes, alignment): how far past a multiple of the alignment they begin

@@ -177,16 +177,18 @@ template <typename G, GroupTraffic traffic>
 void group_tile(void* const* slots, const int32_t* places, int64_t n) {
   const GroupLoop<G, traffic> loop(slots, places);
   constexpr int64_t N = kLanes<float>;
+  constexpr bool streams = traffic == GroupTraffic::streams;
   int64_t i = 0;
-  if constexpr (traffic == GroupTraffic::streams) {
+  if constexpr (streams) {
     if (!loop.even()) return group_tile<G, GroupTraffic::fetches>(slots, places, n);
     const int64_t head = elements_to_line(loop.y[0], n);
     for (; i < head; i += N) loop.part(i, head - i < N ? head - i : N);
     i = head;
   }
-  for (; i + G::side * N <= n; i += G::side * N) loop.template whole<G::side>(i);
+  const int64_t end = i + elements_of_lines<streams, float>(n - i);
+  for (; i + G::side * N <= end; i += G::side * N) loop.template whole<G::side>(i);
   if constexpr (G::side > 2) {
-    for (; i + 2 * N <= n; i += 2 * N) loop.template whole<2>(i);
+    for (; i + 2 * N <= end; i += 2 * N) loop.template whole<2>(i);
   }
   for (; i < n; i += N) loop.part(i, n - i < N ? n - i : N);
 }

@@ -31,6 +31,12 @@ NAGARE_INLINE int64_t elements_to_line(const T* y, int64_t n) {
   return lead < n ? lead : n;
 }
 
+// How many of n elements from a line's beginning on fill lines; all where they may go through the cache, which joins the parts of a line.
+template <bool streams, typename T>
+NAGARE_INLINE int64_t elements_of_lines(int64_t n) {
+  return streams ? n - n % (kLine / static_cast<int64_t>(sizeof(T))) : n;
+}
+
 // Results past the caches begin where a line of memory does; those before it, y[i] = part(i, count), go through the cache. Returns where
 // the rest starts.
 template <int N, bool streams, typename R, typename Part>
@@ -55,8 +61,12 @@ NAGARE_INLINE void put(R* p, typename VectorOf<R, N>::type v) {
 template <int N, bool cheap, bool streams, typename R, typename Whole, typename Part>
 NAGARE_INLINE void make_elements(R* y, int64_t n, const Whole& whole, const Part& part) {
   int64_t i = make_head<N, streams>(y, n, part);
-  i += for_whole_vectors<N, cheap>(
-      n - i, [&, first = i](int64_t at) __attribute__((always_inline)) { put<N, streams>(y + first + at, whole(first + at)); });
+  i += for_whole_vectors<N, cheap>(elements_of_lines<streams, R>(n - i), [&, first = i](int64_t at) __attribute__((always_inline)) {
+    put<N, streams>(y + first + at, whole(first + at));
+  });
+  if constexpr (streams) {
+    for (; i + N <= n; i += N) store<R, N>(y + i, whole(i));
+  }
   if (i < n) store_part<R, N>(y + i, part(i, n - i), n - i);
 }
 
@@ -64,7 +74,7 @@ NAGARE_INLINE void make_elements(R* y, int64_t n, const Whole& whole, const Part
 template <int N, bool streams, typename R, typename Pair, typename Part>
 NAGARE_INLINE void make_pairs(R* y, int64_t n, const Pair& pair, const Part& part) {
   int64_t i = make_head<N, streams>(y, n, part);
-  for (; i + 2 * N <= n; i += 2 * N) {
+  for (const int64_t end = i + elements_of_lines<streams, R>(n - i); i + 2 * N <= end; i += 2 * N) {
     const auto two = pair(i);
     put<N, streams>(y + i, two.v[0]);
     put<N, streams>(y + i + N, two.v[1]);

@@ -53,7 +53,7 @@ export interface Addon {
   workingBytes(): number;
   /** As in `Reachability`. */
   watch(array: TypedArray, number: number): void;
-  collected(all: boolean): readonly number[];
+  collected(all: boolean, numbers: Int32Array): number;
   place(array: Uint8Array, alignment: number): number;
   /** Measures the peaks, operations and bytes a second, with one thread and with all. */
   roofline(): Roofline;

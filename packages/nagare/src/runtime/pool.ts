@@ -70,6 +70,8 @@ export class StoragePool {
   readonly #reachability: Reachability;
   readonly #free = new Map<number, Block[]>();
   readonly #blocks: (Block | undefined)[] = [];
+  /** Where numbers of blocks are told whose arrays were collected: room for all of them. */
+  #collected = new Int32Array(64);
   /** Numbers of blocks that went back to the system. */
   readonly #numbers: number[] = [];
   readonly #slabs = new Set<Slab>();
@@ -171,8 +173,10 @@ export class StoragePool {
 
   #takeBack(all: boolean): number {
     const before = this.#usedBytes;
-    for (const number of this.#reachability.collected(all)) {
-      const block = this.#blocks[number];
+    if (this.#collected.length < this.#blocks.length) this.#collected = new Int32Array(2 * this.#blocks.length);
+    const count = this.#reachability.collected(all, this.#collected);
+    for (let i = 0; i < count; i += 1) {
+      const block = this.#blocks[this.#collected[i] ?? -1];
       if (!block) continue;
       this.#usedBytes -= block.used;
       block.used = 0;
