@@ -13,12 +13,15 @@ type Chain = (...operands: ng.Tensor[]) => ng.Tensor | ng.Tensor[];
 
 const scale = Math.sqrt(2 / Math.PI);
 const gate = (x: ng.Tensor, f: ng.Tensor) => x.mul(0.5).mul(f.add(1));
+/** Of which no product below takes much away. */
+const far = (x: ng.Tensor) => x.abs().add(2000);
+const first = (x: ng.Tensor) => x.slice([0, 1]);
 /** Adam's step with the change that `change` makes of m, v and the weight; the squares first where `change` reads them first. */
 const adam = (w: ng.Tensor, g: ng.Tensor, m: ng.Tensor, v: ng.Tensor, squares = v, decay?: number) => {
-  const first = m.mul(0.9).add(g.mul(0.1));
+  const moment = m.mul(0.9).add(g.mul(0.1));
   const second = squares.mul(0.999).add(g.square().mul(0.001));
-  const change = first.mul(0.25).div(second.sqrt().mul(1.5).add(1e-8));
-  return [w.sub(decay === undefined ? change : change.add(w.mul(decay))), first, second] as const;
+  const change = moment.mul(0.25).div(second.sqrt().mul(1.5).add(1e-8));
+  return [w.sub(decay === undefined ? change : change.add(w.mul(decay))), moment, second] as const;
 };
 /**
  * `exact`: what the operations give one by one to the last bit. `limit`: what it is at −∞, where the operations that it is
@@ -43,13 +46,18 @@ const groups: {
   "one other constant": { exact: true, f: (x) => x.mul(0.5).mul(ng.erf(x.mul(0.7)).add(1)) },
   "factors that are no constants": {
     exact: true,
-    f: (x) => x.mul(x.slice([0, 1])).mul(ng.erf(x.mul(x.slice([0, 1]))).add(1)),
+    f: (x) => x.mul(first(x)).mul(ng.erf(x.mul(first(x))).add(1)),
   },
   "an operand that is computed": { exact: true, f: (x) => ng.gelu(x.add(1).abs()).sub(x) },
   silu: { exact: true, f: (x) => ng.silu(x) },
   "a gate of another operand": { exact: true, f: (x, y) => ng.mul(y, ng.silu(x)) },
   "a gate of the same operand": { exact: true, f: (x) => ng.silu(x).mul(x) },
   "a gate of rows": { exact: true, f: (x, y) => [ng.silu(x), x.sigmoid().mul(x).mul(y)] },
+  "a normalization": { exact: false, f: (x, y, m, v) => x.sub(y).mul(m).mul(v).add(far(v)) },
+  "a normalization by two scalars": {
+    exact: false,
+    f: (x, y, m, v) => x.sub(first(y)).mul(first(v)).mul(m).add(far(v)),
+  },
   "Adam's step": { exact: false, f: (w, g, m, v) => [...adam(w, g, m, v)] },
   "Adam's step with weight decay": { exact: false, f: (w, g, m, v) => [...adam(w, g, m, v, v, 0.01)] },
   "Adam's step whose moment others read": {

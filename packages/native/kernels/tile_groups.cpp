@@ -37,6 +37,10 @@ using GatedSilu = Group<2, 0, 1, Times<Times<X, SigmoidOf<X>>, Y>>;
 using SquaredDifference = Group<2, 0, 1, Minus<X, Y>, Times<Made<0>, Made<0>>>;
 using SquaredDeviation = Group<1, 1, 1, Minus<X, Uniform<0>>, Times<Made<0>, Made<0>>>;
 
+// (x − mean)·r·scale + offset, of normalizations: mean and r = 1/√variance for each element of a tile, or one for all.
+using Normalized = Group<5, 0, 1, Plus<Times<Times<Minus<X, Y>, Varying<2>>, Varying<3>>, Varying<4>>>;
+using NormalizedRow = Group<3, 2, 1, Plus<Times<Times<Minus<X, Uniform<0>>, Uniform<1>>, Y>, Varying<2>>>;
+
 // Adam's moments of the gradient y, x₂ and x₃, and the weight x less s·m / (√v·u₅ + u₆), s = u₄; with weight decay less u₇·x beside.
 using Moment = Plus<Times<Varying<2>, Uniform<0>>, Times<Y, Uniform<1>>>;
 using SquareMoment = Plus<Times<Varying<3>, Uniform<2>>, Times<Times<Y, Y>, Uniform<3>>>;
@@ -47,7 +51,7 @@ using AdamWithDecay = Group<4, 8, 3, Moment, SquareMoment, Minus<X, Plus<Change,
 // Those that hold others come before them.
 constexpr TileGroup kGroups[] = {group<GeluByErf>(), group<GeluByScaledCube>(), group<GeluByCubeOfScaled>(), group<GatedSilu>(),
                                  group<Silu>(), group<Adam>(), group<AdamWithDecay>(), group<SquaredDifference>(),
-                                 group<SquaredDeviation>()};
+                                 group<SquaredDeviation>(), group<Normalized>(), group<NormalizedRow>()};
 
 }  // namespace
 

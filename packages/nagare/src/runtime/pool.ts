@@ -173,7 +173,8 @@ export class StoragePool {
 
   #takeBack(all: boolean): number {
     const before = this.#usedBytes;
-    if (this.#collected.length < this.#blocks.length) this.#collected = new Int32Array(2 * this.#blocks.length);
+    if (this.#collected.length < this.#blocks.length)
+      this.#collected = new Int32Array(2 * this.#blocks.length);
     const count = this.#reachability.collected(all, this.#collected);
     for (let i = 0; i < count; i += 1) {
       const block = this.#blocks[this.#collected[i] ?? -1];
