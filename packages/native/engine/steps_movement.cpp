@@ -1,5 +1,7 @@
 // Steps that move elements, count them out or draw them.
-#include <cstring>
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "steps.h"
 
@@ -23,7 +25,6 @@ class MoveStep : public Step {
   Params params_;
   Operand from_, to_;
 };
-using CopyStep = MoveStep<CopyParams, &Kernels::copy>;
 using PadStep = MoveStep<PadParams, &Kernels::pad>;
 
 // Drops dimensions of size 1 and merges neighbours that are contiguous on both sides.
@@ -49,6 +50,71 @@ void merge_dimensions(CopyParams& p) {
   }
   p.rank = rank;
 }
+
+// A copy, with where it reads, and the element of the result at which it begins to write.
+struct Copy {
+  CopyParams params;
+  Operand from;
+  int64_t start;
+
+  // To `y`, all of it, or rows [first, first + count) of its first dimension.
+  void run(const RunContext& c, char* y) const {
+    c.kernels.copy(params, c.at<char>(from), y + start * params.elementBytes, c.parallel);
+  }
+  void run_rows(const RunContext& c, char* y, int64_t first, int64_t count) const {
+    CopyParams rows = params;
+    rows.dims[0] = count;
+    const char* const x = c.at<char>(from) + first * params.fromStrides[0] * params.elementBytes;
+    c.kernels.copy(rows, x, y + (start + first * params.toStrides[0]) * params.elementBytes, {c.parallel.run, c.parallel.pool, 1});
+  }
+};
+
+// Copies of parts of one tensor that do not overlap, such as those of a concatenation. Where each writes a piece of the same short rows,
+// they take turns after a few rows, whose lines of memory are then in the cache for the next one.
+class CopiesStep : public Step {
+ public:
+  CopiesStep(std::vector<Copy> copies, Operand to) : copies_(std::move(copies)), to_(to) {
+    const CopyParams& p = copies_[0].params;
+    const int64_t row = p.toStrides[0] * p.elementBytes;
+    if (copies_.size() < 2 || row <= 0 || row > kShortRow) return;
+    for (const Copy& other : copies_) {
+      if (other.params.dims[0] != p.dims[0] || other.params.toStrides[0] != p.toStrides[0]) return;
+    }
+    rowsPerTurn_ = kTurn / row;
+  }
+  bool run(RunContext& c) const override {
+    if (rowsPerTurn_ == 0) {
+      for (const Copy& copy : copies_) copy.run(c, c.at<char>(to_));
+      return true;
+    }
+    const int64_t turns = (copies_[0].params.dims[0] + rowsPerTurn_ - 1) / rowsPerTurn_;
+    Turns all{*this, c};
+    if (turns == 1 || c.parallel.threads == 1) {
+      for (int64_t turn = 0; turn < turns; turn++) take_turn(&all, turn, 0);
+    } else {
+      c.parallel.run(c.parallel.pool, turns, take_turn, &all);
+    }
+    return true;
+  }
+
+ private:
+  // Bytes of rows that are short, and of those between two turns.
+  static constexpr int64_t kShortRow = 1 << 12, kTurn = 1 << 15;
+  struct Turns {
+    const CopiesStep& step;
+    const RunContext& context;
+  };
+  static void take_turn(void* context, int64_t turn, int) {
+    const Turns& all = *static_cast<const Turns*>(context);
+    const int64_t first = turn * all.step.rowsPerTurn_, left = all.step.copies_[0].params.dims[0] - first;
+    char* const y = all.context.at<char>(all.step.to_);
+    for (const Copy& copy : all.step.copies_) copy.run_rows(all.context, y, first, std::min(left, all.step.rowsPerTurn_));
+  }
+
+  std::vector<Copy> copies_;
+  Operand to_;
+  int64_t rowsPerTurn_ = 0;  // 0: one copy after the other
+};
 
 class FillStep : public Step {
  public:
@@ -107,12 +173,11 @@ struct Reach {
   Operand span(Reader& r, int32_t bytes, int64_t count, Use use) const { return r.span(bytes, count ? first : 0, count ? last : -1, use); }
 };
 
-}  // namespace
-
-// dtype, rank, then size, stride in x and stride in y (elements) for each dimension; from, to
-std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
-  CopyParams p{};
-  p.elementBytes = dtype_bytes(r.dtype());
+// rank, then size, stride in x and stride in y (elements) for each dimension, where in y it starts; from. False where there is nothing to
+// copy.
+bool read_copy(Reader& r, int32_t elementBytes, int64_t whole, Copy& copy) {
+  CopyParams& p = copy.params = {};
+  p.elementBytes = elementBytes;
   p.rank = r.index(kMaxRank + 1, "a rank");
   Reach read, written;
   int64_t count = 1;
@@ -124,15 +189,35 @@ std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
     written.add(p.dims[axis], p.toStrides[axis]);
     count = checked_product(count, p.dims[axis]);
   }
-  const Operand from = read.span(r, p.elementBytes, count, Use::read);
-  const Operand to = written.span(r, p.elementBytes, count, Use::write);
-  if (count == 0) return nullptr;
+  copy.start = r.size();
+  copy.from = read.span(r, p.elementBytes, count, Use::read);
+  if (count == 0) return false;
+  if (copy.start + written.first < 0 || copy.start >= whole || written.last >= whole - copy.start) {
+    throw InvalidProgram("elements beyond the result");
+  }
   bool twice = count > written.last - written.first + 1;
   for (int32_t axis = 0; axis < p.rank; axis++) twice |= p.dims[axis] > 1 && p.toStrides[axis] == 0;
   if (twice) throw InvalidProgram("elements that are written twice");
   merge_dimensions(p);
-  p.streams = streams(to, 2 * count * p.elementBytes);
-  return std::make_unique<CopyStep>(p, from, to);
+  return true;
+}
+
+}  // namespace
+
+// dtype, elements of y, how many copies, each as `read_copy` has it; to
+std::unique_ptr<Step> decode_copy(Reader& r, const Kernels&) {
+  const DType dtype = r.dtype();
+  const int32_t bytes = dtype_bytes(dtype);
+  const int64_t whole = r.size();
+  std::vector<Copy> copies;
+  for (int64_t left = r.size(); left > 0; left--) {
+    Copy copy;
+    if (read_copy(r, bytes, whole, copy)) copies.push_back(copy);
+  }
+  const Operand to = r.operand(dtype, whole, Use::write);
+  if (copies.empty()) return nullptr;
+  for (Copy& copy : copies) copy.params.streams = streams(to, 2 * whole * bytes);
+  return std::make_unique<CopiesStep>(std::move(copies), to);
 }
 
 // dtype, the element's bits, how many; to

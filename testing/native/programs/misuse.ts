@@ -112,19 +112,31 @@ refuses(/memory 0 has 4 bytes; the program uses 8/, () =>
   engine.run(create({}, numbers), new Int32Array(1), new Float32Array(8)),
 );
 assert.ok(create({ code: new Int32Array(0), constants: [] }), "a program that does nothing");
-/** A copy of [2, 20, 3] numbers from memory 0, transposed, to memory 1, where rows are so far apart. */
-function transposition(row: number): unknown {
+/** Copies of [2, 20, 3] numbers from memory 0, transposed, to the 1060 of memory 1 from `start` on, where rows are so far apart. */
+function transposition(
+  row: number,
+  start = row < 0 ? -19 * row : 0,
+  { whole = 1060, copies = 1 } = {},
+): unknown {
   const wides = (...values: number[]) => values.flatMap((value) => [value, value < 0 ? -1 : 0]);
-  const walk = wides(2, 100, 1000, 20, 1, row, 3, 20, 1);
-  const operands = [1, ...wides(0), 2, ...wides(row < 0 ? -19 * 4 * row : 0)];
-  const body = [dtypes.indexOf("float32"), 3, ...walk, ...operands];
+  const walk = [3, ...wides(2, 100, 1000, 20, 1, row, 3, 20, 1), ...wides(start), 1, ...wides(0)];
+  const all = Array.from({ length: copies }, () => walk).flat();
+  const body = [dtypes.indexOf("float32"), ...wides(whole, copies), ...all, 2, ...wides(0)];
   const code = Int32Array.of(addon.ops().instructions.copy ?? -1, body.length, ...body);
   return create({ code, constants: [], externals: 2, arenaBytes: 0 });
 }
 refuses(/elements that are written twice/, () => transposition(0));
-{
+for (const start of [0, 56, 58, 2 ** 30])
+  refuses(/elements beyond the result/, () => transposition(-3, start));
+refuses(/elements beyond the result/, () => transposition(-3, 57, { whole: 1059 }));
+refuses(/a size of/, () => transposition(-3, -1));
+refuses(/cut off|too short/, () => {
+  const code = Int32Array.of(addon.ops().instructions.copy ?? -1, 5, 0, 8, 0, 1 << 20, 0);
+  create({ code, constants: [], externals: 2, arenaBytes: 0 });
+});
+for (const copies of [1, 3]) {
   const [from, to] = [Float32Array.from({ length: 200 }, (_, i) => i), new Float32Array(1060)];
-  engine.run(transposition(-3), from, to);
+  engine.run(transposition(-3, 57, { copies }), from, to);
   assert.deepEqual([...to.subarray(54, 60)], [1, 21, 41, 0, 20, 40], "rows in the opposite order");
 }
 

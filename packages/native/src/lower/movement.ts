@@ -22,29 +22,48 @@ import {
   sizes,
 } from "./lowering.ts";
 
-/** A walk through two tensors at once: where it starts, in elements, and how each axis steps in either. */
+/** A walk through an operand and a result at once: where it starts, in elements, and how each axis steps in either. */
 interface Walk {
-  readonly dtype: DType;
   readonly dims: readonly number[];
   readonly from: { readonly place: Place; readonly first: number; readonly strides: readonly number[] };
-  readonly to: { readonly place: Place; readonly first: number; readonly strides: readonly number[] };
+  readonly to: { readonly first: number; readonly strides: readonly number[] };
 }
+
+/** What copies write to. */
+interface Target {
+  readonly dtype: DType;
+  readonly size: number;
+  readonly place: Place;
+}
+
+const targetOf = (y: Value, { place }: LoweringContext): Target => ({
+  dtype: y.dtype,
+  size: product(sizes(y)),
+  place: place(y),
+});
 
 function startOf(dtype: DType, { place, first }: Walk["from"]): Place {
   return { base: place.base, offset: place.offset + first * bytesPerElement(dtype) };
 }
 
-function writeCopy({ writer }: LoweringContext, { dtype, dims, from, to }: Walk): void {
+/** Copies along walks that write to different elements of one result. */
+function writeCopies(
+  { writer }: LoweringContext,
+  { dtype, size, place }: Target,
+  walks: readonly Walk[],
+): void {
   writer.instruction("copy", () => {
     writer.dtype(dtype);
-    writer.int(dims.length);
-    dims.forEach((size, axis) => {
-      writer.wide(size);
-      writer.wide(from.strides[axis] ?? 0);
-      writer.wide(to.strides[axis] ?? 0);
-    });
-    writer.place(startOf(dtype, from));
-    writer.place(startOf(dtype, to));
+    writer.wides([size, walks.length]);
+    for (const { dims, from, to } of walks) {
+      writer.int(dims.length);
+      dims.forEach((size, axis) => {
+        writer.wides([size, from.strides[axis] ?? 0, to.strides[axis] ?? 0]);
+      });
+      writer.wide(to.first);
+      writer.place(startOf(dtype, from));
+    }
+    writer.place(place);
   });
 }
 
@@ -65,12 +84,13 @@ export const lowerMovement: Lowering = (node, context) => {
     ? required(bodyReadings(node, node.body), node.body.outputs[0] ?? y)
     : { value: operandOf(node, 0), view: viewThrough(node, denseView(operandOf(node, 0))) };
   if (!view) throw new TypeError(`${node.op.name}: no strides lead from the operand to the result.`);
-  writeCopy(context, {
-    dtype: y.dtype,
-    dims: view.shape,
-    from: { place: context.place(value), first: view.offset, strides: view.strides },
-    to: { place: context.place(y), first: 0, strides: rowMajorStrides(view.shape) },
-  });
+  writeCopies(context, targetOf(y, context), [
+    {
+      dims: view.shape,
+      from: { place: context.place(value), first: view.offset, strides: view.strides },
+      to: { first: 0, strides: rowMajorStrides(view.shape) },
+    },
+  ]);
 };
 
 /** A dense copy: for results that would otherwise share memory with what they must not. */
@@ -81,12 +101,9 @@ export function writeDenseCopy(
   from: Place,
   to: Place,
 ): void {
-  writeCopy(context, {
-    dtype,
-    dims: [count],
-    from: { place: from, first: 0, strides: [1] },
-    to: { place: to, first: 0, strides: [1] },
-  });
+  writeCopies(context, { dtype, size: count, place: to }, [
+    { dims: [count], from: { place: from, first: 0, strides: [1] }, to: { first: 0, strides: [1] } },
+  ]);
 }
 
 /** All of `y`: `x` from position `low` on, and one element around it. */
@@ -141,16 +158,16 @@ export const movement: { readonly [name: string]: Lowering } = {
     writeFill(context, y, value);
     if (product(from) === 0) return;
     const target = rowMajorStrides(to);
-    writeCopy(context, {
-      dtype: y.dtype,
-      dims: from,
-      from: { place: context.place(x), first: 0, strides: rowMajorStrides(from) },
-      to: {
-        place: context.place(y),
-        first: target.reduce((sum, stride, axis) => sum + stride * (low[axis] ?? 0), 0),
-        strides: target.map((stride, axis) => stride * ((interior[axis] ?? 0) + 1)),
+    writeCopies(context, targetOf(y, context), [
+      {
+        dims: from,
+        from: { place: context.place(x), first: 0, strides: rowMajorStrides(from) },
+        to: {
+          first: target.reduce((sum, stride, axis) => sum + stride * (low[axis] ?? 0), 0),
+          strides: target.map((stride, axis) => stride * ((interior[axis] ?? 0) + 1)),
+        },
       },
-    });
+    ]);
   },
   concat: (node, context) => {
     const y = resultOf(node);
@@ -159,19 +176,21 @@ export const movement: { readonly [name: string]: Lowering } = {
     const axis = head.params.axis as number;
     const strides = rowMajorStrides(sizes(y));
     let start = 0;
-    for (const x of head.inputs) {
+    const walks = head.inputs.map((x): Walk => {
       const { value, view } = readings ? required(readings, x) : { value: x, view: denseView(x) };
-      const dims = view.shape;
-      if (product(dims) > 0) {
-        writeCopy(context, {
-          dtype: y.dtype,
-          dims,
-          from: { place: context.place(value), first: view.offset, strides: view.strides },
-          to: { place: context.place(y), first: start * (strides[axis] ?? 0), strides },
-        });
-      }
-      start += dims[axis] ?? 0;
-    }
+      const first = start * (strides[axis] ?? 0);
+      start += view.shape[axis] ?? 0;
+      return {
+        dims: view.shape,
+        from: { place: context.place(value), first: view.offset, strides: view.strides },
+        to: { first, strides },
+      };
+    });
+    writeCopies(
+      context,
+      targetOf(y, context),
+      walks.filter(({ dims }) => product(dims) > 0),
+    );
   },
   randomBits: (node, { writer, place }) => {
     const [keys, y] = [operandOf(node, 0), resultOf(node)];
