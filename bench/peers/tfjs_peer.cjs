@@ -20,7 +20,7 @@ function trainer(layers, x, labels, kernels) {
   trained.forEach((layer, at) => {
     layer.setWeights([tensor(kernels[at]), layer.getWeights()[1]]);
   });
-  const [images, classes] = [tensor(x), tf.oneHot(tensor(labels), 10)];
+  const [images, classes] = [tensor(x), tf.oneHot(tensor(labels), kernels.at(-1).shape[1])];
   return async () => tf.scalar(await model.trainOnBatch(images, classes));
 }
 
@@ -47,24 +47,27 @@ const workloads = {
         return z;
       });
   },
-  mlp_train_b128: ({ x, labels, kernel1, kernel2, kernel3 }) =>
+  mlp_train_b128: ({ x, labels, ...kernels }) =>
     trainer(
-      [
-        tf.layers.dense({ units: 512, activation: "relu", inputShape: [784] }),
-        tf.layers.dense({ units: 256, activation: "relu" }),
-        tf.layers.dense({ units: 10 }),
-      ],
+      Object.values(kernels).map(({ shape: [inputs, units] }, at, { length }) =>
+        tf.layers.dense({ units, inputShape: [inputs], ...(at < length - 1 && { activation: "relu" }) }),
+      ),
       x,
       labels,
-      [kernel1, kernel2, kernel3],
+      Object.values(kernels),
     ),
   convnet_train_b128: ({ x, labels, kernel1, kernel2, kernel3 }) =>
     trainer(
       [
-        tf.layers.conv2d({ filters: 32, kernelSize: 3, activation: "relu", inputShape: [28, 28, 1] }),
-        tf.layers.maxPooling2d({ poolSize: 2 }),
-        tf.layers.conv2d({ filters: 64, kernelSize: 3, activation: "relu" }),
-        tf.layers.maxPooling2d({ poolSize: 2 }),
+        ...[kernel1, kernel2].flatMap(({ shape }) => [
+          tf.layers.conv2d({
+            filters: shape[3],
+            kernelSize: 3,
+            activation: "relu",
+            inputShape: x.shape.slice(1),
+          }),
+          tf.layers.maxPooling2d({ poolSize: 2 }),
+        ]),
         tf.layers.flatten(),
         tf.layers.dropout({ rate: 0.5 }),
         tf.layers.dense({ units: 10 }),
