@@ -23,7 +23,7 @@ describe("a sweep", () => {
     });
   }
 
-  test("gemm has 40 shapes; conv has those of both networks; memory has five operations; ops has many", () => {
+  test("gemm has 40 shapes; conv has those of both networks; memory has five operations; ops and sizes have many", () => {
     assert.deepEqual(
       sweeps.map(({ name, tasks }) => [name, tasks.length]),
       [
@@ -31,7 +31,7 @@ describe("a sweep", () => {
         ["conv", 53],
         ["memory", 5],
         ["ops", 224],
-        ["sizes", 56],
+        ["sizes", 58],
       ],
     );
   });
