@@ -2,7 +2,7 @@
 import * as ng from "nagare";
 import { currentBackend, type Variable, withValues } from "nagare/backend";
 import { median } from "./harness/index.ts";
-import { CharGpt, sequences } from "./workloads/chargptTrain.ts";
+import { CharGpt, decoder, sequences } from "./workloads/chargptTrain.ts";
 
 const { nn, optim } = ng;
 const width = 512;
@@ -15,7 +15,7 @@ function stepOf(half: boolean): () => void {
     ng.Tensor,
     ng.Tensor,
   ];
-  const model = new CharGpt({ blocks: 4, heads: 4, width, causal: true });
+  const model = new CharGpt(decoder(width));
   model.call(inputs);
   const weights = model.trainableVariables();
   const optimizer = optim.adamw(1e-3);

@@ -7,8 +7,9 @@ import { dimension, input, kernelsOf, type Size, type Workload } from "./workloa
 const { nn, optim } = ng;
 
 const vocabulary = 65;
-/** Of the sizes that training in bfloat16 shares. */
 const [context, batch] = [64, 12];
+/** The workload's stack, at its width or another. */
+export const decoder = (width = 128): Stack => ({ blocks: 4, heads: 4, width, causal: true });
 
 /** A decoder of characters: token and position embeddings, blocks, a norm, logits. */
 export class CharGpt extends nn.Module {
@@ -68,10 +69,10 @@ function sized(stack: Omit<Stack, "causal">, rows: number, time: number, name: s
 
 /** Training of a small transformer: many products of middling size with little work between. */
 export const chargptTrain: Workload = {
-  ...sized({ blocks: 4, heads: 4, width: 128 }, batch, context, "b12"),
+  ...sized(decoder(), batch, context, "b12"),
   others: [
     sized({ blocks: 2, heads: 2, width: 64 }, 4, 32, "small_b4"),
-    sized({ blocks: 4, heads: 4, width: 128 }, 64, 64, "b64"),
+    sized(decoder(), 64, context, "b64"),
     sized({ blocks: 6, heads: 6, width: 384 }, 4, 256, "wide_b4"),
     sized({ blocks: 2, heads: 8, width: 512 }, 12, 64, "w512_b12"),
   ],

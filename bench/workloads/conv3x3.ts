@@ -1,11 +1,11 @@
 import * as ng from "nagare";
 import { glorot, uniform } from "../harness/index.ts";
-import { inferLayer } from "./inferLayer.ts";
+import { imagesOf, inferLayer } from "./inferLayer.ts";
 import { dimension, input, type Size, type Workload } from "./workload.ts";
 
 const sized = (channels: number, side: number, batch: number, filters = channels): Size => ({
   name: `conv3x3_${filters === channels ? "" : `${channels}to`}${filters}_${side}_b${batch}`,
-  about: `3×3 convolution of ${batch === 1 ? "one" : batch} ${side}×${side} image${batch === 1 ? "" : "s"} from ${channels} to ${filters} channels, inference`,
+  about: `3×3 convolution of ${imagesOf(side, batch)} from ${channels} to ${filters} channels, inference`,
   inputs: () => ({
     x: uniform([batch, side, side, channels], 60),
     kernel: glorot([3, 3, channels, filters], 61),

@@ -1,11 +1,11 @@
 import * as ng from "nagare";
 import { glorot, uniform } from "../harness/index.ts";
-import { inferLayer } from "./inferLayer.ts";
+import { imagesOf, inferLayer } from "./inferLayer.ts";
 import type { Size, Workload } from "./workload.ts";
 
 const sized = (channels: number, side: number, batch: number): Size => ({
   name: `dwconv3x3_${channels}_${side}_b${batch}`,
-  about: `depthwise 3×3 convolution of ${batch === 1 ? "one" : batch} ${side}×${side} image${batch === 1 ? "" : "s"} of ${channels} channels, inference`,
+  about: `depthwise 3×3 convolution of ${imagesOf(side, batch)} of ${channels} channels, inference`,
   inputs: () => ({ x: uniform([batch, side, side, channels], 62), kernel: glorot([3, 3, channels, 1], 63) }),
 });
 

@@ -1,6 +1,11 @@
 import * as ng from "nagare";
 import { input } from "./workload.ts";
 
+/** Square images in words. */
+export function imagesOf(side: number, batch: number): string {
+  return batch === 1 ? `one ${side}×${side} image` : `${batch} ${side}×${side} images`;
+}
+
 /**
  * A compiled layer at inference.
  * @param inputs x, and the layer's kernel; its bias stays zero.

@@ -55,9 +55,8 @@ export const minilmInfer: Workload = {
   check: { kind: "values", tolerance: 1e-4 },
   peers: true,
   prepare(inputs, { heads }) {
-    const [tokens, ...kernels] = kernelsOf(inputs);
-    const stack = stackOf(kernels, Number(heads), false);
-    const model = new MiniLm(tokens ? dimension(tokens, 0) : 0, stack);
+    const stack = stackOf(kernelsOf(inputs).slice(1), Number(heads), false);
+    const model = new MiniLm(dimension(input(inputs, "kernel1"), 0), stack);
     const x = input(inputs, "x");
     model.call(x);
     assignKernels(model, inputs);

@@ -1,11 +1,13 @@
 import * as ng from "nagare";
 import { glorot, type InputArray, labelledBatch } from "../harness/index.ts";
 import { trainStep } from "./trainStep.ts";
-import { dimension, kernelsOf, type Size, type Workload } from "./workload.ts";
+import { dimension, input, type Size, type Workload } from "./workload.ts";
 
 const { nn, optim } = ng;
 
-/** Of the three stages; each begins, but for the first, with a block that halves the image. */
+/** Channels of the three stages, from those of the first. */
+const stagesOf = (width: number) => [width, 2 * width, 4 * width] as const;
+/** Of each stage; all begin, but for the first, with a block that halves the image. */
 const blocksPerStage = 3;
 
 const convolution = (filters: number, kernelSize: number, strides: number) => {
@@ -39,8 +41,8 @@ class ResidualBlock extends nn.Module {
   }
 }
 
-/** @param stages Channels of the stages. */
-function resnet20(stages: readonly number[]): ng.nn.Module {
+function resnet20(width: number): ng.nn.Module {
+  const stages = stagesOf(width);
   const blocks = stages.flatMap((filters, stage) =>
     Array.from({ length: blocksPerStage }, (_, block) => {
       const halves = stage > 0 && block === 0;
@@ -48,7 +50,7 @@ function resnet20(stages: readonly number[]): ng.nn.Module {
     }),
   );
   return nn.sequential([
-    convolution(stages[0] ?? 0, 3, 1),
+    convolution(width, 3, 1),
     normalization(),
     nn.activationLayer("relu"),
     ...blocks,
@@ -58,8 +60,9 @@ function resnet20(stages: readonly number[]): ng.nn.Module {
 }
 
 /** The initial kernels in the order of the network's variables. */
-function initialKernels(stages: readonly number[]): Record<string, InputArray> {
-  const shapes: number[][] = [[3, 3, 3, stages[0] ?? 0]];
+function initialKernels(width: number): Record<string, InputArray> {
+  const stages = stagesOf(width);
+  const shapes: number[][] = [[3, 3, 3, width]];
   stages.forEach((filters, stage) => {
     for (let block = 0; block < blocksPerStage; block += 1) {
       const entering = block === 0 ? (stages[stage - 1] ?? filters) : filters;
@@ -67,7 +70,7 @@ function initialKernels(stages: readonly number[]): Record<string, InputArray> {
       if (entering !== filters) shapes.push([1, 1, entering, filters]);
     }
   });
-  shapes.push([stages.at(-1) ?? 0, 10]);
+  shapes.push([stages[2], 10]);
   return Object.fromEntries(shapes.map((shape, i) => [`kernel${i + 1}`, glorot(shape, 70 + i)]));
 }
 
@@ -77,7 +80,7 @@ function sized(batch: number, side: number, width: number, name: string): Size {
     about: `training step of a ResNet-20 of ${width} channels and more with batch norm on ${side}×${side}×3 images with momentum SGD, batch ${batch}`,
     inputs: () => ({
       ...labelledBatch([batch, side, side, 3], 64),
-      ...initialKernels([width, 2 * width, 4 * width]),
+      ...initialKernels(width),
     }),
   };
 }
@@ -96,8 +99,7 @@ export const resnetTrain: Workload = {
   check: { kind: "losses", sameSteps: 2, tolerance: 1e-2 },
   peers: true,
   prepare(inputs) {
-    const [entry] = kernelsOf(inputs);
-    const width = entry ? dimension(entry, -1) : 0;
-    return trainStep(resnet20([width, 2 * width, 4 * width]), inputs, optim.sgd(0.1, { momentum: 0.9 }));
+    const width = dimension(input(inputs, "kernel1"), -1);
+    return trainStep(resnet20(width), inputs, optim.sgd(0.1, { momentum: 0.9 }));
   },
 };
