@@ -37,16 +37,22 @@ NAGARE_INLINE int64_t elements_of_lines(int64_t n) {
   return streams ? n - n % (kLine / static_cast<int64_t>(sizeof(T))) : n;
 }
 
+// y[i] = part(i, count) for elements [i, n), a vector or less at a time, through the cache.
+template <int N, typename R, typename Part>
+NAGARE_INLINE void make_parts(R* y, int64_t i, int64_t n, const Part& part) {
+  for (; i < n; i += N) {
+    const int64_t count = n - i < N ? n - i : N;
+    store_part<R, N>(y + i, part(i, count), count);
+  }
+}
+
 // Results past the caches begin where a line of memory does; those before it, y[i] = part(i, count), go through the cache. Returns where
 // the rest starts.
 template <int N, bool streams, typename R, typename Part>
 NAGARE_INLINE int64_t make_head(R* y, int64_t n, const Part& part) {
   if constexpr (!streams) return 0;
   const int64_t head = elements_to_line(y, n);
-  for (int64_t i = 0; i < head; i += N) {
-    const int64_t count = head - i < N ? head - i : N;
-    store_part<R, N>(y + i, part(i, count), count);
-  }
+  make_parts<N>(y, 0, head, part);
   return head;
 }
 
@@ -64,10 +70,7 @@ NAGARE_INLINE void make_elements(R* y, int64_t n, const Whole& whole, const Part
   i += for_whole_vectors<N, cheap>(elements_of_lines<streams, R>(n - i), [&, first = i](int64_t at) __attribute__((always_inline)) {
     put<N, streams>(y + first + at, whole(first + at));
   });
-  if constexpr (streams) {
-    for (; i + N <= n; i += N) store<R, N>(y + i, whole(i));
-  }
-  if (i < n) store_part<R, N>(y + i, part(i, n - i), n - i);
+  make_parts<N>(y, i, n, part);
 }
 
 // The same for pair(i), two vectors side by side.
@@ -79,10 +82,7 @@ NAGARE_INLINE void make_pairs(R* y, int64_t n, const Pair& pair, const Part& par
     put<N, streams>(y + i, two.v[0]);
     put<N, streams>(y + i + N, two.v[1]);
   }
-  for (; i < n; i += N) {
-    const int64_t count = n - i < N ? n - i : N;
-    store_part<R, N>(y + i, part(i, count), count);
-  }
+  make_parts<N>(y, i, n, part);
 }
 
 template <typename Op, typename T, bool streams>
