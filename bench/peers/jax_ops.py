@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax, nn
 
+from jax_layers import gru_layer, lstm_layer
+
 nhwc = ("NHWC", "HWIO", "NHWC")
 index = jnp.arange
 
@@ -26,30 +28,6 @@ def normalized(x, axes):
 
 def attention(q, k, v, causal):
     return nn.dot_product_attention(q, k, v, is_causal=causal).reshape(*q.shape[:2], -1)
-
-
-def lstm(x, kernel, recurrent):
-    def cell(state, gates):
-        h, c = state
-        i, f, g, o = jnp.split(gates + h @ recurrent, 4, -1)
-        c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
-        h = nn.sigmoid(o) * jnp.tanh(c)
-        return (h, c), h
-
-    zeros = jnp.zeros((x.shape[0], recurrent.shape[0]))
-    return lax.scan(cell, (zeros, zeros), x.swapaxes(0, 1) @ kernel)[1].swapaxes(0, 1)
-
-
-def gru(x, kernel, recurrent):
-    def cell(h, gates):
-        xz, xr, xn = jnp.split(gates, 3, -1)
-        hz, hr, hn = jnp.split(h @ recurrent, 3, -1)
-        z, r = nn.sigmoid(xz + hz), nn.sigmoid(xr + hr)
-        h = z * h + (1 - z) * jnp.tanh(xn + r * hn)
-        return h, h
-
-    zeros = jnp.zeros((x.shape[0], recurrent.shape[0]))
-    return lax.scan(cell, zeros, x.swapaxes(0, 1) @ kernel)[1].swapaxes(0, 1)
 
 
 expressions = {
@@ -161,8 +139,8 @@ expressions = {
     "convDepthwise": functools.partial(conv, groups=96),
     "attention": functools.partial(attention, causal=False),
     "causalAttention": functools.partial(attention, causal=True),
-    "lstm": lstm,
-    "gru": gru,
+    "lstm": lstm_layer,
+    "gru": gru_layer,
 }
 
 

@@ -1,19 +1,30 @@
 """JAX: jit on XLA's CPU backend."""
 
-import functools
 import os
 
 import jax
 import jax.numpy as jnp
 
 import jax_ops
+from jax_layers import (
+    Adam,
+    Momentum,
+    Sgd,
+    batch_norm,
+    conv,
+    cross_entropy,
+    jitted,
+    layer_norm,
+    layers,
+    lstm_layer,
+    max_pool,
+    norm,
+    trainer,
+    transformer,
+    transformer_blocks,
+)
+from jax_nets import nets
 from worker import serve
-
-
-def jitted(f, *arguments):
-    f = jax.jit(f)
-    arguments = [jnp.asarray(argument) for argument in arguments]
-    return lambda: jax.block_until_ready(f(*arguments))
 
 
 def matmul(a, b):
@@ -40,73 +51,6 @@ def eager_add(x, y):
     return run
 
 
-def cross_entropy(logits, labels):
-    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], -1))
-
-
-zeros_like = functools.partial(jax.tree.map, jnp.zeros_like)
-
-
-class Adam:
-    """Kingma and Ba 2015, algorithm 1; with a decay AdamW, Loshchilov and Hutter 2019."""
-
-    def __init__(self, decay=0):
-        self.decay = decay
-
-    def init(self, parameters):
-        return zeros_like(parameters), zeros_like(parameters)
-
-    def update(self, parameters, gradients, moments, t):
-        m, v = moments
-        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, gradients)
-        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, gradients)
-        scale, root = 1e-3 / (1 - 0.9**t), jnp.sqrt(1 - 0.999**t)
-        step = lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + 1e-8) - 1e-3 * self.decay * p
-        return jax.tree.map(step, parameters, m, v), (m, v)
-
-
-class Momentum:
-    def init(self, parameters):
-        return zeros_like(parameters)
-
-    def update(self, parameters, gradients, velocities, t):
-        velocities = jax.tree.map(lambda v, g: 0.9 * v + g, velocities, gradients)
-        return jax.tree.map(lambda p, v: p - 0.1 * v, parameters, velocities), velocities
-
-
-class Sgd:
-    def init(self, parameters):
-        return ()
-
-    def update(self, parameters, gradients, slots, t):
-        return jax.tree.map(lambda p, g: p - g, parameters, gradients), slots
-
-
-def trainer(loss_of, parameters, x, labels, optimizer=Adam()):
-    """An optimizer around a loss, in one jitted step whose state is donated."""
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def step(state, x, labels):
-        parameters, slots, t = state
-        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, labels, jax.random.fold_in(jax.random.key(0), t))
-        parameters, slots = optimizer.update(parameters, gradients, slots, t + 1)
-        return (parameters, slots, t + 1), loss
-
-    x, labels = jnp.asarray(x), jnp.asarray(labels)
-    state = (parameters, optimizer.init(parameters), jnp.zeros((), jnp.int32))
-
-    def run():
-        nonlocal state
-        state, loss = jax.block_until_ready(step(state, x, labels))
-        return loss
-
-    return run
-
-
-def layers(*kernels):
-    return [(jnp.asarray(kernel), jnp.zeros(kernel.shape[-1])) for kernel in kernels]
-
-
 def mlp(x, labels, **kernels):
     def loss_of(parameters, x, labels, key):
         *hidden, (w, b) = parameters
@@ -115,17 +59,6 @@ def mlp(x, labels, **kernels):
         return cross_entropy(x @ w + b, labels)
 
     return trainer(loss_of, layers(*kernels.values()), x, labels)
-
-
-def conv(x, kernel, stride=1, padding="VALID", groups=1):
-    layout = ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=groups
-    )
-
-
-def max_pool(x):
-    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
 def convnet(x, labels, kernel1, kernel2, kernel3):
@@ -138,11 +71,6 @@ def convnet(x, labels, kernel1, kernel2, kernel3):
         return cross_entropy(x @ w + b, labels)
 
     return trainer(loss_of, layers(kernel1, kernel2, kernel3), x, labels)
-
-
-def batch_norm(x, gamma, beta):
-    """By the statistics of the batch. Moving statistics, which no loss of a training step depends on, are left out."""
-    return (x - x.mean((0, 1, 2))) * jax.lax.rsqrt(x.var((0, 1, 2)) + 1e-5) * gamma + beta
 
 
 def resnet(x, labels, **kernels):
@@ -172,46 +100,11 @@ def resnet(x, labels, **kernels):
 def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
     def loss_of(parameters, x, labels, key):
         embeddings, (wx, b), recurrent, (w, c) = parameters
-        gates = embeddings[x].swapaxes(0, 1) @ wx + b
-
-        def cell(state, gates):
-            h, c = state
-            i, f, g, o = jnp.split(gates + h @ recurrent, 4, -1)
-            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-            h = jax.nn.sigmoid(o) * jnp.tanh(c)
-            return (h, c), h
-
-        zeros = jnp.zeros((x.shape[0], recurrent.shape[0]))
-        _, hidden = jax.lax.scan(cell, (zeros, zeros), gates)
-        return cross_entropy((hidden.swapaxes(0, 1) @ w + c).reshape(-1, w.shape[1]), labels.ravel())
+        hidden = lstm_layer(embeddings[x], wx, recurrent, b)
+        return cross_entropy((hidden @ w + c).reshape(-1, w.shape[1]), labels.ravel())
 
     parameters = (jnp.asarray(kernel1), layers(kernel2)[0], jnp.asarray(kernel3), layers(kernel4)[0])
     return trainer(loss_of, parameters, x, labels, Sgd())
-
-
-def layer_norm(x, gamma, beta):
-    return (x - x.mean(-1, keepdims=True)) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-5) * gamma + beta
-
-
-def norm(width):
-    return jnp.ones(width), jnp.zeros(width)
-
-
-def transformer(x, blocks, heads, causal):
-    batch, time, width = x.shape
-    for (packed, joined, wide, narrow), norm1, norm2 in blocks:
-        y = layer_norm(x, *norm1) @ packed[0] + packed[1]
-        q, k, v = jnp.moveaxis(y.reshape(batch, time, 3, heads, width // heads), 2, 0)
-        y = jax.nn.dot_product_attention(q, k, v, is_causal=causal).reshape(x.shape)
-        x = x + y @ joined[0] + joined[1]
-        y = jax.nn.gelu(layer_norm(x, *norm2) @ wide[0] + wide[1], approximate=False)
-        x = x + y @ narrow[0] + narrow[1]
-    return x
-
-
-def transformer_blocks(kernels):
-    width = kernels[0].shape[0]
-    return [(layers(*kernels[i : i + 4]), norm(width), norm(width)) for i in range(0, len(kernels), 4)]
 
 
 def chargpt(x, labels, heads, **kernels):
@@ -280,6 +173,7 @@ workloads = {
     "minilm_infer_b8t128": minilm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
+    **nets,
 }
 # XLA's pool has one thread for each processor the process may use, and no setting that says so.
 serve(jax.__version__, len(os.sched_getaffinity(0)), workloads, jax.device_get)

@@ -1,24 +1,26 @@
 """PyTorch, eager or compiled: torch_peer.py eager|compile."""
 
-import sys
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torch_layers import (
+    adamw,
+    blocks,
+    compiled,
+    compiling,
+    conv,
+    embedding,
+    images,
+    infer,
+    linear,
+    sgd,
+    tensor,
+    trainer,
+)
+from torch_nets import nets
 from torch_ops import operations
 from worker import serve
-
-compiling = sys.argv[1] == "compile"
-
-
-def compiled(f):
-    return torch.compile(f) if compiling else f
-
-
-def tensor(array):
-    # PyTorch's losses and indexing take int64 classes.
-    return torch.from_numpy(array).long() if array.dtype == "int32" else torch.from_numpy(array)
 
 
 def matmul(a, b):
@@ -46,51 +48,6 @@ def eager_add(x, y):
         for _ in range(1000):
             z = z + y
         return z
-
-    return run
-
-
-def linear(kernel, bias=True):
-    layer = nn.Linear(*kernel.shape, bias=bias)
-    layer.weight.data = tensor(kernel).T.contiguous()
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer
-
-
-def conv(kernel, stride=1, padding=0, groups=1, bias=True):
-    height, _, inputs, outputs = kernel.shape
-    layer = nn.Conv2d(inputs * groups, outputs, height, stride, padding, groups=groups, bias=bias)
-    layer.weight.data = tensor(kernel).permute(3, 2, 0, 1).contiguous()
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer
-
-
-def images(x):
-    """[batch, height, width, channels] in PyTorch's order."""
-    return tensor(x).permute(0, 3, 1, 2).contiguous()
-
-
-def adam(parameters):
-    return torch.optim.Adam(parameters, 1e-3, eps=1e-8)
-
-
-def adamw(parameters):
-    return torch.optim.AdamW(parameters, 1e-3, eps=1e-8, weight_decay=0.01)
-
-
-def trainer(model, x, labels, optimizer_of=adam):
-    labels = tensor(labels)
-    optimizer = optimizer_of(model.parameters())
-    forward = compiled(model)
-
-    def run():
-        optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(forward(x), labels)
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
 
     return run
 
@@ -131,8 +88,7 @@ def resnet(x, labels, **kernels):
             halves = stage > 0 and block == 0
             model.append(ResidualBlock(2 if halves else 1, *(next(kernels) for _ in range(3 if halves else 2))))
     model += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(next(kernels))]
-    sgd = lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9)
-    return trainer(nn.Sequential(*model), images(x), labels, sgd)
+    return trainer(nn.Sequential(*model), images(x), labels, sgd(0.1, momentum=0.9))
 
 
 class LanguageModel(nn.Module):
@@ -154,32 +110,7 @@ class LanguageModel(nn.Module):
 
 def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
     model = LanguageModel(kernel1, kernel2, kernel3, kernel4)
-    return trainer(model, tensor(x), labels.ravel(), lambda parameters: torch.optim.SGD(parameters, 1.0))
-
-
-class TransformerBlock(nn.Module):
-    def __init__(self, heads, causal, packed, joined, wide, narrow):
-        super().__init__()
-        self.heads, self.causal = heads, causal
-        self.norm1, self.norm2 = nn.LayerNorm(packed.shape[0]), nn.LayerNorm(packed.shape[0])
-        self.packed, self.joined = linear(packed), linear(joined)
-        self.wide, self.narrow = linear(wide), linear(narrow)
-
-    def forward(self, x):
-        batch, time, width = x.shape
-        heads = self.packed(self.norm1(x)).view(batch, time, 3, self.heads, width // self.heads)
-        q, k, v = heads.permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + self.joined(y.transpose(1, 2).reshape(batch, time, width))
-        return x + self.narrow(F.gelu(self.wide(self.norm2(x))))
-
-
-def blocks(kernels, heads, causal):
-    return nn.Sequential(*(TransformerBlock(heads, causal, *kernels[i : i + 4]) for i in range(0, len(kernels), 4)))
-
-
-def embedding(kernel):
-    return nn.Embedding.from_pretrained(tensor(kernel).clone(), freeze=False)
+    return trainer(model, tensor(x), labels.ravel(), sgd(1.0))
 
 
 class CharGpt(nn.Module):
@@ -209,16 +140,6 @@ class MiniLm(nn.Module):
 
 def minilm(x, heads, **kernels):
     return infer(MiniLm(heads, *kernels.values()), tensor(x))
-
-
-def infer(model, x):
-    forward = compiled(model.eval())
-
-    def run():
-        with torch.inference_mode():
-            return forward(x)
-
-    return run
 
 
 def conv3x3(x, kernel):
@@ -287,6 +208,7 @@ workloads = {
     "minilm_infer_b8t128": minilm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
+    **nets,
 }
 if not compiling:
     # One product is one library call either way, and an eager loop is by definition not compiled.

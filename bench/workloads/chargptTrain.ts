@@ -1,6 +1,6 @@
 import * as ng from "nagare";
 import { type InputArray, uniform } from "../harness/index.ts";
-import { trainStep } from "./trainStep.ts";
+import { trainStep } from "./compiled.ts";
 import { blockKernels, makeBlocks, type Stack, stackOf } from "./transformer.ts";
 import { dimension, input, kernelsOf, type Size, type Workload } from "./workload.ts";
 

@@ -1,6 +1,6 @@
 import * as ng from "nagare";
 import { glorot, text, uniform } from "../harness/index.ts";
-import { trainStep } from "./trainStep.ts";
+import { trainStep } from "./compiled.ts";
 import { dimension, input, type Size, type Workload } from "./workload.ts";
 
 const { nn, optim } = ng;

@@ -1,6 +1,6 @@
 import * as ng from "nagare";
 import { uniform } from "../harness/index.ts";
-import { assignKernels } from "./trainStep.ts";
+import { inferModel } from "./compiled.ts";
 import { blockKernels, makeBlocks, type Stack, stackOf } from "./transformer.ts";
 import { dimension, input, kernelsOf, type Size, type Workload } from "./workload.ts";
 
@@ -56,11 +56,6 @@ export const minilmInfer: Workload = {
   peers: true,
   prepare(inputs, { heads }) {
     const stack = stackOf(kernelsOf(inputs).slice(1), Number(heads), false);
-    const model = new MiniLm(dimension(input(inputs, "kernel1"), 0), stack);
-    const x = input(inputs, "x");
-    model.call(x);
-    assignKernels(model, inputs);
-    const run = ng.jit((x: ng.Tensor) => model.call(x));
-    return () => run(x);
+    return inferModel(new MiniLm(dimension(input(inputs, "kernel1"), 0), stack), inputs);
   },
 };

@@ -1,6 +1,6 @@
 import * as ng from "nagare";
 import { glorot, labelledBatch } from "../harness/index.ts";
-import { trainStep } from "./trainStep.ts";
+import { trainStep } from "./compiled.ts";
 import { dimension, kernelsOf, type Size, type Workload } from "./workload.ts";
 
 const { nn } = ng;

@@ -1,7 +1,7 @@
 import * as ng from "nagare";
-import { glorot, type InputArray, labelledBatch } from "../harness/index.ts";
-import { trainStep } from "./trainStep.ts";
-import { dimension, input, type Size, type Workload } from "./workload.ts";
+import { labelledBatch } from "../harness/index.ts";
+import { trainStep } from "./compiled.ts";
+import { dimension, initialKernels, input, type Size, type Workload } from "./workload.ts";
 
 const { nn, optim } = ng;
 
@@ -59,8 +59,8 @@ function resnet20(width: number): ng.nn.Module {
   ]);
 }
 
-/** The initial kernels in the order of the network's variables. */
-function initialKernels(width: number): Record<string, InputArray> {
+/** Shapes of the kernels in the order of the network's variables. */
+function kernelShapes(width: number): number[][] {
   const stages = stagesOf(width);
   const shapes: number[][] = [[3, 3, 3, width]];
   stages.forEach((filters, stage) => {
@@ -71,7 +71,7 @@ function initialKernels(width: number): Record<string, InputArray> {
     }
   });
   shapes.push([stages[2], 10]);
-  return Object.fromEntries(shapes.map((shape, i) => [`kernel${i + 1}`, glorot(shape, 70 + i)]));
+  return shapes;
 }
 
 function sized(batch: number, side: number, width: number, name: string): Size {
@@ -80,7 +80,7 @@ function sized(batch: number, side: number, width: number, name: string): Size {
     about: `training step of a ResNet-20 of ${width} channels and more with batch norm on ${side}×${side}×3 images with momentum SGD, batch ${batch}`,
     inputs: () => ({
       ...labelledBatch([batch, side, side, 3], 64),
-      ...initialKernels(width),
+      ...initialKernels(kernelShapes(width), 70),
     }),
   };
 }

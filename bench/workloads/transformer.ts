@@ -1,7 +1,7 @@
 /** Transformers as the two workloads train and run them. */
 import * as ng from "nagare";
-import { glorot, type InputArray } from "../harness/index.ts";
-import { dimension } from "./workload.ts";
+import type { InputArray } from "../harness/index.ts";
+import { dimension, initialKernels } from "./workload.ts";
 
 const { nn } = ng;
 
@@ -59,5 +59,5 @@ export function blockKernels({ blocks, width }: Stack, first: number): Record<st
     [4 * width, width],
   ];
   const all = Array.from({ length: blocks }, () => shapes).flat();
-  return Object.fromEntries(all.map((shape, i) => [`kernel${first + i}`, glorot(shape, 100 + i)]));
+  return initialKernels(all, 100, first);
 }

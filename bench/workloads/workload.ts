@@ -1,16 +1,29 @@
 /** A workload as Nagare runs it. */
 import type { Tensor } from "nagare";
-import type { Parameters, Task } from "../harness/index.ts";
+import { glorot, type InputArray, type Parameters, type Task } from "../harness/index.ts";
 
 /** What one size of a workload has of its own. */
 export type Size = Pick<Task, "name" | "about" | "inputs" | "parameters">;
 
 /** A task of the harness, with our own work. */
-export interface Workload extends Task {
-  /** Other sizes of it, which the sweep `sizes` measures. */
-  readonly others: readonly Size[];
+export interface Work extends Task {
   /** Sets the work up for inputs of any of its sizes; the returned function does what one timing covers. */
   prepare(inputs: Readonly<Record<string, Tensor>>, parameters: Parameters): () => Tensor;
+}
+
+/** One of the twelve workloads. */
+export interface Workload extends Work {
+  /** Other sizes of it, which the sweep `sizes` measures. */
+  readonly others: readonly Size[];
+}
+
+/** Initial kernels of these shapes as the inputs kernel{first}, kernel{first + 1} …; each has a seed of its own. */
+export function initialKernels(
+  shapes: readonly (readonly number[])[],
+  seed: number,
+  first = 1,
+): Record<string, InputArray> {
+  return Object.fromEntries(shapes.map((shape, i) => [`kernel${first + i}`, glorot(shape, seed + i)]));
 }
 
 /** An input by name. */

@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import * as ng from "nagare";
 import type { Measurement } from "../../bench/harness/index.ts";
 import { parseBenchArguments, summary, sweepTable, UsageError } from "../../bench/harness/index.ts";
+import { nets } from "../../bench/nets/index.ts";
 import { sweeps } from "../../bench/sweeps/index.ts";
 import { ops } from "../../bench/sweeps/ops.ts";
 import { workOf } from "../../bench/work.ts";
@@ -17,13 +18,13 @@ describe("a sweep", () => {
     test(`${name}: names are different and say which work it is`, () => {
       assert.equal(new Set(tasks.map((task) => task.name)).size, tasks.length);
       for (const task of tasks) {
-        if (name !== "sizes") assert.equal(task.work, name);
+        if (name !== "sizes" && name !== "nets") assert.equal(task.work, name);
         assert.ok(workOf(task));
       }
     });
   }
 
-  test("gemm has 40 shapes; conv has those of both networks; memory has five operations; ops and sizes have many", () => {
+  test("gemm has 40 shapes; conv has those of both networks; memory has five operations; ops, sizes and nets have many", () => {
     assert.deepEqual(
       sweeps.map(({ name, tasks }) => [name, tasks.length]),
       [
@@ -32,6 +33,7 @@ describe("a sweep", () => {
         ["memory", 5],
         ["ops", 224],
         ["sizes", 58],
+        ["nets", 14],
       ],
     );
   });
@@ -72,6 +74,31 @@ describe("a sweep", () => {
         (name) => !script.includes(`    "${name}": `) && !apart.includes(name),
       );
       assert.deepEqual(lacking, []);
+    });
+  }
+
+  for (const peer of ["torch", "jax"]) {
+    test(`nets: ${peer} has every network`, async () => {
+      const script = await readFile(join(import.meta.dirname, `../../bench/peers/${peer}_nets.py`), "utf8");
+      assert.deepEqual(
+        nets.filter(({ name }) => !script.includes(`    "${name}": `)).map(({ name }) => name),
+        [],
+      );
+    });
+  }
+
+  for (const net of nets) {
+    test(`nets: ${net.name} ${net.check.kind === "losses" ? "learns" : "gives finite numbers"}`, async () => {
+      const inputs = Object.fromEntries(
+        Object.entries(net.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
+      );
+      const run = net.prepare(inputs, net.parameters ?? {});
+      const first = Float32Array.from(await run().data(), Number);
+      assert.ok(first.length > 0 && first.every(Number.isFinite));
+      if (net.check.kind !== "losses") return;
+      assert.equal(first.length, 1);
+      for (let step = 0; step < 10; step += 1) run();
+      assert.ok(Number(run().item()) < (first[0] ?? 0));
     });
   }
 

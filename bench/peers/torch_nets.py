@@ -1,0 +1,363 @@
+"""The networks of the sweep `nets` in PyTorch: a function for each name of nets/."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from torch_layers import adamw, blocks, conv, embedding, images, infer, linear, sgd, tensor, trainer
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, widen, windows, thin, stride):
+        super().__init__()
+        groups = windows.shape[2]
+        self.body = nn.Sequential(
+            *normalized(widen), nn.ReLU6(),
+            *normalized(windows.transpose(0, 1, 3, 2), stride, 1, groups), nn.ReLU6(),
+            *normalized(thin),
+        )  # fmt: skip
+        self.adds = stride == 1 and widen.shape[2] == thin.shape[3]
+
+    def forward(self, x):
+        y = self.body(x)
+        return x + y if self.adds else y
+
+
+def normalized(kernel, *window):
+    return conv(kernel, *window, bias=False), nn.BatchNorm2d(kernel.shape[3])
+
+
+def mobilenet(kernels):
+    kernels = iter(kernels.values())
+    model = [*normalized(next(kernels), 2, 1), nn.ReLU6()]
+    for stride in (2, 1) * 3:
+        model.append(InvertedResidual(next(kernels), next(kernels), next(kernels), stride))
+    model += [*normalized(next(kernels)), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(next(kernels))]
+    return nn.Sequential(*model)
+
+
+def mobilenet_train(x, labels, **kernels):
+    return trainer(mobilenet(kernels), images(x), labels, sgd(0.1, momentum=0.9))
+
+
+def mobilenet_infer(x, **kernels):
+    return infer(mobilenet(kernels), images(x))
+
+
+def transposed(kernel, stride, padding=0):
+    size, _, outputs, inputs = kernel.shape
+    layer = nn.ConvTranspose2d(inputs, outputs, size, stride, padding)
+    layer.weight.data = tensor(kernel).permute(3, 2, 0, 1).contiguous()
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Unet(nn.Module):
+    def __init__(self, kernels):
+        super().__init__()
+        kernels = iter(kernels)
+        twice = lambda: nn.Sequential(conv(next(kernels), 1, 1), nn.ReLU(), conv(next(kernels), 1, 1), nn.ReLU())
+        self.down1, self.down2, self.bottom = twice(), twice(), twice()
+        self.up2, self.merge2 = transposed(next(kernels), 2), twice()
+        self.up1, self.merge1 = transposed(next(kernels), 2), twice()
+        self.head = conv(next(kernels))
+
+    def forward(self, x):
+        first = self.down1(x)
+        second = self.down2(F.max_pool2d(first, 2))
+        y = self.up2(self.bottom(F.max_pool2d(second, 2)))
+        y = self.up1(self.merge2(torch.cat([second, y], 1)))
+        return self.head(self.merge1(torch.cat([first, y], 1)))
+
+
+def unet(x, labels, **kernels):
+    return trainer(Unet(kernels.values()), images(x), labels)
+
+
+def generator(x, kernel1, **kernels):
+    parts = [part for kernel in kernels.values() for part in (transposed(kernel, 2, 1), nn.ReLU())]
+    channels = kernel1.shape[1] // 16
+    # The pixels of an image come before its channels in our kernel, and behind them in PyTorch's images.
+    first = kernel1.reshape(-1, 16, channels).transpose(0, 2, 1).reshape(kernel1.shape)
+    model = nn.Sequential(linear(np.ascontiguousarray(first)), nn.ReLU(), nn.Unflatten(1, (channels, 4, 4)), *parts[:-1], nn.Tanh())
+    return infer(model, tensor(x))
+
+
+def patches_of(kernel):
+    return nn.Sequential(conv(kernel, kernel.shape[0]), nn.Flatten(2))
+
+
+class VisionTransformer(nn.Module):
+    def __init__(self, heads, patches, positions, *kernels):
+        super().__init__()
+        self.patches, self.positions = patches_of(patches), nn.Parameter(tensor(positions).clone())
+        self.blocks, self.norm, self.head = blocks(kernels[:-1], heads, False), nn.LayerNorm(positions.shape[1]), linear(kernels[-1])
+
+    def forward(self, x):
+        words = self.patches(x).transpose(1, 2) + self.positions
+        return self.head(self.norm(self.blocks(words)).mean(1))
+
+
+def vit(x, labels, heads, **kernels):
+    return trainer(VisionTransformer(heads, *kernels.values()), images(x), labels, adamw)
+
+
+def two_layers(first, second, activation=nn.GELU):
+    return nn.Sequential(linear(first), activation(), linear(second))
+
+
+class MixerBlock(nn.Module):
+    def __init__(self, *kernels):
+        super().__init__()
+        self.norm1, self.along = nn.LayerNorm(kernels[3].shape[1]), two_layers(*kernels[:2])
+        self.norm2, self.across = nn.LayerNorm(kernels[3].shape[1]), two_layers(*kernels[2:])
+
+    def forward(self, x):
+        x = x + self.along(self.norm1(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.across(self.norm2(x))
+
+
+class Mixer(nn.Module):
+    def __init__(self, patches, *kernels):
+        super().__init__()
+        self.patches = patches_of(patches)
+        self.blocks = nn.Sequential(*(MixerBlock(*kernels[i : i + 4]) for i in range(0, len(kernels) - 1, 4)))
+        self.norm, self.head = nn.LayerNorm(patches.shape[3]), linear(kernels[-1])
+
+    def forward(self, x):
+        return self.head(self.norm(self.blocks(self.patches(x).transpose(1, 2))).mean(1))
+
+
+def mixer(x, labels, **kernels):
+    return trainer(Mixer(*kernels.values()), images(x), labels)
+
+
+class DecoderBlock(nn.Module):
+    def __init__(self, heads, own, query, key, value, joined, wide, narrow):
+        super().__init__()
+        self.heads, self.own = heads, own
+        self.norm2, self.norm3 = nn.LayerNorm(query.shape[0]), nn.LayerNorm(query.shape[0])
+        self.query, self.key, self.value, self.joined = map(linear, (query, key, value, joined))
+        self.mlp = two_layers(wide, narrow, nn.ReLU)
+
+    def forward(self, x, source):
+        x = self.own(x)
+        split = lambda y: y.view(*y.shape[:2], self.heads, -1).transpose(1, 2)
+        y = self.norm2(x)
+        y = F.scaled_dot_product_attention(split(self.query(y)), split(self.key(source)), split(self.value(source)))
+        x = x + self.joined(y.transpose(1, 2).reshape(x.shape))
+        return x + self.mlp(self.norm3(x))
+
+
+class SelfAttention(nn.Module):
+    """x + attention(norm(x))."""
+
+    def __init__(self, heads, causal, packed, joined):
+        super().__init__()
+        self.heads, self.causal, self.norm = heads, causal, nn.LayerNorm(packed.shape[0])
+        self.packed, self.joined = linear(packed), linear(joined)
+
+    def forward(self, x):
+        q, k, v = self.packed(self.norm(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return x + self.joined(y.transpose(1, 2).reshape(x.shape))
+
+
+class Residual(nn.Module):
+    """x + mlp(norm(x))."""
+
+    def __init__(self, wide, narrow):
+        super().__init__()
+        self.norm, self.mlp = nn.LayerNorm(wide.shape[0]), two_layers(wide, narrow, nn.ReLU)
+
+    def forward(self, x):
+        return x + self.mlp(self.norm(x))
+
+
+class Translator(nn.Module):
+    def __init__(self, heads, words, *kernels):
+        super().__init__()
+        kernels = list(kernels)
+        take = lambda count: [kernels.pop(0) for _ in range(count)]
+        self.words = embedding(words)
+        self.encoder = nn.Sequential(
+            *(part for _ in range(2) for part in (SelfAttention(heads, False, *take(2)), Residual(*take(2))))
+        )
+        self.decoder = nn.ModuleList(
+            DecoderBlock(heads, SelfAttention(heads, True, *take(2)), *take(6)) for _ in range(2)
+        )
+        self.head = linear(*kernels)
+
+    def forward(self, x):
+        x = self.words(x)
+        source = self.encoder(x)
+        for block in self.decoder:
+            x = block(x, source)
+        return self.head(x).flatten(0, 1)
+
+
+def translator(x, labels, heads, **kernels):
+    return trainer(Translator(heads, *kernels.values()), tensor(x), labels.ravel())
+
+
+class Decoder(nn.Module):
+    def __init__(self, heads, arrays):
+        super().__init__()
+        tensors = {name: tensor(array) for name, array in arrays.items()}
+        self.caches = [cache.transpose(1, 2).contiguous() for name, cache in tensors.items() if name.startswith("cache")]
+        self.kernels = [kernel for name, kernel in tensors.items() if name.startswith("kernel")]
+        self.heads = heads
+
+    def forward(self, x):
+        for i, cache in enumerate(self.caches):
+            packed, joined, wide, narrow = self.kernels[4 * i : 4 * i + 4]
+            heads = (F.layer_norm(x, x.shape[-1:]) @ packed).view(3, self.heads, 1, -1)
+            cache = torch.cat([cache, heads[1:]], 2)
+            y = F.scaled_dot_product_attention(heads[:1], cache[:1], cache[1:])
+            x = x + y.view(x.shape) @ joined
+            x = x + F.gelu(F.layer_norm(x, x.shape[-1:]) @ wide) @ narrow
+        return x
+
+
+def gpt_decode(x, heads, **arrays):
+    return infer(Decoder(heads, arrays), tensor(x))
+
+
+def gates_in_order(kernel):
+    """PyTorch's GRU has the gates r, z, n where our kernels have z, r, n."""
+    z, r, n = np.split(kernel, 3, 1)
+    return tensor(np.concatenate([r, z, n], 1)).T.contiguous()
+
+
+class Gru(nn.Module):
+    def __init__(self, *kernels):
+        super().__init__()
+        self.gru = nn.GRU(kernels[0].shape[0], kernels[1].shape[0], 2, batch_first=True)
+        names = "weight_ih_l0", "weight_hh_l0", "weight_ih_l1", "weight_hh_l1"
+        for name, kernel in zip(names, kernels[:4], strict=True):
+            getattr(self.gru, name).data = gates_in_order(kernel)
+        for name, bias in self.gru.named_parameters():
+            if "bias" in name:
+                nn.init.zeros_(bias)
+        self.head = linear(kernels[4])
+
+    def forward(self, x):
+        return self.head(self.gru(x)[0][:, -1])
+
+
+def gru(x, labels, **kernels):
+    return trainer(Gru(*kernels.values()), tensor(x), labels)
+
+
+class Tagger(nn.Module):
+    def __init__(self, words, *kernels):
+        super().__init__()
+        self.words = embedding(words)
+        self.lstm = nn.LSTM(words.shape[1], kernels[1].shape[0], batch_first=True, bidirectional=True)
+        names = "weight_ih_l0", "weight_hh_l0", "weight_ih_l0_reverse", "weight_hh_l0_reverse"
+        for name, kernel in zip(names, kernels[:4], strict=True):
+            getattr(self.lstm, name).data = tensor(kernel).T.contiguous()
+        for name, bias in self.lstm.named_parameters():
+            if "bias" in name:
+                # The second bias of each gate would learn as the first does, and so twice as fast as one.
+                nn.init.zeros_(bias).requires_grad_("bias_ih" in name)
+        self.head = linear(kernels[4])
+
+    def forward(self, x):
+        return self.head(self.lstm(self.words(x))[0]).flatten(0, 1)
+
+
+def bilstm(x, labels, **kernels):
+    return trainer(Tagger(*kernels.values()), tensor(x), labels.ravel())
+
+
+def window(kernel, dilation=1):
+    """A convolution along time with a kernel [1, taps, inputs, outputs]."""
+    _, taps, inputs, outputs = kernel.shape
+    layer = nn.Conv1d(inputs, outputs, taps, dilation=dilation)
+    layer.weight.data = tensor(kernel[0]).permute(2, 1, 0).contiguous()
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class TextNet(nn.Module):
+    def __init__(self, words, *kernels):
+        super().__init__()
+        self.words, self.windows, self.head = embedding(words), nn.ModuleList(map(window, kernels[:-1])), linear(kernels[-1])
+
+    def forward(self, x):
+        x = self.words(x).transpose(1, 2)
+        return self.head(torch.cat([F.relu(window(x)).amax(2) for window in self.windows], 1))
+
+
+def textcnn(x, labels, **kernels):
+    return trainer(TextNet(*kernels.values()), tensor(x), labels)
+
+
+class PastBlock(nn.Module):
+    def __init__(self, kernel, dilation):
+        super().__init__()
+        self.past = (kernel.shape[1] - 1) * dilation
+        self.window = window(kernel, dilation)
+
+    def forward(self, x):
+        return x + F.relu(self.window(F.pad(x, (self.past, 0))))
+
+
+def tcn(x, labels, kernel1, kernel2, kernel3, kernel4, kernel5, kernel6):
+    pasts = [PastBlock(kernel, 2**i) for i, kernel in enumerate((kernel2, kernel3, kernel4, kernel5))]
+    model = nn.Sequential(window(kernel1), *pasts, nn.AdaptiveAvgPool1d(1), nn.Flatten(), linear(kernel6))
+    return trainer(model, tensor(x[:, 0]).transpose(1, 2).contiguous(), labels)
+
+
+class Recommender(nn.Module):
+    def __init__(self, *kernels):
+        super().__init__()
+        *tables, first, second, third = kernels
+        # Sparse gradients: only the rows that a batch uses are touched.
+        self.tables = nn.ModuleList(nn.Embedding.from_pretrained(tensor(table).clone(), freeze=False, sparse=True) for table in tables)
+        self.judge = nn.Sequential(linear(first), nn.ReLU(), linear(second), nn.ReLU(), linear(third))
+
+    def forward(self, x):
+        return self.judge(torch.cat([table(x[:, i]) for i, table in enumerate(self.tables)], 1))
+
+
+def recommender(x, labels, **kernels):
+    return trainer(Recommender(*kernels.values()), tensor(x), labels, sgd(1.0))
+
+
+class Autoencoder(nn.Module):
+    def __init__(self, *kernels):
+        super().__init__()
+        first, codes, second, last = kernels
+        self.encode = nn.Sequential(linear(first), nn.ReLU(), linear(codes))
+        self.decode = nn.Sequential(linear(second), nn.ReLU(), linear(last))
+
+    def forward(self, x):
+        mean, log_variance = self.encode(x).chunk(2, -1)
+        logits = self.decode(mean + torch.randn_like(mean) * (0.5 * log_variance).exp())
+        lost = F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+        return lost - 0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(-1)
+
+
+def vae(x, labels, **kernels):
+    return trainer(Autoencoder(*kernels.values()), tensor(x), labels, loss_of=lambda bound, _: bound.mean())
+
+
+nets = {
+    "mobilenet_train_b16": mobilenet_train,
+    "mobilenet_infer_b1": mobilenet_infer,
+    "unet_train_b4": unet,
+    "dcgan_infer_b16": generator,
+    "vit_train_b32": vit,
+    "mixer_train_b32": mixer,
+    "translator_train_b8t32": translator,
+    "gpt_decode_b1": gpt_decode,
+    "gru_train_b32t64": gru,
+    "bilstm_train_b32t50": bilstm,
+    "textcnn_train_b64t60": textcnn,
+    "tcn_train_b16t256": tcn,
+    "recommender_train_b1024": recommender,
+    "vae_train_b128": vae,
+}
