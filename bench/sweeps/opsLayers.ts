@@ -14,14 +14,8 @@ const normalized = [
   [floats(8192, 256), floats(256), floats(256)],
 ];
 
-function groupNorm(x: ng.Tensor, scale: ng.Tensor, offset: ng.Tensor): ng.Tensor {
-  const [batch, height, width, channels] = x.shape as number[] as [number, number, number, number];
-  const groups = x.reshape([batch, height, width, 8, channels / 8]);
-  const of = { axis: [1, 2, 4], keepDims: true };
-  const centred = groups.sub(groups.mean(of));
-  const normal = centred.mul(groups.variance(of).add(1e-5).rsqrt());
-  return normal.reshape(x.shape).mul(scale).add(offset);
-}
+const groupNorm = (x: ng.Tensor, scale: ng.Tensor, offset: ng.Tensor): ng.Tensor =>
+  ng.groupNorm(x, { groups: 8, scale, offset, epsilon: 1e-5 });
 
 const norms: Readonly<Record<string, Operation>> = {
   softmax: both(rows, (x) => x.softmax()),

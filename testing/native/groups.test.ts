@@ -58,6 +58,11 @@ const groups: {
     exact: false,
     f: (x, y, m, v) => x.sub(first(y)).mul(first(v)).mul(m).add(far(v)),
   },
+  "a normalization by one factor": { exact: false, f: (x, y, m, v) => x.sub(y).mul(m).add(far(v)) },
+  "the derivative of a normalization": {
+    exact: false,
+    f: (x, y, m, v) => x.mul(y).sub(far(v)).sub(x.sub(m).mul(y)),
+  },
   "Adam's step": { exact: false, f: (w, g, m, v) => [...adam(w, g, m, v)] },
   "Adam's step with weight decay": { exact: false, f: (w, g, m, v) => [...adam(w, g, m, v, v, 0.01)] },
   "Adam's step whose moment others read": {

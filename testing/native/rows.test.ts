@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
-import type { DType } from "nagare/backend";
+import { assertAlike, assertClose } from "../generator/alike.ts";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 
 const skip = testedBackends.includes("native") ? false : "the engine does not load here";
@@ -47,33 +47,6 @@ function turns(x: ng.Tensor, unknown: number): ng.Tensor {
     Int32Array.from({ length: rows }, (_, row) => row % (width + unknown)),
     { shape: [rows] },
   );
-}
-
-function assertClose(actual: ng.Tensor, expected: ng.Tensor, message: string): void {
-  const [a, b] = [actual, expected].map((t) => Float64Array.from(t.dataSync() as ArrayLike<number>)) as [
-    Float64Array,
-    Float64Array,
-  ];
-  assert.equal(a.length, b.length);
-  // Of the largest element: a derivative is the difference of such.
-  const tolerance = 1e-5 * b.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  b.forEach((value, i) => {
-    assert.ok(Math.abs((a[i] as number) - value) <= tolerance, `${message}, element ${i}: ${a[i]}, ${value}`);
-  });
-}
-
-/** The same numbers from both backends. */
-function assertAlike(
-  f: (x: ng.Tensor) => ng.Tensor,
-  key: number,
-  shape: readonly number[],
-  dtype: DType,
-): void {
-  const x = onBackend("native", () => ng.random.normal(ng.random.key(key), shape).astype(dtype));
-  const [native, reference] = (["native", "reference"] as const).map((backend) =>
-    onBackend(backend, () => ng.jit(f)(x)),
-  ) as [ng.Tensor, ng.Tensor];
-  assertClose(native, reference, `[${shape}]`);
 }
 
 describe("rows", { skip }, () => {

@@ -253,6 +253,19 @@ export const layerCases: readonly LayerCase[] = [
     input: [4],
     output: [4],
   },
+  {
+    label: "GroupNorm",
+    make: (dtype) => nn.groupNormalization({ groups: 2, dtype }),
+    input: image,
+    output: [...image],
+    variables: { gamma: [image.at(-1) ?? 0], beta: [image.at(-1) ?? 0] },
+  },
+  {
+    label: "GroupNorm without center and scale",
+    make: () => nn.groupNormalization({ groups: 4, center: false, scale: false, epsilon: 1e-5 }),
+    input: [3, 4],
+    output: [3, 4],
+  },
   ...nn.activationNames.map((name) => ({
     label: `ActivationLayer of ${name}`,
     make: () => nn.activationLayer(name),

@@ -20,7 +20,8 @@ interface PeerLayer {
     | "averagePooling2d"
     | "globalAveragePooling2d"
     | "batchNormalization"
-    | "layerNormalization";
+    | "layerNormalization"
+    | "groupNormalization";
   readonly options: object;
   readonly x: PeerTensor;
   readonly y: PeerTensor;

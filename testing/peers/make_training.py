@@ -173,6 +173,7 @@ def layers():
     yield batch_norm((6, 3), {"momentum": 0.9, "epsilon": 1e-3})
     yield batch_norm((3, 2, 2, 4), {"momentum": 0.75, "epsilon": 1e-5})
     yield from layer_norm()
+    yield from group_norm()
 
 
 def batch_norm(shape, options):
@@ -211,6 +212,26 @@ def layer_norm():
         weights = {name: take(*width) for name, key in [("gamma", "scale"), ("beta", "center")] if options.get(key, True)}
         forward = lambda x, gamma=None, beta=None: F.layer_norm(x, width, gamma, beta, options.get("epsilon", 1e-3))
         yield layer_case("layerNormalization", options, take(*shape), weights, forward, take)
+
+
+def group_norm():
+    own = Grid(17)
+    take = lambda *shape: torch.tensor(own.numbers(math.prod(shape))).reshape(shape)
+    for shape, options in [
+        ((2, 3, 2, 6), {"groups": 3}),
+        ((3, 5, 4), {"groups": 1, "epsilon": 1e-5}),
+        ((2, 4, 3), {"groups": 3, "center": False}),
+        ((4, 8), {"groups": 2, "scale": False}),
+    ]:
+        weights = {name: take(shape[-1]) for name, key in [("gamma", "scale"), ("beta", "center")] if options.get(key, True)}
+
+        def forward(x, gamma=None, beta=None):
+            # Its derivative wants factors where there are offsets.
+            factors = torch.ones(x.shape[-1]) if gamma is None else gamma
+            y = F.group_norm(x.movedim(-1, 1), options["groups"], factors, beta, options.get("epsilon", 1e-3))
+            return y.movedim(1, -1)
+
+        yield layer_case("groupNormalization", options, take(*shape), weights, forward, take)
 
 
 def losses():

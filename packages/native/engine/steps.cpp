@@ -31,6 +31,7 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"layerNorm", decode_layer_norm},
       {"layerNormGrad", decode_layer_norm_grad},
       {"channelMoments", decode_channel_moments},
+      {"channelProducts", decode_channel_products},
       {"batchNormGrad", decode_batch_norm_grad},
       {"matmul", decode_matmul},
       {"packMatrix", decode_pack_matrix},

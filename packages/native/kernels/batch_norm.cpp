@@ -5,7 +5,7 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
-// The rows are summed in chunks, and the chunks' sums in order.
+// The rows of an example are summed in chunks, and the chunks' sums in order.
 struct Chunks {
   int64_t rows, count;
 };
@@ -15,10 +15,19 @@ Chunks chunks_of(const BatchNormParams& p) {
   return {rows, divide_up(p.rows, rows)};
 }
 
-// The two sums of a chunk lie one after the other: [2, n].
+// The two sums of a chunk lie one after the other: [2, n]. Chunks are counted through all examples.
 template <typename T>
 T* sums_of_chunk(void* scratch, int64_t chunk, int64_t n) {
   return static_cast<T*>(scratch) + chunk * 2 * n;
+}
+
+// body(chunk, row0, row1) for all chunks of all examples, whose rows are counted through all examples, too.
+template <typename Body>
+void for_chunks(const BatchNormParams& p, const Chunks& chunks, const Parallel& parallel, const Body& body) {
+  parallel_for(parallel, p.examples * chunks.count, [&](int64_t chunk, int) {
+    const int64_t example = chunk / chunks.count, row0 = (chunk % chunks.count) * chunks.rows;
+    body(chunk, example * p.rows + row0, example * p.rows + min64(p.rows, row0 + chunks.rows));
+  });
 }
 
 // a[c] = Σ first and b[c] = Σ second over rows [row0, row1), where term(position, center) gives both for the lanes at `position` and
@@ -64,12 +73,39 @@ NAGARE_INLINE V load_like(const T* p, V) {
   return load<T, static_cast<int>(sizeof(V) / sizeof(T))>(p);
 }
 
-// body(c) for all columns, some for each task.
+// body(at, first, c) for all columns c of all examples, some for each task: `at` counts through all, `first` is the example's first chunk.
 template <typename Body>
-void for_columns(int64_t n, const Parallel& parallel, const Body& body) {
+void for_columns(const BatchNormParams& p, const Chunks& chunks, const Parallel& parallel, const Body& body) {
   constexpr int64_t tile = 256;
-  parallel_for(parallel, divide_up(n, tile), [&](int64_t index, int) {
-    for (int64_t c = index * tile; c < min64(n, (index + 1) * tile); c++) body(c);
+  const int64_t columns = p.examples * p.n;
+  parallel_for(parallel, divide_up(columns, tile), [&](int64_t index, int) {
+    for (int64_t at = index * tile; at < min64(columns, (index + 1) * tile); at++) body(at, at / p.n * chunks.count, at % p.n);
+  });
+}
+
+// Both sums of a column over the chunks of an example, of which `first` is the first.
+template <typename T>
+void join_chunks(const BatchNormParams& p, const Chunks& chunks, void* scratch, int64_t first, int64_t c, T& sum, T& product) {
+  sum = 0, product = 0;
+  for (int64_t chunk = first; chunk < first + chunks.count; chunk++) {
+    const T* const part = sums_of_chunk<T>(scratch, chunk, p.n) + c;
+    sum += part[0];
+    product += part[p.n];
+  }
+}
+
+// Σ dy and Σ dy·(x − center) of each chunk.
+template <typename T>
+void add_products(const BatchNormParams& p, const Chunks& chunks, const T* dy, const T* x, const T* centers, const Parallel& parallel,
+                  void* scratch) {
+  for_chunks(p, chunks, parallel, [&](int64_t chunk, int64_t row0, int64_t row1) {
+    T* const part = sums_of_chunk<T>(scratch, chunk, p.n);
+    const T* const own = centers + chunk / chunks.count * p.n;
+    add_rows(p.n, row0, row1, own, part, part + p.n, [&](int64_t at, auto center, auto& sum, auto& product) __attribute__((always_inline)) {
+      const auto d = load_like(dy + at, center);
+      sum += d;
+      product += d * (load_like(x + at, center) - center);
+    });
   });
 }
 
@@ -80,8 +116,7 @@ void for_columns(int64_t n, const Parallel& parallel, const Body& body) {
 template <typename T>
 void channel_moments(const BatchNormParams& p, const T* x, T* means, T* variances, const Parallel& parallel, void* scratch) {
   const Chunks chunks = chunks_of(p);
-  parallel_for(parallel, chunks.count, [&](int64_t chunk, int) {
-    const int64_t row0 = chunk * chunks.rows, row1 = min64(p.rows, row0 + chunks.rows);
+  for_chunks(p, chunks, parallel, [&](int64_t chunk, int64_t row0, int64_t row1) {
     T *mean = sums_of_chunk<T>(scratch, chunk, p.n), *square = mean + p.n;
     const T* const first = x + row0 * p.n;
     add_rows(p.n, row0, row1, first, mean, square, [&](int64_t at, auto center, auto& sum, auto& squares) __attribute__((always_inline)) {
@@ -95,44 +130,41 @@ void channel_moments(const BatchNormParams& p, const T* x, T* means, T* variance
       mean[c] = first[c] + mean[c] * share;
     }
   });
-  for_columns(p.n, parallel, [&](int64_t c) {
+  for_columns(p, chunks, parallel, [&](int64_t at, int64_t first, int64_t c) {
     T mean = 0, squares = 0;
     for (int64_t chunk = 0; chunk < chunks.count; chunk++) {
-      const T* const part = sums_of_chunk<T>(scratch, chunk, p.n) + c;
+      const T* const part = sums_of_chunk<T>(scratch, first + chunk, p.n) + c;
       const T before = static_cast<T>(chunk * chunks.rows), all = static_cast<T>(min64(p.rows, (chunk + 1) * chunks.rows));
       const T distance = part[0] - mean, share = (all - before) / all;
       mean += distance * share;
       squares += part[p.n] + distance * distance * before * share;
     }
-    means[c] = mean;
-    variances[c] = (squares < 0 ? 0 : squares) / static_cast<T>(p.rows);
+    means[at] = mean;
+    variances[at] = (squares < 0 ? 0 : squares) / static_cast<T>(p.rows);
   });
+}
+
+template <typename T>
+void channel_products(const BatchNormParams& p, const T* dy, const T* x, const T* centers, T* sums, T* products, const Parallel& parallel,
+                      void* scratch) {
+  const Chunks chunks = chunks_of(p);
+  add_products(p, chunks, dy, x, centers, parallel, scratch);
+  for_columns(p, chunks, parallel,
+              [&](int64_t at, int64_t first, int64_t c) { join_chunks<T>(p, chunks, scratch, first, c, sums[at], products[at]); });
 }
 
 template <typename T>
 void batch_norm_gradient(const BatchNormParams& p, const T* dy, const T* x, const T* scale, const T* means, const T* variances, T* dx,
                          T* dscale, T* doffset, const Parallel& parallel, void* scratch) {
   const Chunks chunks = chunks_of(p);
-  parallel_for(parallel, chunks.count, [&](int64_t chunk, int) {
-    const int64_t row0 = chunk * chunks.rows, row1 = min64(p.rows, row0 + chunks.rows);
-    T* const part = sums_of_chunk<T>(scratch, chunk, p.n);
-    add_rows(p.n, row0, row1, means, part, part + p.n, [&](int64_t at, auto mean, auto& sum, auto& product) __attribute__((always_inline)) {
-      const auto d = load_like(dy + at, mean);
-      sum += d;
-      product += d * (load_like(x + at, mean) - mean);
-    });
-  });
+  add_products(p, chunks, dy, x, means, parallel, scratch);
   // dx = factor·dy − (x − mean)·slope − level, for each channel.
   T* const factors = sums_of_chunk<T>(scratch, chunks.count, p.n);
   T *const slopes = factors + p.n, *const levels = slopes + p.n;
   const T share = T(1) / static_cast<T>(p.rows);
-  for_columns(p.n, parallel, [&](int64_t c) {
-    T sum = 0, product = 0;
-    for (int64_t chunk = 0; chunk < chunks.count; chunk++) {
-      const T* const part = sums_of_chunk<T>(scratch, chunk, p.n) + c;
-      sum += part[0];
-      product += part[p.n];
-    }
+  for_columns(p, chunks, parallel, [&](int64_t c, int64_t first, int64_t) {
+    T sum, product;
+    join_chunks<T>(p, chunks, scratch, first, c, sum, product);
     const T inverse = T(1) / sqrt(splat(variances[c] + static_cast<T>(p.epsilon)))[0];
     doffset[c] = sum;
     dscale[c] = product * inverse;
@@ -151,11 +183,12 @@ void batch_norm_gradient(const BatchNormParams& p, const T* dy, const T* x, cons
 
 template <typename T>
 size_t batch_norm_scratch_bytes(const BatchNormParams& p, int) {
-  return static_cast<size_t>((chunks_of(p).count * 2 + 3) * p.n) * sizeof(T);
+  return static_cast<size_t>((p.examples * chunks_of(p).count * 2 + 3) * p.n) * sizeof(T);
 }
 
 #define NAGARE_INSTANTIATE(T)                                                                                                        \
   template void channel_moments(const BatchNormParams&, const T*, T*, T*, const Parallel&, void*);                                   \
+  template void channel_products(const BatchNormParams&, const T*, const T*, const T*, T*, T*, const Parallel&, void*);              \
   template void batch_norm_gradient(const BatchNormParams&, const T*, const T*, const T*, const T*, const T*, T*, T*, T*,            \
                                     const Parallel&, void*);                                                                         \
   template size_t batch_norm_scratch_bytes<T>(const BatchNormParams&, int);

@@ -75,7 +75,7 @@ struct TileGroupNode {
   int32_t nodes;   // of the tree that begins here
 };
 
-constexpr int kMaxGroupOperands = 5, kMaxGroupUniforms = 8, kMaxGroupMade = 4, kMaxGroupResults = 3;
+constexpr int kMaxGroupOperands = 6, kMaxGroupUniforms = 8, kMaxGroupMade = 4, kMaxGroupResults = 3;
 
 // Operations that are computed together, value after value in vector registers. `places`: the slots of the results, the operands and the
 // uniforms, in this order.

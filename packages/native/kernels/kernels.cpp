@@ -42,6 +42,7 @@ constexpr RowKernels<T> row_kernels() {
           layer_norm_gradient<T>,
           layer_norm_gradient_scratch_bytes<T>,
           channel_moments<T>,
+          channel_products<T>,
           batch_norm_gradient<T>,
           batch_norm_scratch_bytes<T>};
 }

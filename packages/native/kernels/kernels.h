@@ -72,6 +72,8 @@ struct RowKernels {
                             T* dscale, T* doffset, const Parallel&, void* scratch);
   size_t (*layerNormGradientScratchBytes)(const LayerNormParams&, int threads);
   void (*channelMoments)(const BatchNormParams&, const T* x, T* means, T* variances, const Parallel&, void* scratch);
+  void (*channelProducts)(const BatchNormParams&, const T* dy, const T* x, const T* centers, T* sums, T* products, const Parallel&,
+                          void* scratch);
   void (*batchNormGradient)(const BatchNormParams&, const T* dy, const T* x, const T* scale, const T* means, const T* variances, T* dx,
                             T* dscale, T* doffset, const Parallel&, void* scratch);
   size_t (*batchNormScratchBytes)(const BatchNormParams&, int threads);

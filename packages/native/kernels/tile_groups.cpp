@@ -40,6 +40,9 @@ using SquaredDeviation = Group<1, 1, 1, Minus<X, Uniform<0>>, Times<Made<0>, Mad
 // (x − mean)·r·scale + offset, of normalizations: mean and r = 1/√variance for each element of a tile, or one for all.
 using Normalized = Group<5, 0, 1, Plus<Times<Times<Minus<X, Y>, Varying<2>>, Varying<3>>, Varying<4>>>;
 using NormalizedRow = Group<3, 2, 1, Plus<Times<Times<Minus<X, Uniform<0>>, Uniform<1>>, Y>, Varying<2>>>;
+// The same with one factor, and the derivative by x: dy·factor − level − (x − mean)·slope.
+using Centered = Group<4, 0, 1, Plus<Times<Minus<X, Y>, Varying<2>>, Varying<3>>>;
+using CenteredGradient = Group<6, 0, 1, Minus<Minus<Times<X, Y>, Varying<2>>, Times<Minus<Varying<3>, Varying<4>>, Varying<5>>>>;
 
 // Adam's moments of the gradient y, x₂ and x₃, and the weight x less s·m / (√v·u₅ + u₆), s = u₄; with weight decay less u₇·x beside.
 using Moment = Plus<Times<Varying<2>, Uniform<0>>, Times<Y, Uniform<1>>>;
@@ -51,7 +54,8 @@ using AdamWithDecay = Group<4, 8, 3, Moment, SquareMoment, Minus<X, Plus<Change,
 // Those that hold others come before them.
 constexpr TileGroup kGroups[] = {group<GeluByErf>(), group<GeluByScaledCube>(), group<GeluByCubeOfScaled>(), group<GatedSilu>(),
                                  group<Silu>(), group<Adam>(), group<AdamWithDecay>(), group<SquaredDifference>(),
-                                 group<SquaredDeviation>(), group<Normalized>(), group<NormalizedRow>()};
+                                 group<SquaredDeviation>(), group<Normalized>(), group<NormalizedRow>(),
+                                 group<Centered>(), group<CenteredGradient>()};
 
 }  // namespace
 

@@ -1,7 +1,50 @@
-/** Normalization of rows. */
-import { formatAval, ShapeError, type Tensor, type TensorLike, ValueError } from "../core/index.ts";
+/** Normalization of rows, and of groups of channels. */
+import {
+  checkCount,
+  type Dim,
+  formatAval,
+  ShapeError,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+} from "../core/index.ts";
 import { asTensor, builder as o } from "../ops/index.ts";
 import { widened } from "./precision.ts";
+
+/** Factors and offsets of a normalization, and what keeps it from dividing by zero. */
+interface Affine {
+  readonly scale?: TensorLike | undefined;
+  readonly offset?: TensorLike | undefined;
+  readonly epsilon: number;
+}
+
+/** Computes in float32 or wider, with factors and offsets for each element of the last axis, whose size is a number. */
+function normalized(
+  x: TensorLike,
+  where: string,
+  { scale, offset, epsilon }: Affine,
+  compute: (operands: readonly [Tensor, Tensor, Tensor]) => readonly Tensor[],
+): Tensor {
+  if (!(epsilon >= 0 && Number.isFinite(epsilon)))
+    throw new ValueError(`${where}: expected an epsilon from 0 up; received ${epsilon}.`);
+  const operand = asTensor(x, where);
+  const n: Dim | undefined = operand.shape.at(-1);
+  if (typeof n !== "number") {
+    throw new ShapeError(
+      `${where}: expected a tensor whose last axis is a number; received ${formatAval(operand)}.`,
+    );
+  }
+  return widened(operand, (wide) => {
+    const { dtype } = wide;
+    const perElement = (given: TensorLike | undefined, value: number): Tensor => {
+      if (given === undefined) return o.full({ shape: [n], dtype, value });
+      const weights = asTensor(given, where, dtype);
+      return weights.dtype === operand.dtype ? o.convert(weights, { dtype }) : weights;
+    };
+    const [y = wide] = compute([wide, perElement(scale, 1), perElement(offset, 0)]);
+    return y;
+  });
+}
 
 /** Options of `layerNorm`. */
 export interface LayerNormOptions {
@@ -20,24 +63,36 @@ export interface LayerNormOptions {
  * @example
  * ng.layerNorm(ng.tensor([[1, 2, 3]]), { epsilon: 0 }).toArray(); // [[-1.2247…, 0, 1.2247…]]
  */
-export function layerNorm(x: TensorLike, { scale, offset, epsilon = 1e-3 }: LayerNormOptions = {}): Tensor {
-  if (!(epsilon >= 0 && Number.isFinite(epsilon)))
-    throw new ValueError(`layerNorm: expected an epsilon from 0 up; received ${epsilon}.`);
-  const operand = asTensor(x, "layerNorm");
-  const n = operand.shape.at(-1);
-  if (typeof n !== "number") {
-    throw new ShapeError(
-      `layerNorm: expected a tensor whose last axis is a number; received ${formatAval(operand)}.`,
-    );
-  }
-  return widened(operand, (wide) => {
-    const { dtype } = wide;
-    const perElement = (given: TensorLike | undefined, value: number): Tensor => {
-      if (given === undefined) return o.full({ shape: [n], dtype, value });
-      const weights = asTensor(given, "layerNorm", dtype);
-      return weights.dtype === operand.dtype ? o.convert(weights, { dtype }) : weights;
-    };
-    const [y = wide] = o.layerNorm([wide, perElement(scale, 1), perElement(offset, 0)], { epsilon });
-    return y;
-  });
+export function layerNorm(x: TensorLike, { epsilon = 1e-3, ...weights }: LayerNormOptions = {}): Tensor {
+  return normalized(x, "layerNorm", { ...weights, epsilon }, (operands) =>
+    o.layerNorm(operands, { epsilon }),
+  );
+}
+
+/** Options of `groupNorm`. */
+export interface GroupNormOptions {
+  /** Into how many groups of neighbours the channels fall; their number is a multiple of it. */
+  readonly groups: number;
+  /** Factors [channels]; default 1. */
+  readonly scale?: TensorLike;
+  /** What is added afterwards, [channels]; default 0. */
+  readonly offset?: TensorLike;
+  /** Added to the variance; default 1e-3, as in Keras (PyTorch: 1e-5). */
+  readonly epsilon?: number;
+}
+
+/**
+ * scale·(x − μ)/√(σ² + ε) + offset, where μ and σ² = mean((x − μ)²) are those of a group of neighbouring channels, the last
+ * axis, over all positions of an example (Wu & He 2018). Shape [batch, …, channels] → same. As many groups as channels is instance
+ * normalization. Halves are normalized in float32; integers and bools give float32.
+ * Throws ValueError for impossible options, ShapeError where the channels are no multiple of the groups, or where scale or offset are
+ * not of their number.
+ * @example
+ * ng.groupNorm(ng.tensor([[1, 3, 10, 30]]), { groups: 2, epsilon: 0 }).toArray(); // [[-1, 1, -1, 1]]
+ */
+export function groupNorm(x: TensorLike, { groups, epsilon = 1e-3, ...weights }: GroupNormOptions): Tensor {
+  checkCount(groups, 1, "groupNorm: groups");
+  return normalized(x, "groupNorm", { ...weights, epsilon }, (operands) =>
+    o.groupNorm(operands, { groups, epsilon }),
+  );
 }

@@ -1,5 +1,6 @@
 /** Layers, initializers, activations and losses. */
 export * from "./activations.ts";
+export type { AffineOptions } from "./affineNormalization.ts";
 export {
   MultiHeadAttention,
   type MultiHeadAttentionOptions,
@@ -9,6 +10,7 @@ export * from "./convolution.ts";
 export * from "./dense.ts";
 export * from "./depthwiseConvolution.ts";
 export * from "./embedding.ts";
+export * from "./groupNormalization.ts";
 export * from "./initializers.ts";
 export * from "./layerNormalization.ts";
 export * as losses from "./losses.ts";

@@ -17,6 +17,7 @@ export { paramKey } from "../trace/index.ts";
 export * from "./arithmetic.ts";
 export * from "./attention.ts";
 export * from "./batchNorm.ts";
+export * from "./channelStatistics.ts";
 export * from "./convolution.ts";
 export * from "./creation.ts";
 export * from "./crossEntropy.ts";
@@ -47,6 +48,7 @@ export {
 } from "./define/index.ts";
 export { evaluateReference } from "./evaluate.ts";
 export { expand } from "./expand.ts";
+export * from "./groupNorm.ts";
 export * from "./gru.ts";
 export * from "./indexing.ts";
 export * from "./layerNorm.ts";

@@ -59,6 +59,22 @@ const lowerCrossEntropy: Lowering = (node, context) =>
 const lowerWithEpsilon: Lowering = (node, context) =>
   writeRows(node, context, 0, () => context.writer.scalar("float64", Number(node.params.epsilon)));
 
+/** Statistics of channels: dtype, examples, rows of each, channels, operands and results in order. */
+const lowerChannels: Lowering = (node, { writer, place }) => {
+  const x = operandOf(node, 0);
+  const shape = sizes(x);
+  const batchAxes = Number(node.params.batchAxes);
+  writer.instruction(node.op.name, () => {
+    writer.dtype(x.dtype);
+    writer.wides([
+      product(shape.slice(0, batchAxes)),
+      product(shape.slice(batchAxes, -1)),
+      shape.at(-1) ?? 1,
+    ]);
+    for (const value of [...node.inputs, ...node.outputs]) writer.place(place(value));
+  });
+};
+
 function areFloats([x]: readonly Aval[]): boolean {
   return x?.dtype === "float32" || x?.dtype === "float64";
 }
@@ -82,6 +98,7 @@ export const rows: { readonly [name: string]: FusedLowering } = {
   softmaxCrossEntropyGrad: { takes: areFloats, lower: lowerCrossEntropy },
   layerNorm: { takes: areFullRows, lower: lowerWithEpsilon },
   layerNormGrad: { takes: areFullRows, lower: lowerRows },
-  channelMoments: { takes: areFullChannels, lower: lowerRows },
+  channelMoments: { takes: areFullChannels, lower: lowerChannels },
+  channelProducts: { takes: areFullChannels, lower: lowerChannels },
   batchNormGrad: { takes: areFullChannels, lower: lowerWithEpsilon },
 };
