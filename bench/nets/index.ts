@@ -2,7 +2,9 @@
 import type { Work } from "../workloads/workload.ts";
 import { autoencoder } from "./autoencoder.ts";
 import { decodeStep } from "./decodeStep.ts";
+import { diffusion } from "./diffusion.ts";
 import { generate } from "./generator.ts";
+import { llama } from "./llama.ts";
 import { mixer } from "./mixer.ts";
 import { mobileNetInfer, mobileNetTrain } from "./mobileNet.ts";
 import { recommender } from "./recommender.ts";
@@ -18,9 +20,11 @@ export const nets: readonly Work[] = [
   mobileNetInfer,
   unet,
   generate,
+  diffusion,
   visionTransformer,
   mixer,
   translator,
+  llama,
   decodeStep,
   gruTrain,
   taggerTrain,

@@ -118,6 +118,47 @@ def generator(x, kernel1, **kernels):
     return called(infer, layers(kernel1)[0], later, x)
 
 
+def group_norm(x, gamma, beta, groups):
+    y = x.reshape(*x.shape[:3], groups, -1)
+    mean, variance = y.mean((1, 2, 4), keepdims=True), y.var((1, 2, 4), keepdims=True)
+    return ((y - mean) * lax.rsqrt(variance + 1e-5)).reshape(x.shape) * gamma + beta
+
+
+def diffusion(x, labels, heads, groups, **kernels):
+    width = kernels["kernel1"].shape[3]
+    norms = [norm(times * width) for times in (1, 1, 2, 2, 2, 2, 2, 2, 1, 1)]
+
+    def loss_of(parameters, x, labels, key):
+        kernels, norms = map(iter, parameters)
+
+        def normal(x):
+            return group_norm(x, *next(norms), groups)
+
+        def layer(x, stride=1):
+            kernel, bias = next(kernels)
+            cells = kernel.shape[0] // 2
+            return conv(x, kernel, stride, [(cells, cells)] * 2) + bias
+
+        def residual(x, projects=False):
+            y = layer(nn.silu(normal(layer(nn.silu(normal(x))))))
+            return y + (layer(x) if projects else x)
+
+        def attend(x):
+            pixels = normal(x).reshape(x.shape[0], -1, x.shape[3])
+            (packed, b), (joined, c) = next(kernels), next(kernels)
+            q, k, v = jnp.moveaxis((pixels @ packed + b).reshape(*pixels.shape[:2], 3, heads, -1), 2, 0)
+            y = nn.dot_product_attention(q, k, v).reshape(pixels.shape) @ joined + c
+            return x + y.reshape(x.shape)
+
+        high = residual(layer(x))
+        low = residual(attend(residual(layer(high, 2))))
+        doubled = low.repeat(2, 1).repeat(2, 2)
+        merged = residual(jnp.concatenate([layer(doubled), high], -1), True)
+        return jnp.mean((layer(nn.silu(normal(merged))) - labels) ** 2)
+
+    return trainer(loss_of, (layers(*kernels.values()), norms), x, labels)
+
+
 def patches_of(x, kernel, bias):
     return (conv(x, kernel, kernel.shape[0]) + bias).reshape(x.shape[0], -1, kernel.shape[3])
 
@@ -185,6 +226,36 @@ def translator(x, labels, heads, **kernels):
         return cross_entropy(target @ head[0] + head[1], labels)
 
     return trainer(loss_of, parameters, x, labels)
+
+
+def rms_norm(x, scale):
+    return x * lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * scale
+
+
+def llama(x, labels, heads, **kernels):
+    words, *kernels, head = map(jnp.asarray, kernels.values())
+    time, half = x.shape[1], words.shape[1] // heads // 2
+    ones = lambda: jnp.ones(words.shape[1])
+    blocks = [(kernels[i : i + 5], ones(), ones()) for i in range(0, len(kernels), 5)]
+
+    def loss_of(parameters, x, labels, key):
+        words, blocks, norm, head = parameters
+        angles = jnp.outer(jnp.arange(time), 1e4 ** (-jnp.arange(half) / half))[:, None]
+        cos, sin = jnp.cos(angles), jnp.sin(angles)
+
+        def turned(y):
+            a, b = jnp.split(y, 2, -1)
+            return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+        y = words[x]
+        for (packed, joined, gate, wide, narrow), norm1, norm2 in blocks:
+            q, k, v = jnp.moveaxis((rms_norm(y, norm1) @ packed).reshape(*y.shape[:2], 3, heads, -1), 2, 0)
+            y = y + nn.dot_product_attention(turned(q), turned(k), v, is_causal=True).reshape(y.shape) @ joined
+            normal = rms_norm(y, norm2)
+            y = y + (nn.silu(normal @ gate) * (normal @ wide)) @ narrow
+        return cross_entropy(rms_norm(y, norm) @ head, labels)
+
+    return trainer(loss_of, (words, blocks, ones(), head), x, labels, Adam(decay=0.01))
 
 
 def normalized(x):
@@ -293,9 +364,11 @@ nets = {
     "mobilenet_infer_b1": mobilenet_infer,
     "unet_train_b4": unet,
     "dcgan_infer_b16": generator,
+    "diffusion_train_b8": diffusion,
     "vit_train_b32": vit,
     "mixer_train_b32": mixer,
     "translator_train_b8t32": translator,
+    "llama_train_b4t128": llama,
     "gpt_decode_b1": gpt_decode,
     "gru_train_b32t64": gru,
     "bilstm_train_b32t50": bilstm,

@@ -84,6 +84,60 @@ def generator(x, kernel1, **kernels):
     return infer(model, tensor(x))
 
 
+def group_norm(groups, channels):
+    return nn.GroupNorm(groups, channels, 1e-5)
+
+
+class DenoisingBlock(nn.Module):
+    def __init__(self, groups, first, second, projection=None):
+        super().__init__()
+        _, _, entering, filters = first.shape
+        self.body = nn.Sequential(
+            group_norm(groups, entering), nn.SiLU(), conv(first, 1, 1),
+            group_norm(groups, filters), nn.SiLU(), conv(second, 1, 1),
+        )  # fmt: skip
+        self.shortcut = nn.Identity() if projection is None else conv(projection)
+
+    def forward(self, x):
+        return self.body(x) + self.shortcut(x)
+
+
+class PixelAttention(nn.Module):
+    def __init__(self, groups, heads, packed, joined):
+        super().__init__()
+        self.heads, self.norm = heads, group_norm(groups, joined.shape[1])
+        self.packed, self.joined = linear(packed), linear(joined)
+
+    def forward(self, x):
+        pixels = self.norm(x).flatten(2).transpose(1, 2)
+        q, k, v = self.packed(pixels).view(*pixels.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = self.joined(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(pixels.shape))
+        return x + y.transpose(1, 2).reshape(x.shape)
+
+
+class Denoiser(nn.Module):
+    def __init__(self, groups, heads, *kernels):
+        super().__init__()
+        entry, high1, high2, halve, low1, low2, packed, joined, lower1, lower2, smooth, merge1, merge2, projection, last = kernels
+        self.high = nn.Sequential(conv(entry, 1, 1), DenoisingBlock(groups, high1, high2))
+        self.low = nn.Sequential(
+            conv(halve, 2, 1), DenoisingBlock(groups, low1, low2), PixelAttention(groups, heads, packed, joined),
+            DenoisingBlock(groups, lower1, lower2), nn.Upsample(scale_factor=2), conv(smooth, 1, 1),
+        )  # fmt: skip
+        self.merge = nn.Sequential(
+            DenoisingBlock(groups, merge1, merge2, projection), group_norm(groups, last.shape[2]), nn.SiLU(), conv(last, 1, 1)
+        )
+
+    def forward(self, x):
+        high = self.high(x)
+        return self.merge(torch.cat([self.low(high), high], 1))
+
+
+def diffusion(x, labels, heads, groups, **kernels):
+    labels = images(labels).contiguous().numpy()
+    return trainer(Denoiser(groups, heads, *kernels.values()), images(x), labels, loss_of=F.mse_loss)
+
+
 def patches_of(kernel):
     return nn.Sequential(conv(kernel, kernel.shape[0]), nn.Flatten(2))
 
@@ -199,6 +253,54 @@ class Translator(nn.Module):
 
 def translator(x, labels, heads, **kernels):
     return trainer(Translator(heads, *kernels.values()), tensor(x), labels.ravel())
+
+
+class Turned(nn.Module):
+    """Rotary positions, for [batch, heads, time, depth]."""
+
+    def __init__(self, time, depth):
+        super().__init__()
+        half = depth // 2
+        angles = torch.outer(torch.arange(time), 1e4 ** (-torch.arange(half) / half))
+        self.register_buffer("cos", angles.cos())
+        self.register_buffer("sin", angles.sin())
+
+    def forward(self, x):
+        a, b = x.chunk(2, -1)
+        return torch.cat([a * self.cos - b * self.sin, b * self.cos + a * self.sin], -1)
+
+
+class LlamaBlock(nn.Module):
+    def __init__(self, heads, time, packed, joined, gate, wide, narrow):
+        super().__init__()
+        width = packed.shape[0]
+        self.heads, self.turned = heads, Turned(time, width // heads)
+        self.norm1, self.norm2 = nn.RMSNorm(width, 1e-5), nn.RMSNorm(width, 1e-5)
+        self.packed, self.joined, self.gate, self.wide, self.narrow = (
+            linear(kernel, bias=False) for kernel in (packed, joined, gate, wide, narrow)
+        )
+
+    def forward(self, x):
+        q, k, v = self.packed(self.norm1(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(self.turned(q), self.turned(k), v, is_causal=True)
+        x = x + self.joined(y.transpose(1, 2).reshape(x.shape))
+        y = self.norm2(x)
+        return x + self.narrow(F.silu(self.gate(y)) * self.wide(y))
+
+
+class Llama(nn.Module):
+    def __init__(self, heads, time, words, *kernels):
+        super().__init__()
+        self.words, self.norm = embedding(words), nn.RMSNorm(words.shape[1], 1e-5)
+        self.blocks = nn.Sequential(*(LlamaBlock(heads, time, *kernels[i : i + 5]) for i in range(0, len(kernels) - 1, 5)))
+        self.head = linear(kernels[-1], bias=False)
+
+    def forward(self, x):
+        return self.head(self.norm(self.blocks(self.words(x)))).flatten(0, 1)
+
+
+def llama(x, labels, heads, **kernels):
+    return trainer(Llama(heads, x.shape[1], *kernels.values()), tensor(x), labels.ravel(), adamw)
 
 
 class Decoder(nn.Module):
@@ -350,9 +452,11 @@ nets = {
     "mobilenet_infer_b1": mobilenet_infer,
     "unet_train_b4": unet,
     "dcgan_infer_b16": generator,
+    "diffusion_train_b8": diffusion,
     "vit_train_b32": vit,
     "mixer_train_b32": mixer,
     "translator_train_b8t32": translator,
+    "llama_train_b4t128": llama,
     "gpt_decode_b1": gpt_decode,
     "gru_train_b32t64": gru,
     "bilstm_train_b32t50": bilstm,
