@@ -7,8 +7,9 @@ import jax.numpy as jnp
 
 
 def jitted(f, *arguments):
+    """A jitted function of arrays, or trees of them."""
     f = jax.jit(f)
-    arguments = [jnp.asarray(argument) for argument in arguments]
+    arguments = jax.tree.map(jnp.asarray, arguments)
     return lambda: jax.block_until_ready(f(*arguments))
 
 
@@ -142,3 +143,10 @@ def gru_layer(x, kernel, recurrent, bias=0, recurrent_bias=0):
 
     zeros = jnp.zeros((x.shape[0], recurrent.shape[0]))
     return jax.lax.scan(cell, zeros, x.swapaxes(0, 1) @ kernel + bias)[1].swapaxes(0, 1)
+
+
+gelu = functools.partial(jax.nn.gelu, approximate=False)
+
+
+def two_layers(x, first, second, activation=gelu):
+    return activation(x @ first[0] + first[1]) @ second[0] + second[1]

@@ -100,3 +100,7 @@ def infer(model, x):
             return forward(x)
 
     return run
+
+
+def two_layers(first, second, activation=nn.GELU):
+    return nn.Sequential(linear(first), activation(), linear(second))
