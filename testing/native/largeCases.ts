@@ -19,9 +19,15 @@ const products: readonly (readonly [m: number, n: number, k: number])[] = [
   [530, 8, 1300],
   [128, 530, 10],
   [16, 16, 8200],
-  // One row of sums with a matrix so large that it is cut along the depth; depths of a slice that eight does not divide.
+  // One row of sums, cut along the depth; depths of a slice that eight does not divide.
   [1, 2050, 1030],
   [1, 4096, 523],
+  // Few rows with a matrix that no first cache holds: the most sums that are cut so, and one column more.
+  [1, 130, 270],
+  [2, 300, 401],
+  [3, 1365, 259],
+  [4, 1024, 300],
+  [4, 1025, 300],
   // Rows, or columns, enough for each of two threads to have its own.
   [525, 70, 1100],
   [24, 3109, 40],
