@@ -1,7 +1,7 @@
 /** Where the time of a workload, or of a shape of a sweep, goes in Nagare. */
 import * as ng from "nagare";
 import { median, type Task } from "./harness/index.ts";
-import { workOf } from "./work.ts";
+import { tensorsOf, workOf } from "./work.ts";
 
 /** Runs before the profile, which compile and fill caches, and the longest time of those in it. */
 const warmUp = 5;
@@ -31,10 +31,7 @@ function compareWithKernels(run: () => unknown): { readonly wholeMs: number; rea
  * the sum of its kernels' own times.
  */
 export function profileTask(task: Task): string {
-  const inputs = Object.fromEntries(
-    Object.entries(task.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
-  );
-  const run = workOf(task)(inputs, task.parameters ?? {});
+  const run = workOf(task)(tensorsOf(task.inputs()), task.parameters ?? {});
   for (let count = 0; count < warmUp; count += 1) run();
   const { result: runs, profile } = ng.profile(() => {
     const end = performance.now() + profiledMs;

@@ -1,6 +1,6 @@
 /** Our own work, by the name that tasks have for it. */
-import type { Tensor } from "nagare";
-import type { Parameters, Task } from "./harness/index.ts";
+import { type Tensor, tensor } from "nagare";
+import type { InputArray, Parameters, Task } from "./harness/index.ts";
 import { nets } from "./nets/index.ts";
 import { sweeps } from "./sweeps/index.ts";
 import { workloads } from "./workloads/index.ts";
@@ -19,4 +19,10 @@ export function workOf({ name, work = name }: Task): Prepare {
   if (!prepare)
     throw new Error(`expected a workload, a net or a sweep with work of its own; received ${work}.`);
   return prepare;
+}
+
+/** A task's arrays as tensors. */
+export function tensorsOf(arrays: Readonly<Record<string, InputArray>>): Record<string, Tensor> {
+  const named = Object.entries(arrays).map(([name, { shape, data }]) => [name, tensor(data, { shape })]);
+  return Object.fromEntries(named);
 }

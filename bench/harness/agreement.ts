@@ -9,7 +9,7 @@ export interface Evidence {
 }
 
 /** By the end of a run the loss on the one batch must have fallen to this share of the first loss. */
-const fallenShare = 0.97;
+const fallenShare = 0.95;
 
 function compareValues(tolerance: number, ours: Float32Array, theirs: Float32Array): string | undefined {
   if (ours.length !== theirs.length) return `has ${theirs.length} elements where Nagare has ${ours.length}`;

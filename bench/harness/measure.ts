@@ -33,6 +33,9 @@ const workloadTurn = { milliseconds: 300, fewest: 3, most: 20 };
 /** Tasks that share their work are many, and short; of those that take microseconds the first dozens tell how a process wakes up. */
 const sweepTurn = { milliseconds: 60, fewest: 3, most: 500 };
 
+/** Timings of the first turn: of training so many that the loss falls where later turns have few, and otherwise one. */
+const firstSamples = { training: 8, other: 1 };
+
 function samplesPerTurn(times: readonly number[], turn: typeof workloadTurn): number {
   const typical = times[0] ?? turn.milliseconds;
   return Math.min(turn.most, Math.max(turn.fewest, Math.round(turn.milliseconds / Math.max(typical, 1e-3))));
@@ -53,13 +56,13 @@ class Contestant {
     this.#task = task;
   }
 
-  /** The first turn: compiles, warms up, leaves its result. Its one timing tells how long later turns may be. */
+  /** The first turn: compiles, warms up, leaves its result. Its first timing tells how long later turns may be. */
   async prepare(inputs: Request["inputs"], folder: string): Promise<void> {
     const output = join(folder, `${this.party.name}.output.bin`);
     const keepsOutput = this.#task.check.kind === "values";
     const { parameters } = this.#task;
     const answer = await this.#ask({
-      samples: 1,
+      samples: this.#task.check.kind === "losses" ? firstSamples.training : firstSamples.other,
       inputs,
       ...(parameters ? { parameters } : {}),
       ...(keepsOutput ? { output } : {}),

@@ -91,28 +91,47 @@ def max_pool(x):
     return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
+def normalized(x, axes):
+    return (x - x.mean(axes, keepdims=True)) * jax.lax.rsqrt(x.var(axes, keepdims=True) + 1e-5)
+
+
 def batch_norm(x, gamma, beta):
     """By the statistics of the batch. Moving statistics, which no loss of a training step depends on, are left out."""
-    return (x - x.mean((0, 1, 2))) * jax.lax.rsqrt(x.var((0, 1, 2)) + 1e-5) * gamma + beta
+    return normalized(x, (0, 1, 2)) * gamma + beta
 
 
 def layer_norm(x, gamma, beta):
-    return (x - x.mean(-1, keepdims=True)) * jax.lax.rsqrt(x.var(-1, keepdims=True) + 1e-5) * gamma + beta
+    return normalized(x, -1) * gamma + beta
+
+
+def group_norm(x, gamma, beta, groups):
+    return normalized(x.reshape(*x.shape[:3], groups, -1), (1, 2, 4)).reshape(x.shape) * gamma + beta
+
+
+def rms_norm(x, scale):
+    return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * scale
 
 
 def norm(width):
     return jnp.ones(width), jnp.zeros(width)
 
 
+gelu = functools.partial(jax.nn.gelu, approximate=False)
+
+
+def two_layers(x, first, second, activation=gelu):
+    return activation(x @ first[0] + first[1]) @ second[0] + second[1]
+
+
+def self_attention(x, packed, joined, heads, causal=False):
+    q, k, v = jnp.moveaxis((x @ packed[0] + packed[1]).reshape(*x.shape[:2], 3, heads, -1), 2, 0)
+    return jax.nn.dot_product_attention(q, k, v, is_causal=causal).reshape(x.shape) @ joined[0] + joined[1]
+
+
 def transformer(x, blocks, heads, causal):
-    batch, time, width = x.shape
     for (packed, joined, wide, narrow), norm1, norm2 in blocks:
-        y = layer_norm(x, *norm1) @ packed[0] + packed[1]
-        q, k, v = jnp.moveaxis(y.reshape(batch, time, 3, heads, width // heads), 2, 0)
-        y = jax.nn.dot_product_attention(q, k, v, is_causal=causal).reshape(x.shape)
-        x = x + y @ joined[0] + joined[1]
-        y = jax.nn.gelu(layer_norm(x, *norm2) @ wide[0] + wide[1], approximate=False)
-        x = x + y @ narrow[0] + narrow[1]
+        x = x + self_attention(layer_norm(x, *norm1), packed, joined, heads, causal)
+        x = x + two_layers(layer_norm(x, *norm2), wide, narrow)
     return x
 
 
@@ -143,10 +162,3 @@ def gru_layer(x, kernel, recurrent, bias=0, recurrent_bias=0):
 
     zeros = jnp.zeros((x.shape[0], recurrent.shape[0]))
     return jax.lax.scan(cell, zeros, x.swapaxes(0, 1) @ kernel + bias)[1].swapaxes(0, 1)
-
-
-gelu = functools.partial(jax.nn.gelu, approximate=False)
-
-
-def two_layers(x, first, second, activation=gelu):
-    return activation(x @ first[0] + first[1]) @ second[0] + second[1]

@@ -6,15 +6,17 @@ from jax import lax, nn
 
 from jax_layers import (
     Adam,
+    Momentum,
     batch_norm,
     conv,
     cross_entropy,
+    group_norm,
     jitted,
     layer_norm,
     layers,
     max_pool,
-    Momentum,
     norm,
+    self_attention,
     trainer,
     transformer,
     transformer_blocks,
@@ -108,12 +110,6 @@ def generator(x, kernel1, **kernels):
     return jitted(infer, layers(kernel1)[0], later, x)
 
 
-def group_norm(x, gamma, beta, groups):
-    y = x.reshape(*x.shape[:3], groups, -1)
-    mean, variance = y.mean((1, 2, 4), keepdims=True), y.var((1, 2, 4), keepdims=True)
-    return ((y - mean) * lax.rsqrt(variance + 1e-5)).reshape(x.shape) * gamma + beta
-
-
 def diffusion(x, labels, heads, groups, **kernels):
     width = kernels["kernel1"].shape[3]
     norms = [norm(times * width) for times in (1, 1, 2, 2, 2, 2, 2, 2, 1, 1)]
@@ -135,10 +131,7 @@ def diffusion(x, labels, heads, groups, **kernels):
 
         def attend(x):
             pixels = normal(x).reshape(x.shape[0], -1, x.shape[3])
-            (packed, b), (joined, c) = next(kernels), next(kernels)
-            q, k, v = jnp.moveaxis((pixels @ packed + b).reshape(*pixels.shape[:2], 3, heads, -1), 2, 0)
-            y = nn.dot_product_attention(q, k, v).reshape(pixels.shape) @ joined + c
-            return x + y.reshape(x.shape)
+            return x + self_attention(pixels, next(kernels), next(kernels), heads).reshape(x.shape)
 
         high = residual(layer(x))
         low = residual(attend(residual(layer(high, 2))))

@@ -5,6 +5,7 @@ from jax import lax, nn
 
 from jax_layers import (
     Adam,
+    Sgd,
     conv,
     cross_entropy,
     gelu,
@@ -14,7 +15,9 @@ from jax_layers import (
     layers,
     lstm_layer,
     norm,
-    Sgd,
+    normalized,
+    rms_norm,
+    self_attention,
     trainer,
     two_layers,
 )
@@ -27,10 +30,6 @@ def translator(x, labels, heads, **kernels):
     take = lambda count: (layers(*(next(kernels) for _ in range(count))), [norm(width) for _ in range(3)])
     parameters = jnp.asarray(words), [take(4) for _ in range(2)], [take(8) for _ in range(2)], layers(head)[0]
 
-    def attend(x, packed, joined, norm, causal):
-        q, k, v = jnp.moveaxis((layer_norm(x, *norm) @ packed[0] + packed[1]).reshape(*x.shape[:2], 3, heads, -1), 2, 0)
-        return x + nn.dot_product_attention(q, k, v, is_causal=causal).reshape(x.shape) @ joined[0] + joined[1]
-
     def look(x, source, query, key, value, joined, norm):
         split = lambda y, layer: (y @ layer[0] + layer[1]).reshape(*y.shape[:2], heads, -1)
         y = nn.dot_product_attention(split(layer_norm(x, *norm), query), split(source, key), split(source, value))
@@ -40,18 +39,15 @@ def translator(x, labels, heads, **kernels):
         words, encoder, decoder, head = parameters
         source = target = words[x]
         for (packed, joined, *mlp), (norm1, norm2, _) in encoder:
-            source = attend(source, packed, joined, norm1, False)
+            source = source + self_attention(layer_norm(source, *norm1), packed, joined, heads)
             source = source + two_layers(layer_norm(source, *norm2), *mlp, nn.relu)
         for (packed, joined, *other, wide, narrow), (norm1, norm2, norm3) in decoder:
-            target = look(attend(target, packed, joined, norm1, True), source, *other, norm2)
+            target = target + self_attention(layer_norm(target, *norm1), packed, joined, heads, True)
+            target = look(target, source, *other, norm2)
             target = target + two_layers(layer_norm(target, *norm3), wide, narrow, nn.relu)
         return cross_entropy(target @ head[0] + head[1], labels)
 
     return trainer(loss_of, parameters, x, labels)
-
-
-def rms_norm(x, scale):
-    return x * lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * scale
 
 
 def llama(x, labels, heads, **kernels):
@@ -80,20 +76,16 @@ def llama(x, labels, heads, **kernels):
     return trainer(loss_of, (words, blocks, ones(), head), x, labels, Adam(decay=0.01))
 
 
-def normalized(x):
-    return (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + 1e-5)
-
-
 def gpt_decode(x, heads, **arrays):
     def step(x, caches, kernels):
         grown = []
         for i, cache in enumerate(caches):
             packed, joined, wide, narrow = kernels[4 * i : 4 * i + 4]
-            fresh = (normalized(x) @ packed).reshape(3, 1, heads, -1)
+            fresh = (normalized(x, -1) @ packed).reshape(3, 1, heads, -1)
             cache = jnp.concatenate([cache, fresh[1:]], 1)
             y = nn.dot_product_attention(fresh[:1], cache[:1], cache[1:])
             x = x + y.reshape(x.shape) @ joined
-            x = x + gelu(normalized(x) @ wide) @ narrow
+            x = x + gelu(normalized(x, -1) @ wide) @ narrow
             grown.append(cache)
         return x, grown
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax, nn
 
-from jax_layers import gru_layer, lstm_layer
+from jax_layers import batch_norm, group_norm, gru_layer, layer_norm, lstm_layer, rms_norm
 
 nhwc = ("NHWC", "HWIO", "NHWC")
 index = jnp.arange
@@ -19,11 +19,6 @@ def conv(x, kernel, stride=1, groups=1):
 def pool(x, initial, f, size, cells=0):
     cells = ((0, 0), (cells, cells), (cells, cells), (0, 0))
     return lax.reduce_window(x, initial, f, (1, size, size, 1), (1, 2, 2, 1), cells)
-
-
-def normalized(x, axes):
-    mean = x.mean(axes, keepdims=True)
-    return (x - mean) * lax.rsqrt(x.var(axes, keepdims=True) + 1e-5)
 
 
 def attention(q, k, v, causal):
@@ -125,12 +120,10 @@ expressions = {
     "softmaxFirst": lambda x: nn.softmax(x, 0),
     "logSoftmax": nn.log_softmax,
     "crossEntropy": lambda x, labels: -jnp.mean(jnp.take_along_axis(nn.log_softmax(x), labels[:, None], -1)),
-    "layerNorm": lambda x, scale, offset: normalized(x, -1) * scale + offset,
-    "rmsNorm": lambda x, scale: x * lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * scale,
-    "groupNorm": lambda x, scale, offset: (
-        normalized(x.reshape(*x.shape[:3], 8, -1), (1, 2, 4)).reshape(x.shape) * scale + offset
-    ),
-    "batchNorm": lambda x, scale, offset: normalized(x, (0, 1, 2)) * scale + offset,
+    "layerNorm": layer_norm,
+    "rmsNorm": rms_norm,
+    "groupNorm": lambda x, scale, offset: group_norm(x, scale, offset, 8),
+    "batchNorm": batch_norm,
     "maxPool": lambda x: pool(x, -jnp.inf, lax.max, 2),
     "maxPool3": lambda x: pool(x, -jnp.inf, lax.max, 3, 1),
     "avgPool": lambda x: pool(x, 0.0, lax.add, 2) / 4,

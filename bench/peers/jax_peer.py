@@ -19,6 +19,7 @@ from jax_layers import (
     lstm_layer,
     max_pool,
     norm,
+    normalized,
     trainer,
     transformer,
     transformer_blocks,
@@ -152,7 +153,7 @@ def memory(operation, x, y=None, gradient=None):
     return jitted({
         "gelu": lambda x: jax.nn.gelu(x, approximate=False),
         "softmax": lambda x: jax.nn.softmax(x, -1),
-        "layerNorm": lambda x: jax_ops.normalized(x, -1),
+        "layerNorm": lambda x: normalized(x, -1),
     }[operation], x)  # fmt: skip
 
 

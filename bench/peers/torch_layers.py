@@ -67,25 +67,41 @@ def trainer(model, x, labels, optimizer_of=adam, loss_of=F.cross_entropy):
     return run
 
 
-class TransformerBlock(nn.Module):
-    def __init__(self, heads, causal, packed, joined, wide, narrow):
+def two_layers(first, second, activation=nn.GELU):
+    return nn.Sequential(linear(first), activation(), linear(second))
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, heads, causal, packed, joined):
         super().__init__()
         self.heads, self.causal = heads, causal
-        self.norm1, self.norm2 = nn.LayerNorm(packed.shape[0]), nn.LayerNorm(packed.shape[0])
         self.packed, self.joined = linear(packed), linear(joined)
-        self.wide, self.narrow = linear(wide), linear(narrow)
 
     def forward(self, x):
-        batch, time, width = x.shape
-        heads = self.packed(self.norm1(x)).view(batch, time, 3, self.heads, width // self.heads)
-        q, k, v = heads.permute(2, 0, 3, 1, 4)
+        q, k, v = self.packed(x).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
-        x = x + self.joined(y.transpose(1, 2).reshape(batch, time, width))
-        return x + self.narrow(F.gelu(self.wide(self.norm2(x))))
+        return self.joined(y.transpose(1, 2).reshape(x.shape))
+
+
+class Residual(nn.Module):
+    """x + part(norm(x))."""
+
+    def __init__(self, width, part):
+        super().__init__()
+        self.norm, self.part = nn.LayerNorm(width), part
+
+    def forward(self, x):
+        return x + self.part(self.norm(x))
+
+
+def transformer_block(heads, causal, packed, joined, wide, narrow, activation=nn.GELU):
+    width = packed.shape[0]
+    attention = Residual(width, SelfAttention(heads, causal, packed, joined))
+    return nn.Sequential(attention, Residual(width, two_layers(wide, narrow, activation)))
 
 
 def blocks(kernels, heads, causal):
-    return nn.Sequential(*(TransformerBlock(heads, causal, *kernels[i : i + 4]) for i in range(0, len(kernels), 4)))
+    return nn.Sequential(*(transformer_block(heads, causal, *kernels[i : i + 4]) for i in range(0, len(kernels), 4)))
 
 
 def embedding(kernel):
@@ -100,7 +116,3 @@ def infer(model, x):
             return forward(x)
 
     return run
-
-
-def two_layers(first, second, activation=nn.GELU):
-    return nn.Sequential(linear(first), activation(), linear(second))

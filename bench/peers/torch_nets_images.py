@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from torch_layers import adamw, blocks, conv, images, infer, linear, sgd, tensor, trainer, two_layers
+from torch_layers import SelfAttention, adamw, blocks, conv, images, infer, linear, sgd, tensor, trainer, two_layers
 
 
 class InvertedResidual(nn.Module):
@@ -105,14 +105,11 @@ class DenoisingBlock(nn.Module):
 class PixelAttention(nn.Module):
     def __init__(self, groups, heads, packed, joined):
         super().__init__()
-        self.heads, self.norm = heads, group_norm(groups, joined.shape[1])
-        self.packed, self.joined = linear(packed), linear(joined)
+        self.norm, self.attention = group_norm(groups, joined.shape[1]), SelfAttention(heads, False, packed, joined)
 
     def forward(self, x):
         pixels = self.norm(x).flatten(2).transpose(1, 2)
-        q, k, v = self.packed(pixels).view(*pixels.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = self.joined(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(pixels.shape))
-        return x + y.transpose(1, 2).reshape(x.shape)
+        return x + self.attention(pixels).transpose(1, 2).reshape(x.shape)
 
 
 class Denoiser(nn.Module):

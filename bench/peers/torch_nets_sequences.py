@@ -5,49 +5,45 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from torch_layers import adamw, embedding, infer, linear, sgd, tensor, trainer, two_layers
+from torch_layers import (
+    Residual,
+    SelfAttention,
+    adamw,
+    embedding,
+    infer,
+    linear,
+    sgd,
+    tensor,
+    trainer,
+    transformer_block,
+    two_layers,
+)
 
 
-class DecoderBlock(nn.Module):
-    def __init__(self, heads, own, query, key, value, joined, wide, narrow):
+class CrossAttention(nn.Module):
+    """x + attention(norm(x), source)."""
+
+    def __init__(self, heads, query, key, value, joined):
         super().__init__()
-        self.heads, self.own = heads, own
-        self.norm2, self.norm3 = nn.LayerNorm(query.shape[0]), nn.LayerNorm(query.shape[0])
+        self.heads, self.norm = heads, nn.LayerNorm(query.shape[0])
         self.query, self.key, self.value, self.joined = map(linear, (query, key, value, joined))
-        self.mlp = two_layers(wide, narrow, nn.ReLU)
 
     def forward(self, x, source):
-        x = self.own(x)
         split = lambda y: y.view(*y.shape[:2], self.heads, -1).transpose(1, 2)
-        y = self.norm2(x)
-        y = F.scaled_dot_product_attention(split(self.query(y)), split(self.key(source)), split(self.value(source)))
-        x = x + self.joined(y.transpose(1, 2).reshape(x.shape))
-        return x + self.mlp(self.norm3(x))
-
-
-class SelfAttention(nn.Module):
-    """x + attention(norm(x))."""
-
-    def __init__(self, heads, causal, packed, joined):
-        super().__init__()
-        self.heads, self.causal, self.norm = heads, causal, nn.LayerNorm(packed.shape[0])
-        self.packed, self.joined = linear(packed), linear(joined)
-
-    def forward(self, x):
-        q, k, v = self.packed(self.norm(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        y = F.scaled_dot_product_attention(split(self.query(self.norm(x))), split(self.key(source)), split(self.value(source)))
         return x + self.joined(y.transpose(1, 2).reshape(x.shape))
 
 
-class Residual(nn.Module):
-    """x + mlp(norm(x))."""
-
-    def __init__(self, wide, narrow):
+class DecoderBlock(nn.Module):
+    def __init__(self, heads, packed, joined, *others):
         super().__init__()
-        self.norm, self.mlp = nn.LayerNorm(wide.shape[0]), two_layers(wide, narrow, nn.ReLU)
+        *cross, wide, narrow = others
+        width = packed.shape[0]
+        self.own, self.cross = Residual(width, SelfAttention(heads, True, packed, joined)), CrossAttention(heads, *cross)
+        self.mlp = Residual(width, two_layers(wide, narrow, nn.ReLU))
 
-    def forward(self, x):
-        return x + self.mlp(self.norm(x))
+    def forward(self, x, source):
+        return self.mlp(self.cross(self.own(x), source))
 
 
 class Translator(nn.Module):
@@ -56,12 +52,8 @@ class Translator(nn.Module):
         kernels = list(kernels)
         take = lambda count: [kernels.pop(0) for _ in range(count)]
         self.words = embedding(words)
-        self.encoder = nn.Sequential(
-            *(part for _ in range(2) for part in (SelfAttention(heads, False, *take(2)), Residual(*take(2))))
-        )
-        self.decoder = nn.ModuleList(
-            DecoderBlock(heads, SelfAttention(heads, True, *take(2)), *take(6)) for _ in range(2)
-        )
+        self.encoder = nn.Sequential(*(transformer_block(heads, False, *take(4), nn.ReLU) for _ in range(2)))
+        self.decoder = nn.ModuleList(DecoderBlock(heads, *take(8)) for _ in range(2))
         self.head = linear(*kernels)
 
     def forward(self, x):

@@ -128,6 +128,14 @@ describe("measuring", () => {
     assert.equal(swept.requests[1]?.samples, 500);
   });
 
+  test("training takes more steps in its first turn, so that its loss falls", async () => {
+    const [training, other] = [new FakeParty("nagare", steady(1)), new FakeParty("nagare", steady(1))];
+    const check: Check = { kind: "losses", sameSteps: 1, tolerance: 1 };
+    await measure({ ...doubling, check }, [training], 1, silent);
+    await measure(doubling, [other], 1, silent);
+    assert.deepEqual([training.requests[0]?.samples, other.requests[0]?.samples], [8, 1]);
+  });
+
   test("a party that fails, lacks the workload or disagrees has no time", async () => {
     const parties = [
       new FakeParty("nagare", steady(1)),

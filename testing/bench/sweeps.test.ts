@@ -9,7 +9,7 @@ import { parseBenchArguments, summary, sweepTable, UsageError } from "../../benc
 import { nets } from "../../bench/nets/index.ts";
 import { sweeps } from "../../bench/sweeps/index.ts";
 import { ops } from "../../bench/sweeps/ops.ts";
-import { workOf } from "../../bench/work.ts";
+import { tensorsOf, workOf } from "../../bench/work.ts";
 
 const known = { gemm: ["gemm_1", "gemm_2"] };
 
@@ -57,10 +57,7 @@ describe("a sweep", () => {
       const sweep = sweeps.find(({ tasks }) => tasks.some((task) => task.name === name));
       const task = sweep?.tasks.find((one) => one.name === name);
       assert.ok(sweep && task, name);
-      const inputs = Object.fromEntries(
-        Object.entries(task.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
-      );
-      assert.equal(workOf(task)(inputs, task.parameters ?? {})().size, size);
+      assert.equal(workOf(task)(tensorsOf(task.inputs()), task.parameters ?? {})().size, size);
     }
   });
 
@@ -89,10 +86,7 @@ describe("a sweep", () => {
 
   for (const net of nets) {
     test(`nets: ${net.name} ${net.check.kind === "losses" ? "learns" : "gives finite numbers"}`, async () => {
-      const inputs = Object.fromEntries(
-        Object.entries(net.inputs()).map(([key, { shape, data }]) => [key, ng.tensor(data, { shape })]),
-      );
-      const run = net.prepare(inputs, net.parameters ?? {});
+      const run = net.prepare(tensorsOf(net.inputs()), net.parameters ?? {});
       const first = Float32Array.from(await run().data(), Number);
       assert.ok(first.length > 0 && first.every(Number.isFinite));
       if (net.check.kind !== "losses") return;

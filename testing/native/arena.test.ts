@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import * as ng from "nagare";
 import { loadBackend } from "nagare/backend";
+import { tensorsOf } from "../../bench/work.ts";
 import { workloads } from "../../bench/workloads/index.ts";
 import { onBackend, testedBackends } from "../generator/backends.ts";
 
@@ -17,10 +17,7 @@ describe("the arena of a workload's programs", {
     test(`${workload.name}: within 10 % of the most bytes that are alive at once`, (context) => {
       const compile = context.mock.method(loadBackend("native"), "compile");
       onBackend("native", () => {
-        const inputs = Object.entries(workload.inputs()).map(
-          ([name, { data, shape }]) => [name, ng.tensor(data, { shape })] as const,
-        );
-        workload.prepare(Object.fromEntries(inputs), workload.parameters ?? {})();
+        workload.prepare(tensorsOf(workload.inputs()), workload.parameters ?? {})();
       });
       const arenas = compile.mock.calls.flatMap(({ result }) => (result?.arenaBytes ? [result] : []));
       assert.ok(arenas.length > 0, "a step has intermediate values");

@@ -1,34 +1,35 @@
 /** Normalization of rows, and of groups of channels. */
 import {
   checkCount,
-  type Dim,
+  checkEpsilon,
   formatAval,
   ShapeError,
   type Tensor,
   type TensorLike,
-  ValueError,
 } from "../core/index.ts";
 import { asTensor, builder as o } from "../ops/index.ts";
 import { widened } from "./precision.ts";
 
-/** Factors and offsets of a normalization, and what keeps it from dividing by zero. */
-interface Affine {
-  readonly scale?: TensorLike | undefined;
-  readonly offset?: TensorLike | undefined;
-  readonly epsilon: number;
+/** Options of `layerNorm`. */
+export interface LayerNormOptions {
+  /** Factors [n], for each element of a row; default 1. */
+  readonly scale?: TensorLike;
+  /** What is added afterwards, [n]; default 0. */
+  readonly offset?: TensorLike;
+  /** Added to the variance; default 1e-3, as in Keras (PyTorch: 1e-5). */
+  readonly epsilon?: number;
 }
 
 /** Computes in float32 or wider, with factors and offsets for each element of the last axis, whose size is a number. */
 function normalized(
   x: TensorLike,
   where: string,
-  { scale, offset, epsilon }: Affine,
-  compute: (operands: readonly [Tensor, Tensor, Tensor]) => readonly Tensor[],
+  { scale, offset, epsilon = 1e-3 }: LayerNormOptions,
+  compute: (operands: readonly [Tensor, Tensor, Tensor], epsilon: number) => readonly Tensor[],
 ): Tensor {
-  if (!(epsilon >= 0 && Number.isFinite(epsilon)))
-    throw new ValueError(`${where}: expected an epsilon from 0 up; received ${epsilon}.`);
+  checkEpsilon(epsilon, where);
   const operand = asTensor(x, where);
-  const n: Dim | undefined = operand.shape.at(-1);
+  const n = operand.shape.at(-1);
   if (typeof n !== "number") {
     throw new ShapeError(
       `${where}: expected a tensor whose last axis is a number; received ${formatAval(operand)}.`,
@@ -41,19 +42,9 @@ function normalized(
       const weights = asTensor(given, where, dtype);
       return weights.dtype === operand.dtype ? o.convert(weights, { dtype }) : weights;
     };
-    const [y = wide] = compute([wide, perElement(scale, 1), perElement(offset, 0)]);
+    const [y = wide] = compute([wide, perElement(scale, 1), perElement(offset, 0)], epsilon);
     return y;
   });
-}
-
-/** Options of `layerNorm`. */
-export interface LayerNormOptions {
-  /** Factors [n], for each element of a row; default 1. */
-  readonly scale?: TensorLike;
-  /** What is added afterwards, [n]; default 0. */
-  readonly offset?: TensorLike;
-  /** Added to the variance; default 1e-3, as in Keras (PyTorch: 1e-5). */
-  readonly epsilon?: number;
 }
 
 /**
@@ -63,22 +54,14 @@ export interface LayerNormOptions {
  * @example
  * ng.layerNorm(ng.tensor([[1, 2, 3]]), { epsilon: 0 }).toArray(); // [[-1.2247…, 0, 1.2247…]]
  */
-export function layerNorm(x: TensorLike, { epsilon = 1e-3, ...weights }: LayerNormOptions = {}): Tensor {
-  return normalized(x, "layerNorm", { ...weights, epsilon }, (operands) =>
-    o.layerNorm(operands, { epsilon }),
-  );
+export function layerNorm(x: TensorLike, options: LayerNormOptions = {}): Tensor {
+  return normalized(x, "layerNorm", options, (operands, epsilon) => o.layerNorm(operands, { epsilon }));
 }
 
-/** Options of `groupNorm`. */
-export interface GroupNormOptions {
+/** Options of `groupNorm`: factors and offsets are for each channel, the last axis. */
+export interface GroupNormOptions extends LayerNormOptions {
   /** Into how many groups of neighbours the channels fall; their number is a multiple of it. */
   readonly groups: number;
-  /** Factors [channels]; default 1. */
-  readonly scale?: TensorLike;
-  /** What is added afterwards, [channels]; default 0. */
-  readonly offset?: TensorLike;
-  /** Added to the variance; default 1e-3, as in Keras (PyTorch: 1e-5). */
-  readonly epsilon?: number;
 }
 
 /**
@@ -90,9 +73,9 @@ export interface GroupNormOptions {
  * @example
  * ng.groupNorm(ng.tensor([[1, 3, 10, 30]]), { groups: 2, epsilon: 0 }).toArray(); // [[-1, 1, -1, 1]]
  */
-export function groupNorm(x: TensorLike, { groups, epsilon = 1e-3, ...weights }: GroupNormOptions): Tensor {
+export function groupNorm(x: TensorLike, { groups, ...options }: GroupNormOptions): Tensor {
   checkCount(groups, 1, "groupNorm: groups");
-  return normalized(x, "groupNorm", { ...weights, epsilon }, (operands) =>
+  return normalized(x, "groupNorm", options, (operands, epsilon) =>
     o.groupNorm(operands, { groups, epsilon }),
   );
 }

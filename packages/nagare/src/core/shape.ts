@@ -164,6 +164,12 @@ export function resolveReshape(from: Shape, to: Shape, where: string): Shape {
   return to.map((d) => (d === -1 ? rest : d));
 }
 
+/** Throws ValueError unless `value` can be added to a variance: a finite number from 0 up. */
+export function checkEpsilon(value: number, where: string): number {
+  if (value >= 0 && Number.isFinite(value)) return value;
+  throw new ValueError(`${where}: expected an epsilon from 0 up; received ${value}.`);
+}
+
 /** Throws ValueError unless `value` is a whole number of at least `least`. */
 export function checkCount(value: unknown, least: number, where: string): number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= least) return value;

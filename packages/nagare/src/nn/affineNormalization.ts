@@ -1,12 +1,14 @@
 /** What layers that normalize example by example share: trained factors and offsets for the elements of the last axis. */
+
+import type { LayerNormOptions } from "../array/index.ts";
 import {
+  checkEpsilon,
   type DType,
   DTypeError,
   formatAval,
   isFloat,
   ShapeError,
   type Tensor,
-  ValueError,
 } from "../core/index.ts";
 import { type Variable, variable } from "../runtime/index.ts";
 import { initializer } from "./initializers.ts";
@@ -25,13 +27,6 @@ export interface AffineOptions {
   readonly dtype?: DType;
 }
 
-/** What `ng.layerNorm` and `ng.groupNorm` are given. */
-export interface Affine {
-  readonly epsilon: number;
-  readonly scale?: Variable;
-  readonly offset?: Variable;
-}
-
 /** γ starts as ones and β as zeros [width], where the input is [..., width] of a float dtype. */
 export abstract class AffineNormalization extends Module {
   readonly epsilon: number;
@@ -45,9 +40,7 @@ export abstract class AffineNormalization extends Module {
 
   protected constructor(name: string, { epsilon = 1e-3, center = true, scale = true, dtype }: AffineOptions) {
     super();
-    if (!(epsilon >= 0 && Number.isFinite(epsilon)))
-      throw new ValueError(`${name}: expected an epsilon from 0 up; received ${epsilon}.`);
-    this.epsilon = epsilon;
+    this.epsilon = checkEpsilon(epsilon, name);
     this.#name = name;
     this.#center = center;
     this.#scale = scale;
@@ -69,7 +62,7 @@ export abstract class AffineNormalization extends Module {
   }
 
   /** Normalizes by statistics of the example. */
-  protected abstract normalize(x: Tensor, affine: Affine): Tensor;
+  protected abstract normalize(x: Tensor, affine: LayerNormOptions): Tensor;
 
   override forward(x: Tensor): Tensor {
     const width = this.#width ?? x.shape.at(-1);

@@ -1,7 +1,7 @@
 /** Group normalization. */
-import { groupNorm } from "../array/index.ts";
+import { groupNorm, type LayerNormOptions } from "../array/index.ts";
 import { checkCount, formatAval, ShapeError, type Tensor } from "../core/index.ts";
-import { type Affine, AffineNormalization, type AffineOptions } from "./affineNormalization.ts";
+import { AffineNormalization, type AffineOptions } from "./affineNormalization.ts";
 
 /** Options of group normalization. */
 export interface GroupNormalizationOptions extends AffineOptions {
@@ -38,7 +38,7 @@ export class GroupNorm extends AffineNormalization {
     super.build(x);
   }
 
-  protected override normalize(x: Tensor, affine: Affine): Tensor {
+  protected override normalize(x: Tensor, affine: LayerNormOptions): Tensor {
     return groupNorm(x, { ...affine, groups: this.groups });
   }
 }

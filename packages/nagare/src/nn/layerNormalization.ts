@@ -1,7 +1,7 @@
 /** Layer normalization. */
-import { layerNorm } from "../array/index.ts";
+import { type LayerNormOptions, layerNorm } from "../array/index.ts";
 import type { Tensor } from "../core/index.ts";
-import { type Affine, AffineNormalization, type AffineOptions } from "./affineNormalization.ts";
+import { AffineNormalization, type AffineOptions } from "./affineNormalization.ts";
 
 /** Options of layer normalization. */
 export type LayerNormalizationOptions = AffineOptions;
@@ -19,7 +19,7 @@ export class LayerNorm extends AffineNormalization {
     super("LayerNorm", options);
   }
 
-  protected override normalize(x: Tensor, affine: Affine): Tensor {
+  protected override normalize(x: Tensor, affine: LayerNormOptions): Tensor {
     return layerNorm(x, affine);
   }
 }

@@ -2,6 +2,7 @@
 
 import { add, astype, full, mul, rsqrt, stopGradient, sub, where } from "../array/index.ts";
 import {
+  checkEpsilon,
   type DType,
   DTypeError,
   formatAval,
@@ -81,11 +82,8 @@ export class BatchNorm extends Module {
     if (!(momentum >= 0 && momentum <= 1)) {
       throw new ValueError(`BatchNorm: expected a momentum from 0 to 1; received ${momentum}.`);
     }
-    if (!(epsilon >= 0 && Number.isFinite(epsilon))) {
-      throw new ValueError(`BatchNorm: expected an epsilon from 0 up; received ${epsilon}.`);
-    }
     this.momentum = momentum;
-    this.epsilon = epsilon;
+    this.epsilon = checkEpsilon(epsilon, "BatchNorm");
     this.#center = center;
     this.#scale = scale;
   }

@@ -1,31 +1,7 @@
 /** What operations on channels, the last axis, share: statistics are over the axes between those of the examples and the last. */
-import {
-  type Aval,
-  type Dim,
-  DTypeError,
-  formatAval,
-  formatShape,
-  ShapeError,
-  sameShape,
-  sizeOf,
-  type Tensor,
-} from "../core/index.ts";
+import { type Aval, formatAval, ShapeError, sizeOf, type Tensor } from "../core/index.ts";
 import type { OpBuilder } from "../trace/index.ts";
-import { checkLastAxis } from "./lastAxis.ts";
-
-/** Throws where an operand of an operation on x has not this shape and the dtype of x. */
-export function checkBeside(name: string, x: Aval, operand: Aval, shape: readonly Dim[]): void {
-  if (!sameShape(operand.shape, shape)) {
-    throw new ShapeError(
-      `${name}: expected an operand ${formatShape(shape)} beside ${formatAval(x)}; received ${formatAval(operand)}.`,
-    );
-  }
-  if (operand.dtype !== x.dtype) {
-    throw new DTypeError(
-      `${name}: expected operands of one dtype; received ${formatAval(x)} and ${formatAval(operand)}.`,
-    );
-  }
-}
+import { checkBeside, checkLastAxis } from "./lastAxis.ts";
 
 /** What there is one of for each channel of each example. Throws where an operand does not go with x. */
 export function checkChannels(

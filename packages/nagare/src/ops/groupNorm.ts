@@ -1,8 +1,9 @@
 /** Normalization of groups of channels, example by example, and its derivative: the last axis holds the channels. */
 import { type Aval, concreteSize, type Dim, formatAval, ShapeError, type Tensor } from "../core/index.ts";
 import type { OpBuilder, Sample } from "../trace/index.ts";
-import { besideChannels, checkBeside, checkChannels, computeWide, countRows } from "./channels.ts";
+import { besideChannels, checkChannels, computeWide, countRows } from "./channels.ts";
 import { type FusedOp, fused } from "./define/index.ts";
+import { checkBeside } from "./lastAxis.ts";
 
 type Family = typeof import("./groupNorm.ts");
 declare module "../trace/primitive.ts" {

@@ -1,11 +1,34 @@
 /** What operations along the last axis share. */
-import { type Aval, type Dim, formatAval, ShapeError, type Tensor } from "../core/index.ts";
+import {
+  type Aval,
+  type Dim,
+  DTypeError,
+  formatAval,
+  formatShape,
+  ShapeError,
+  sameShape,
+  type Tensor,
+} from "../core/index.ts";
 import type { OpBuilder } from "../trace/index.ts";
 
 /** Throws ShapeError for a scalar. */
 export function checkLastAxis(x: Aval, name: string): void {
   if (x.shape.length > 0) return;
   throw new ShapeError(`${name}: expected a tensor with a last axis (rank ≥ 1); received ${formatAval(x)}.`);
+}
+
+/** Throws where an operand of an operation on x has not this shape and the dtype of x. */
+export function checkBeside(name: string, x: Aval, operand: Aval, shape: readonly Dim[]): void {
+  if (!sameShape(operand.shape, shape)) {
+    throw new ShapeError(
+      `${name}: expected an operand ${formatShape(shape)} beside ${formatAval(x)}; received ${formatAval(operand)}.`,
+    );
+  }
+  if (operand.dtype !== x.dtype) {
+    throw new DTypeError(
+      `${name}: expected operands of one dtype; received ${formatAval(x)} and ${formatAval(operand)}.`,
+    );
+  }
 }
 
 /** Reduces an axis, counted from behind, and keeps it, of size 1. */

@@ -2,7 +2,6 @@
 import {
   type Aval,
   concreteSize,
-  DTypeError,
   formatAval,
   formatShape,
   ShapeError,
@@ -11,7 +10,7 @@ import {
 } from "../core/index.ts";
 import type { OpBuilder, Sample } from "../trace/index.ts";
 import { type FusedOp, fused, type NoParams, noParams } from "./define/index.ts";
-import { checkLastAxis, reduceLastAxis } from "./lastAxis.ts";
+import { checkBeside, checkLastAxis, reduceLastAxis } from "./lastAxis.ts";
 
 type Family = typeof import("./layerNorm.ts");
 declare module "../trace/primitive.ts" {
@@ -29,20 +28,8 @@ function checkOperands(name: string, x: Aval, perElement: readonly Aval[], perRo
       `${name}: expected a last axis whose size is a number; received ${formatShape(x.shape)}.`,
     );
   }
-  const expected = [...perElement.map(() => [n]), ...perRow.map(() => x.shape.slice(0, -1))];
-  [...perElement, ...perRow].forEach((operand, i) => {
-    const shape = expected[i] ?? [];
-    if (!sameShape(operand.shape, shape)) {
-      throw new ShapeError(
-        `${name}: expected an operand ${formatShape(shape)} for ${formatAval(x)}; received ${formatAval(operand)}.`,
-      );
-    }
-    if (operand.dtype !== x.dtype) {
-      throw new DTypeError(
-        `${name}: expected operands of one dtype; received ${formatAval(x)} and ${formatAval(operand)}.`,
-      );
-    }
-  });
+  for (const operand of perElement) checkBeside(name, x, operand, [n]);
+  for (const operand of perRow) checkBeside(name, x, operand, x.shape.slice(0, -1));
   return n;
 }
 
