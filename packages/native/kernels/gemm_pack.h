@@ -7,7 +7,7 @@ namespace nagare::NAGARE_ISA {
 
 // Transposes a 128-bit-wide block: rows of `ld` in, one vector of rows per k out.
 template <typename T>
-NAGARE_INLINE void transpose_square(const T* src, int64_t ld, T* dst, int64_t width) {
+NAGARE_INLINE void pack_square(const T* src, int64_t ld, T* dst, int64_t width) {
   if constexpr (sizeof(T) == 4) {
     typedef typename VectorOf<T, 4>::type Quad;
     const Quad r0 = load<T, 4>(src), r1 = load<T, 4>(src + ld);
@@ -98,7 +98,7 @@ inline void pack_across(const T* src, int64_t ld, int64_t count, int64_t depth, 
       }
     }
 #endif
-    for (; k + block <= depth; k += block) transpose_square(rows + k, ld, panel + k * width + i, width);
+    for (; k + block <= depth; k += block) pack_square(rows + k, ld, panel + k * width + i, width);
     for (; k < depth; k++)
       for (int64_t r = 0; r < block; r++) panel[k * width + i + r] = rows[r * ld + k];
   }

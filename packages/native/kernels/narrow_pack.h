@@ -80,7 +80,7 @@ inline void place_rows(const Word* rows, int64_t words, int64_t count, Word* pan
   }
   for (; i + 4 <= count; i += 4) {
     int64_t word = 0;
-    for (; word + 4 <= words; word += 4) transpose_square(rows + i * words + word, words, panel + word * width + i, width);
+    for (; word + 4 <= words; word += 4) pack_square(rows + i * words + word, words, panel + word * width + i, width);
     for (; word < words; word++)
       for (int64_t r = i; r < i + 4; r++) panel[word * width + r] = rows[r * words + word];
   }

@@ -126,10 +126,18 @@ async function build({ sanitize, isa, target: name }: Options): Promise<void> {
     process.exit(2);
   }
   // Optimizing instrumented templates would be most of the build, and could leave out what a sanitizer should see.
+  // Nor is anything inlined: each copy of a function would carry checks of its own.
   const sanitizing = sanitize
-    ? [`-fsanitize=${sanitize}`, "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-g1", "-O0"]
+    ? [
+        `-fsanitize=${sanitize}`,
+        "-fno-omit-frame-pointer",
+        "-fno-sanitize-recover=all",
+        "-g1",
+        "-O0",
+        "-Dalways_inline=unused",
+      ]
     : [];
-  const extra = name === undefined ? sanitizing : ["-O1"];
+  const extra = name === undefined ? sanitizing : ["-Og"];
   const sets = chooseSets(target, isa);
   const variant = [target.name, ...(name === undefined ? [] : ["cross"]), ...(isa?.split(",") ?? [])];
   const folder = join(home, "build", [...variant, ...(sanitize?.split(",") ?? [])].join("-"));
