@@ -8,16 +8,6 @@ const { nn, optim } = ng;
 const [batch, time, vocabulary, width, heads, layers, inner] = [4, 128, 1000, 256, 8, 4, 704];
 const depth = width / heads;
 
-/** x·scale / √(mean(x²) + ε) (Zhang and Sennrich 2019). */
-class RmsNorm extends nn.Module {
-  readonly scale = ng.variable(ng.ones([width]), { name: "scale" });
-
-  override forward(x: ng.Tensor): ng.Tensor {
-    const mean = x.square().mean({ axis: -1, keepDims: true });
-    return x.mul(mean.add(1e-5).rsqrt()).mul(this.scale);
-  }
-}
-
 /** Turns pairs of numbers by angles in proportion to the time (Su et al. 2021): x [batch, time, heads, depth]. */
 function rotate(x: ng.Tensor): ng.Tensor {
   const half = depth / 2;
@@ -31,13 +21,14 @@ function rotate(x: ng.Tensor): ng.Tensor {
   return ng.concat([a.mul(cos).sub(b.mul(sin)), b.mul(cos).add(a.mul(sin))], { axis: -1 });
 }
 
+const rmsNorm = () => nn.rmsNormalization({ epsilon: 1e-5 });
 const dense = (units: number) => nn.dense({ units, useBias: false });
 
 class Block extends nn.Module {
-  readonly norm1 = new RmsNorm();
+  readonly norm1 = rmsNorm();
   readonly packed = dense(3 * width);
   readonly joined = dense(width);
-  readonly norm2 = new RmsNorm();
+  readonly norm2 = rmsNorm();
   readonly gate = dense(inner);
   readonly wide = dense(inner);
   readonly narrow = dense(width);
@@ -58,7 +49,7 @@ class Block extends nn.Module {
 class Llama extends nn.Module {
   readonly words = nn.embedding({ inputDim: vocabulary, outputDim: width });
   readonly blocks = nn.sequential(Array.from({ length: layers }, () => new Block()));
-  readonly norm = new RmsNorm();
+  readonly norm = rmsNorm();
   readonly head = dense(vocabulary);
 
   override forward(x: ng.Tensor): ng.Tensor {

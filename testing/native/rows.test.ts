@@ -10,10 +10,26 @@ import { onBackend, testedBackends } from "../generator/backends.ts";
 
 const skip = testedBackends.includes("native") ? false : "the engine does not load here";
 
+/** The derivatives of a normalization by its rows and weights, in one result. */
+function gradientByWeights(
+  normalize: (x: ng.Tensor, scale: ng.Tensor, offset: ng.Tensor) => ng.Tensor,
+): (x: ng.Tensor) => ng.Tensor {
+  return (x) => {
+    const width = Number(x.shape[1]);
+    const scale = ng.linspace(0.5, 2, width).astype(x.dtype);
+    const loss = (x: ng.Tensor, scale: ng.Tensor, offset: ng.Tensor) =>
+      normalize(x, scale, offset).mul(x.cos()).sum();
+    const derivative = ng.grad(loss, { argnums: [0, 1, 2] })(x, scale, scale.mul(-1));
+    const [dx = x, ...ofWeights] = derivative as unknown as readonly ng.Tensor[];
+    return ng.concat([dx, ...ofWeights.map((d) => d.reshape([1, width]))], { axis: 0 });
+  };
+}
+
 const functions: { readonly [name: string]: (x: ng.Tensor) => ng.Tensor } = {
   softmax: (x) => x.softmax(),
   logSoftmax: (x) => x.logSoftmax(),
   layerNorm: (x) => ng.layerNorm(x, { epsilon: 1e-5 }),
+  rmsNorm: (x) => ng.rmsNorm(x, { epsilon: 1e-5 }),
   "gradient of softmax": (x) => ng.grad((x: ng.Tensor) => x.softmax().square().sum())(x),
   "gradient of logSoftmax": (x) => ng.grad((x: ng.Tensor) => x.logSoftmax().square().sum())(x),
 };
@@ -49,8 +65,13 @@ function turns(x: ng.Tensor, unknown: number): ng.Tensor {
   );
 }
 
+const withWeights: { readonly [name: string]: (x: ng.Tensor) => ng.Tensor } = {
+  "gradient of layerNorm": gradientByWeights((x, scale, offset) => ng.layerNorm(x, { scale, offset })),
+  "gradient of rmsNorm": gradientByWeights((x, scale) => ng.rmsNorm(x, { scale })),
+};
+
 describe("rows", { skip }, () => {
-  for (const [name, f] of Object.entries({ ...functions, ...withLabels })) {
+  for (const [name, f] of Object.entries({ ...functions, ...withLabels, ...withWeights })) {
     for (const dtype of ["float32", "float64"] as const) {
       test(`${name} of ${dtype}: native equals reference for every width and number of rows`, () => {
         for (const rows of counts) {

@@ -241,6 +241,21 @@ const inputs: readonly Refusal[] = [
     ShapeError,
     /groupNorm.*\[4\].*\[2\]/,
   ],
+  [
+    "negative epsilon of squares",
+    () => nn.rmsNormalization({ epsilon: -1 }),
+    ValueError,
+    /RmsNorm.*received -1/,
+  ],
+  ["integers to RmsNorm", () => nn.rmsNormalization().call(int([2, 3])), DTypeError, /RmsNorm.*astype/],
+  ["a scalar to RmsNorm", () => nn.rmsNormalization().call(ng.tensor(1)), ShapeError, /RmsNorm/],
+  ["a scalar of squares", () => ng.rmsNorm(1), ShapeError, /rmsNorm.*last axis/],
+  [
+    "a scale of another size for squares",
+    () => ng.rmsNorm(ng.ones([2, 4]), { scale: ng.ones([2]) }),
+    ShapeError,
+    /rmsNorm.*\[4\].*\[2\]/,
+  ],
   ["a vector to BatchNorm", () => nn.batchNormalization().call(ng.ones([3])), ShapeError, /BatchNorm.*\[3\]/],
   ["integers to BatchNorm", () => nn.batchNormalization().call(int([2, 3])), DTypeError, /BatchNorm.*astype/],
   [

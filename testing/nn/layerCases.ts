@@ -266,6 +266,19 @@ export const layerCases: readonly LayerCase[] = [
     input: [3, 4],
     output: [3, 4],
   },
+  {
+    label: "RmsNorm",
+    make: (dtype) => nn.rmsNormalization({ dtype }),
+    input: [3, 4],
+    output: [3, 4],
+    variables: { gamma: [4] },
+  },
+  {
+    label: "RmsNorm without scale",
+    make: () => nn.rmsNormalization({ scale: false, epsilon: 1e-5 }),
+    input: [4],
+    output: [4],
+  },
   ...nn.activationNames.map((name) => ({
     label: `ActivationLayer of ${name}`,
     make: () => nn.activationLayer(name),

@@ -21,7 +21,8 @@ interface PeerLayer {
     | "globalAveragePooling2d"
     | "batchNormalization"
     | "layerNormalization"
-    | "groupNormalization";
+    | "groupNormalization"
+    | "rmsNormalization";
   readonly options: object;
   readonly x: PeerTensor;
   readonly y: PeerTensor;

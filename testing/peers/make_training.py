@@ -174,6 +174,7 @@ def layers():
     yield batch_norm((3, 2, 2, 4), {"momentum": 0.75, "epsilon": 1e-5})
     yield from layer_norm()
     yield from group_norm()
+    yield from rms_norm()
 
 
 def batch_norm(shape, options):
@@ -212,6 +213,16 @@ def layer_norm():
         weights = {name: take(*width) for name, key in [("gamma", "scale"), ("beta", "center")] if options.get(key, True)}
         forward = lambda x, gamma=None, beta=None: F.layer_norm(x, width, gamma, beta, options.get("epsilon", 1e-3))
         yield layer_case("layerNormalization", options, take(*shape), weights, forward, take)
+
+
+def rms_norm():
+    own = Grid(19)
+    take = lambda *shape: torch.tensor(own.numbers(math.prod(shape))).reshape(shape)
+    for shape, options in [((2, 3, 5), {}), ((4, 19), {"epsilon": 1e-3}), ((3, 4), {"scale": False})]:
+        width = shape[-1:]
+        weights = {"gamma": take(*width)} if options.get("scale", True) else {}
+        forward = lambda x, gamma=None: F.rms_norm(x, width, gamma, options.get("epsilon", 1e-6))
+        yield layer_case("rmsNormalization", options, take(*shape), weights, forward, take)
 
 
 def group_norm():

@@ -30,6 +30,8 @@ const std::vector<InstructionKind>& instruction_kinds() {
       {"softmaxCrossEntropyGrad", decode_softmax_cross_entropy_grad},
       {"layerNorm", decode_layer_norm},
       {"layerNormGrad", decode_layer_norm_grad},
+      {"rmsNorm", decode_rms_norm},
+      {"rmsNormGrad", decode_rms_norm_grad},
       {"channelMoments", decode_channel_moments},
       {"channelProducts", decode_channel_products},
       {"batchNormGrad", decode_batch_norm_grad},

@@ -18,7 +18,7 @@ Decoder decode_random_bits;
 
 Decoder decode_softmax, decode_softmax_grad, decode_log_softmax, decode_log_softmax_grad;
 Decoder decode_softmax_cross_entropy, decode_softmax_cross_entropy_grad;
-Decoder decode_layer_norm, decode_layer_norm_grad;
+Decoder decode_layer_norm, decode_layer_norm_grad, decode_rms_norm, decode_rms_norm_grad;
 Decoder decode_channel_moments, decode_channel_products, decode_batch_norm_grad;
 
 Decoder decode_attention, decode_attention_grad;

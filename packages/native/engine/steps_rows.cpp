@@ -16,6 +16,14 @@ Rows read_rows(Reader& r) {
   return {dtype, rows, n, checked_product(rows, n)};
 }
 
+// epsilon as the bits of a double
+LayerNormParams read_normalization(Reader& r, const Rows& rows) {
+  const int64_t bits = r.next64();
+  LayerNormParams params{rows.rows, rows.n, 0};
+  std::memcpy(&params.epsilon, &bits, sizeof bits);
+  return params;
+}
+
 // Softmax, or its logarithm.
 template <typename T>
 class SoftmaxStep : public Step {
@@ -157,6 +165,43 @@ class LayerNormGradientStep : public Step {
   LayerNormGradientOperands at_;
 };
 
+template <typename T>
+class RmsNormStep : public Step {
+ public:
+  RmsNormStep(const LayerNormParams& params, Operand x, Operand scale, Operand y, Operand inverses)
+      : params_(params), x_(x), scale_(scale), y_(y), inverses_(inverses) {}
+  bool run(RunContext& c) const override {
+    row_kernels<T>(c.kernels).rmsNorm(params_, c.at<const T>(x_), c.at<const T>(scale_), c.at<T>(y_), c.at<T>(inverses_), c.parallel);
+    return true;
+  }
+
+ private:
+  LayerNormParams params_;
+  Operand x_, scale_, y_, inverses_;
+};
+
+struct RmsNormGradientOperands {
+  Operand dy, x, scale, inverses, dx, dscale;
+};
+
+template <typename T>
+class RmsNormGradientStep : public Step {
+ public:
+  RmsNormGradientStep(const LayerNormParams& params, const RmsNormGradientOperands& operands) : params_(params), at_(operands) {}
+  bool run(RunContext& c) const override {
+    row_kernels<T>(c.kernels).rmsNormGradient(params_, c.at<const T>(at_.dy), c.at<const T>(at_.x), c.at<const T>(at_.scale),
+                                              c.at<const T>(at_.inverses), c.at<T>(at_.dx), c.at<T>(at_.dscale), c.parallel, c.scratch);
+    return true;
+  }
+  size_t scratch_bytes(const Kernels& kernels, int threads) const override {
+    return row_kernels<T>(kernels).layerNormGradientScratchBytes(params_, threads);
+  }
+
+ private:
+  LayerNormParams params_;
+  RmsNormGradientOperands at_;
+};
+
 }  // namespace
 
 std::unique_ptr<Step> decode_softmax(Reader& r, const Kernels&) {
@@ -199,9 +244,7 @@ std::unique_ptr<Step> decode_softmax_cross_entropy_grad(Reader& r, const Kernels
 // dtype, rows, elements of each, epsilon as the bits of a double; x, scale, offset, y, means, inverses
 std::unique_ptr<Step> decode_layer_norm(Reader& r, const Kernels&) {
   const Rows rows = read_rows(r);
-  const int64_t bits = r.next64();
-  LayerNormParams params{rows.rows, rows.n, 0};
-  std::memcpy(&params.epsilon, &bits, sizeof bits);
+  const LayerNormParams params = read_normalization(r, rows);
   const Operand x = r.operand(rows.dtype, rows.count, Use::read);
   const Operand scale = r.operand(rows.dtype, rows.n, Use::read), offset = r.operand(rows.dtype, rows.n, Use::read);
   const Operand y = r.operand(rows.dtype, rows.count, Use::write);
@@ -225,6 +268,31 @@ std::unique_ptr<Step> decode_layer_norm_grad(Reader& r, const Kernels&) {
   at.doffset = r.operand(rows.dtype, rows.n, Use::write);
   if (rows.n == 0) return nullptr;
   return make_row_step<LayerNormGradientStep>("rows are", rows.dtype, LayerNormParams{rows.rows, rows.n, 0}, at);
+}
+
+// dtype, rows, elements of each, epsilon as the bits of a double; x, scale, y, inverses
+std::unique_ptr<Step> decode_rms_norm(Reader& r, const Kernels&) {
+  const Rows rows = read_rows(r);
+  const LayerNormParams params = read_normalization(r, rows);
+  const Operand x = r.operand(rows.dtype, rows.count, Use::read), scale = r.operand(rows.dtype, rows.n, Use::read);
+  const Operand y = r.operand(rows.dtype, rows.count, Use::write), inverses = r.operand(rows.dtype, rows.rows, Use::write);
+  if (rows.rows == 0) return nullptr;
+  if (rows.n == 0) throw InvalidProgram("rows without elements have no mean");
+  return make_row_step<RmsNormStep>("rows are", rows.dtype, params, x, scale, y, inverses);
+}
+
+// dtype, rows, elements of each; dy, x, scale, inverses, dx, dscale
+std::unique_ptr<Step> decode_rms_norm_grad(Reader& r, const Kernels&) {
+  const Rows rows = read_rows(r);
+  RmsNormGradientOperands at;
+  at.dy = r.operand(rows.dtype, rows.count, Use::read);
+  at.x = r.operand(rows.dtype, rows.count, Use::read);
+  at.scale = r.operand(rows.dtype, rows.n, Use::read);
+  at.inverses = r.operand(rows.dtype, rows.rows, Use::read);
+  at.dx = r.operand(rows.dtype, rows.count, Use::write);
+  at.dscale = r.operand(rows.dtype, rows.n, Use::write);
+  if (rows.n == 0) return nullptr;
+  return make_row_step<RmsNormGradientStep>("rows are", rows.dtype, LayerNormParams{rows.rows, rows.n, 0}, at);
 }
 
 }  // namespace nagare

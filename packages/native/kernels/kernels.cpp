@@ -41,6 +41,8 @@ constexpr RowKernels<T> row_kernels() {
           layer_norm<T>,
           layer_norm_gradient<T>,
           layer_norm_gradient_scratch_bytes<T>,
+          rms_norm<T>,
+          rms_norm_gradient<T>,
           channel_moments<T>,
           channel_products<T>,
           batch_norm_gradient<T>,

@@ -71,6 +71,9 @@ struct RowKernels {
   void (*layerNormGradient)(const LayerNormParams&, const T* dy, const T* x, const T* scale, const T* means, const T* inverses, T* dx,
                             T* dscale, T* doffset, const Parallel&, void* scratch);
   size_t (*layerNormGradientScratchBytes)(const LayerNormParams&, int threads);
+  void (*rmsNorm)(const LayerNormParams&, const T* x, const T* scale, T* y, T* inverses, const Parallel&);
+  void (*rmsNormGradient)(const LayerNormParams&, const T* dy, const T* x, const T* scale, const T* inverses, T* dx, T* dscale,
+                          const Parallel&, void* scratch);
   void (*channelMoments)(const BatchNormParams&, const T* x, T* means, T* variances, const Parallel&, void* scratch);
   void (*channelProducts)(const BatchNormParams&, const T* dy, const T* x, const T* centers, T* sums, T* products, const Parallel&,
                           void* scratch);

@@ -21,6 +21,62 @@ NAGARE_INLINE void add_some(T* y, Vec<T> v, int64_t count) {
   store_some<T>(y, load_some(y, count) + v, count);
 }
 
+// What a gradient leaves for each element of a row: Σ dy·x̂ and, of layer normalization, Σ dy.
+template <typename T>
+struct RowSums {
+  T *scale, *offset;
+};
+
+// dx = inverse·(g − mean(g) − x̂·mean(g·x̂)); `means` is null, and 0 with mean(g), where rows are not centered.
+template <typename T, bool centers>
+void normalization_gradient(const LayerNormParams& p, const T* dy, const T* x, const T* scale, const T* means, const T* inverses, T* dx,
+                            const RowSums<T>& sums, const Parallel& parallel, void* scratch) {
+  constexpr int64_t kinds = centers ? 2 : 1;
+  const int64_t n = p.n;
+  const Chunks chunks = chunks_of(p);
+  const T share = T(1) / static_cast<T>(n);
+  T* partial = static_cast<T*>(scratch);  // [chunks, kinds, n]
+  parallel_for(parallel, chunks.count, [&](int64_t chunk, int) {
+    T *sumScale = partial + chunk * kinds * n, *sumOffset = sumScale + n;
+    for (int64_t i = 0; i < kinds * n; i++) sumScale[i] = 0;
+    for (int64_t row = chunk * chunks.rows; row < min64(p.rows, (chunk + 1) * chunks.rows); row++) {
+      const T *g = dy + row * n, *from = x + row * n;
+      T* to = dx + row * n;
+      const T mean = centers ? means[row] : T(0), inverse = inverses[row];
+      const auto normal = [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        const Vec<T> value = load_some(from + i, count);
+        return centers ? (value - mean) * inverse : value * inverse;
+      };
+      Vec<T> along{};
+      // Both sums in one pass: lanes beyond the row are 0 in dy.
+      const T sumG = sum_row<T>(n, [&](int64_t i, int64_t count) {
+        const Vec<T> part = load_some(g + i, count) * load_some(scale + i, count);
+        along += part * normal(i, count);
+        return part;
+      });
+      const T meanG = centers ? share * sumG : T(0), meanAlong = share * fold_lanes<Sum<T>, T>(along);
+      for_vectors<T>(n, [&](int64_t i, int64_t count) {
+        const Vec<T> d = load_some(g + i, count), unit = normal(i, count);
+        add_some<T>(sumScale + i, d * unit, count);
+        if constexpr (centers) add_some<T>(sumOffset + i, d, count);
+        store_some<T>(to + i, (d * load_some(scale + i, count) - meanG - unit * meanAlong) * inverse, count);
+      });
+    }
+  });
+  const int64_t tile = 16 * kLanes<T>;
+  parallel_for(parallel, divide_up(n, tile), [&](int64_t index, int) {
+    for (int64_t first = index * tile; first < min64(n, (index + 1) * tile); first += kLanes<T>) {
+      const int64_t count = min64(kLanes<T>, n - first);
+      Vec<T> totals[kinds] = {};
+      for (int64_t chunk = 0; chunk < chunks.count; chunk++) {
+        for (int64_t kind = 0; kind < kinds; kind++) totals[kind] += load_some(partial + (chunk * kinds + kind) * n + first, count);
+      }
+      store_some<T>(sums.scale + first, totals[0], count);
+      if constexpr (centers) store_some<T>(sums.offset + first, totals[1], count);
+    }
+  });
+}
+
 }  // namespace
 
 template <typename T>
@@ -53,47 +109,7 @@ void layer_norm(const LayerNormParams& p, const T* x, const T* scale, const T* o
 template <typename T>
 void layer_norm_gradient(const LayerNormParams& p, const T* dy, const T* x, const T* scale, const T* means, const T* inverses, T* dx,
                          T* dscale, T* doffset, const Parallel& parallel, void* scratch) {
-  const int64_t n = p.n;
-  const Chunks chunks = chunks_of(p);
-  const T share = T(1) / static_cast<T>(n);
-  T* partial = static_cast<T*>(scratch);  // [chunks, 2, n]
-  parallel_for(parallel, chunks.count, [&](int64_t chunk, int) {
-    T *sumScale = partial + chunk * 2 * n, *sumOffset = sumScale + n;
-    for (int64_t i = 0; i < 2 * n; i++) sumScale[i] = 0;
-    for (int64_t row = chunk * chunks.rows; row < min64(p.rows, (chunk + 1) * chunks.rows); row++) {
-      const T *g = dy + row * n, *from = x + row * n;
-      T* to = dx + row * n;
-      const T mean = means[row], inverse = inverses[row];
-      Vec<T> along{};
-      // Both sums in one pass: lanes beyond the row are 0 in dy.
-      const T meanG = share * sum_row<T>(n, [&](int64_t i, int64_t count) {
-                        const Vec<T> part = load_some(g + i, count) * load_some(scale + i, count);
-                        along += part * ((load_some(from + i, count) - mean) * inverse);
-                        return part;
-                      });
-      const T meanAlong = share * fold_lanes<Sum<T>, T>(along);
-      for_vectors<T>(n, [&](int64_t i, int64_t count) {
-        const Vec<T> d = load_some(g + i, count), normal = (load_some(from + i, count) - mean) * inverse;
-        add_some<T>(sumScale + i, d * normal, count);
-        add_some<T>(sumOffset + i, d, count);
-        store_some<T>(to + i, (d * load_some(scale + i, count) - meanG - normal * meanAlong) * inverse, count);
-      });
-    }
-  });
-  const int64_t tile = 16 * kLanes<T>;
-  parallel_for(parallel, divide_up(n, tile), [&](int64_t index, int) {
-    for (int64_t first = index * tile; first < min64(n, (index + 1) * tile); first += kLanes<T>) {
-      const int64_t count = min64(kLanes<T>, n - first);
-      Vec<T> sums[2] = {};
-      for (int64_t chunk = 0; chunk < chunks.count; chunk++) {
-        const T* from = partial + chunk * 2 * n + first;
-        sums[0] += load_some(from, count);
-        sums[1] += load_some(from + n, count);
-      }
-      store_some<T>(dscale + first, sums[0], count);
-      store_some<T>(doffset + first, sums[1], count);
-    }
-  });
+  normalization_gradient<T, true>(p, dy, x, scale, means, inverses, dx, {dscale, doffset}, parallel, scratch);
 }
 
 template <typename T>
@@ -101,11 +117,42 @@ size_t layer_norm_gradient_scratch_bytes(const LayerNormParams& p, int) {
   return static_cast<size_t>(chunks_of(p).count * 2 * p.n) * sizeof(T);
 }
 
+template <typename T>
+void rms_norm(const LayerNormParams& p, const T* x, const T* scale, T* y, T* inverses, const Parallel& parallel) {
+  const int64_t n = p.n;
+  const T share = T(1) / static_cast<T>(n), epsilon = static_cast<T>(p.epsilon);
+  const auto squares = [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+    const T* const from = x + row.index * n;
+    return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+      const Vec<T> value = load_some(from + i, some);
+      return value * value;
+    };
+  };
+  make_rows(y, {x}, p.rows, n, parallel, NoPass{},
+            reduce_each_row<Sum<T>>(
+                squares, [=](const RowInHand<T>& row, T sum) { inverses[row.index] = T(1) / sqrt(splat(sum * share + epsilon))[0]; }),
+            [=](const RowInHand<T>& row) __attribute__((always_inline)) {
+              const T* const from = x + row.index * n;
+              const T inverse = inverses[row.index];
+              return [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+                return load_some(from + i, some) * inverse * load_some(scale + i, some);
+              };
+            });
+}
+
+template <typename T>
+void rms_norm_gradient(const LayerNormParams& p, const T* dy, const T* x, const T* scale, const T* inverses, T* dx, T* dscale,
+                       const Parallel& parallel, void* scratch) {
+  normalization_gradient<T, false>(p, dy, x, scale, nullptr, inverses, dx, {dscale, nullptr}, parallel, scratch);
+}
+
 #define NAGARE_INSTANTIATE(T)                                                                                                      \
   template void layer_norm(const LayerNormParams&, const T*, const T*, const T*, T*, T*, T*, const Parallel&);                     \
   template void layer_norm_gradient(const LayerNormParams&, const T*, const T*, const T*, const T*, const T*, T*, T*, T*,          \
                                     const Parallel&, void*);                                                                       \
-  template size_t layer_norm_gradient_scratch_bytes<T>(const LayerNormParams&, int);
+  template size_t layer_norm_gradient_scratch_bytes<T>(const LayerNormParams&, int);                                               \
+  template void rms_norm(const LayerNormParams&, const T*, const T*, T*, T*, const Parallel&);                                     \
+  template void rms_norm_gradient(const LayerNormParams&, const T*, const T*, const T*, const T*, T*, T*, const Parallel&, void*);
 NAGARE_INSTANTIATE(float)
 NAGARE_INSTANTIATE(double)
 #undef NAGARE_INSTANTIATE

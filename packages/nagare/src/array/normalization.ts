@@ -10,6 +10,14 @@ import {
 import { asTensor, builder as o } from "../ops/index.ts";
 import { widened } from "./precision.ts";
 
+/** Options of `rmsNorm`. */
+export interface RmsNormOptions {
+  /** Factors [n], for each element of a row; default 1. */
+  readonly scale?: TensorLike;
+  /** Added to the mean square; default 1e-6, as in Keras and Flax (PyTorch: the dtype's epsilon, 1.19e-7). */
+  readonly epsilon?: number;
+}
+
 /** Options of `layerNorm`. */
 export interface LayerNormOptions {
   /** Factors [n], for each element of a row; default 1. */
@@ -20,12 +28,15 @@ export interface LayerNormOptions {
   readonly epsilon?: number;
 }
 
-/** Computes in float32 or wider, with factors and offsets for each element of the last axis, whose size is a number. */
+/** Computes in float32 or wider, with weights for each element of the last axis, whose size is a number. */
 function normalized(
   x: TensorLike,
   where: string,
-  { scale, offset, epsilon = 1e-3 }: LayerNormOptions,
-  compute: (operands: readonly [Tensor, Tensor, Tensor], epsilon: number) => readonly Tensor[],
+  epsilon: number,
+  compute: (
+    wide: Tensor,
+    perElement: (given: TensorLike | undefined, value: number) => Tensor,
+  ) => readonly Tensor[],
 ): Tensor {
   checkEpsilon(epsilon, where);
   const operand = asTensor(x, where);
@@ -42,7 +53,7 @@ function normalized(
       const weights = asTensor(given, where, dtype);
       return weights.dtype === operand.dtype ? o.convert(weights, { dtype }) : weights;
     };
-    const [y = wide] = compute([wide, perElement(scale, 1), perElement(offset, 0)], epsilon);
+    const [y = wide] = compute(wide, perElement);
     return y;
   });
 }
@@ -54,8 +65,23 @@ function normalized(
  * @example
  * ng.layerNorm(ng.tensor([[1, 2, 3]]), { epsilon: 0 }).toArray(); // [[-1.2247…, 0, 1.2247…]]
  */
-export function layerNorm(x: TensorLike, options: LayerNormOptions = {}): Tensor {
-  return normalized(x, "layerNorm", options, (operands, epsilon) => o.layerNorm(operands, { epsilon }));
+export function layerNorm(x: TensorLike, { scale, offset, epsilon = 1e-3 }: LayerNormOptions = {}): Tensor {
+  return normalized(x, "layerNorm", epsilon, (wide, perElement) =>
+    o.layerNorm([wide, perElement(scale, 1), perElement(offset, 0)], { epsilon }),
+  );
+}
+
+/**
+ * scale·x/√(mean(x²) + ε), where the mean square is that of each row, the last axis (Zhang & Sennrich 2019). Shape [..., n] → same.
+ * Halves are normalized in float32; integers and bools give float32.
+ * Throws ShapeError where the size of the last axis is not known, or where scale is not of that size.
+ * @example
+ * ng.rmsNorm(ng.tensor([[3, 4, 0, 0]]), { epsilon: 0 }).toArray(); // [[1.2, 1.6, 0, 0]]
+ */
+export function rmsNorm(x: TensorLike, { scale, epsilon = 1e-6 }: RmsNormOptions = {}): Tensor {
+  return normalized(x, "rmsNorm", epsilon, (wide, perElement) =>
+    o.rmsNorm([wide, perElement(scale, 1)], { epsilon }),
+  );
 }
 
 /** Options of `groupNorm`: factors and offsets are for each channel, the last axis. */
@@ -73,9 +99,12 @@ export interface GroupNormOptions extends LayerNormOptions {
  * @example
  * ng.groupNorm(ng.tensor([[1, 3, 10, 30]]), { groups: 2, epsilon: 0 }).toArray(); // [[-1, 1, -1, 1]]
  */
-export function groupNorm(x: TensorLike, { groups, ...options }: GroupNormOptions): Tensor {
+export function groupNorm(
+  x: TensorLike,
+  { groups, scale, offset, epsilon = 1e-3 }: GroupNormOptions,
+): Tensor {
   checkCount(groups, 1, "groupNorm: groups");
-  return normalized(x, "groupNorm", options, (operands, epsilon) =>
-    o.groupNorm(operands, { groups, epsilon }),
+  return normalized(x, "groupNorm", epsilon, (wide, perElement) =>
+    o.groupNorm([wide, perElement(scale, 1), perElement(offset, 0)], { groups, epsilon }),
   );
 }

@@ -18,6 +18,7 @@ export * from "./module.ts";
 export * from "./pooling.ts";
 export * from "./recurrent/index.ts";
 export * from "./regularization.ts";
+export * from "./rmsNormalization.ts";
 export * from "./selfAttention.ts";
 export * from "./sequential.ts";
 export * from "./transposedConvolution.ts";

@@ -60,6 +60,7 @@ export * from "./pieces.ts";
 export * from "./pooling.ts";
 export * from "./random.ts";
 export * from "./reduction.ts";
+export * from "./rmsNorm.ts";
 export * from "./rowUpdate.ts";
 export * from "./softmax.ts";
 export * from "./transcendental.ts";

@@ -31,6 +31,31 @@ export function checkBeside(name: string, x: Aval, operand: Aval, shape: readonl
   }
 }
 
+/** The size of the last axis. Throws where it is not known, or where an operand of a normalization does not go with x. */
+export function checkRows(
+  name: string,
+  x: Aval,
+  perElement: readonly Aval[],
+  perRow: readonly Aval[] = [],
+): number {
+  checkLastAxis(x, name);
+  const n = x.shape.at(-1);
+  if (typeof n !== "number") {
+    throw new ShapeError(
+      `${name}: expected a last axis whose size is a number; received ${formatShape(x.shape)}.`,
+    );
+  }
+  for (const operand of perElement) checkBeside(name, x, operand, [n]);
+  for (const operand of perRow) checkBeside(name, x, operand, x.shape.slice(0, -1));
+  return n;
+}
+
+/** Throws ShapeError for a cotangent that is not like x. */
+export function checkCotangent(name: string, x: Aval, dy: Aval): void {
+  if (sameShape(dy.shape, x.shape) && dy.dtype === x.dtype) return;
+  throw new ShapeError(`${name}: expected a cotangent like x, ${formatAval(x)}; received ${formatAval(dy)}.`);
+}
+
 /** Reduces an axis, counted from behind, and keeps it, of size 1. */
 export function reduceAlong(
   o: OpBuilder,
@@ -46,6 +71,31 @@ export function reduceAlong(
 export function reduceLastAxis(o: OpBuilder, x: Tensor, reduce: "reduceSum" | "reduceMax"): Tensor {
   return reduceAlong(o, x, -1, reduce);
 }
+
+/** The mean of each row, which keeps the axis. */
+export function averageLastAxis(o: OpBuilder, x: Tensor): Tensor {
+  return o.mul(reduceLastAxis(o, x, "reduceSum"), 1 / Number(x.shape.at(-1)));
+}
+
+/** One number for each row, to stand beside the row's elements. */
+export function besideRows(o: OpBuilder, x: Tensor): Tensor {
+  return o.reshape(x, { shape: [...x.shape, 1] });
+}
+
+/** Numbers for the elements of a row, of which each example has its own if they are mapped, to stand beside `whole`, all examples. */
+export function ofExample(
+  o: OpBuilder,
+  whole: Tensor,
+  perElement: Tensor,
+  mapped: boolean | undefined,
+): Tensor {
+  if (!mapped) return perElement;
+  const [size = 1, ...shape] = whole.shape;
+  return o.reshape(perElement, { shape: [size, ...shape.slice(0, -1).map(() => 1), shape.at(-1) ?? 1] });
+}
+
+/** Shapes that normalizations of rows are sampled with. */
+export const normalizedShapes: readonly (readonly number[])[] = [[2, 3], [2, 1, 19], [4], [0, 3]];
 
 /** An operand of a batched call with the batch's axis in front: one that is not mapped is repeated. */
 export function withBatchAxis(o: OpBuilder, x: Tensor, mapped: boolean | undefined, size: Dim): Tensor {

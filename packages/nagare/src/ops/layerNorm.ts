@@ -1,16 +1,16 @@
 /** Layer normalization over the last axis, and its derivative. */
-import {
-  type Aval,
-  concreteSize,
-  formatAval,
-  formatShape,
-  ShapeError,
-  sameShape,
-  type Tensor,
-} from "../core/index.ts";
-import type { OpBuilder, Sample } from "../trace/index.ts";
+import { concreteSize, type Tensor } from "../core/index.ts";
+import type { Sample } from "../trace/index.ts";
 import { type FusedOp, fused, type NoParams, noParams } from "./define/index.ts";
-import { checkBeside, checkLastAxis, reduceLastAxis } from "./lastAxis.ts";
+import {
+  averageLastAxis,
+  besideRows,
+  checkCotangent,
+  checkRows,
+  normalizedShapes,
+  ofExample,
+  withBatchAxis,
+} from "./lastAxis.ts";
 
 type Family = typeof import("./layerNorm.ts");
 declare module "../trace/primitive.ts" {
@@ -19,31 +19,6 @@ declare module "../trace/primitive.ts" {
 
 type Epsilon = { epsilon: number };
 
-/** The size of the last axis. Throws where it is not known, or where an operand does not go with x. */
-function checkOperands(name: string, x: Aval, perElement: readonly Aval[], perRow: readonly Aval[]): number {
-  checkLastAxis(x, name);
-  const n = x.shape.at(-1);
-  if (typeof n !== "number") {
-    throw new ShapeError(
-      `${name}: expected a last axis whose size is a number; received ${formatShape(x.shape)}.`,
-    );
-  }
-  for (const operand of perElement) checkBeside(name, x, operand, [n]);
-  for (const operand of perRow) checkBeside(name, x, operand, x.shape.slice(0, -1));
-  return n;
-}
-
-function averageLastAxis(o: OpBuilder, x: Tensor): Tensor {
-  return o.mul(reduceLastAxis(o, x, "reduceSum"), 1 / Number(x.shape.at(-1)));
-}
-
-/** One number for each row, to stand beside the row's elements. */
-function besideRows(o: OpBuilder, x: Tensor): Tensor {
-  return o.reshape(x, { shape: [...x.shape, 1] });
-}
-
-const sizes: readonly (readonly number[])[] = [[2, 3], [2, 1, 19], [4], [0, 3]];
-
 /**
  * y = scale·(x − μ)·ρ + offset along the last axis, where μ is the row's mean and ρ = 1/√(mean((x − μ)²) + epsilon).
  * x [..., n], scale and offset [n] → y [..., n], μ and ρ [...] (Ba, Kiros & Hinton 2016).
@@ -51,7 +26,7 @@ const sizes: readonly (readonly number[])[] = [[2, 3], [2, 1, 19], [4], [0, 3]];
 export const layerNorm: FusedOp<Epsilon, readonly [Tensor, Tensor, Tensor]> = fused("layerNorm", {
   dtypes: "float",
   abstract: ([x, scale, offset]) => {
-    checkOperands("layerNorm", x, [scale, offset], []);
+    checkRows("layerNorm", x, [scale, offset]);
     const perRow = { shape: x.shape.slice(0, -1), dtype: x.dtype };
     return [{ shape: x.shape, dtype: x.dtype }, perRow, perRow];
   },
@@ -73,20 +48,16 @@ export const layerNorm: FusedOp<Epsilon, readonly [Tensor, Tensor, Tensor]> = fu
   batch: (o, [x, scale, offset], mapped, params, size) => {
     if (mapped[0] && !mapped[1] && !mapped[2]) return o.layerNorm([x, scale, offset], params);
     // Rows are normalized together; each example has a scale or an offset of its own.
-    const whole = mapped[0] ? x : o.broadcastTo(x, { shape: [size, ...x.shape] });
+    const whole = withBatchAxis(o, x, mapped[0], size);
     const n = [Number(x.shape.at(-1))];
     const [one, zero] = [1, 0].map((value) => o.full({ shape: n, dtype: x.dtype, value }));
     const [normal, ...statistics] = o.layerNorm([whole, one ?? scale, zero ?? offset], params);
-    const ofExample = (weight: Tensor, isMapped: boolean | undefined): Tensor =>
-      isMapped
-        ? o.reshape(weight, { shape: [size, ...whole.shape.slice(1, -1).map(() => 1), ...n] })
-        : weight;
-    const scaled = o.mul(normal ?? whole, ofExample(scale, mapped[1]));
-    return [o.add(scaled, ofExample(offset, mapped[2])), ...statistics];
+    const scaled = o.mul(normal ?? whole, ofExample(o, whole, scale, mapped[1]));
+    return [o.add(scaled, ofExample(o, whole, offset, mapped[2])), ...statistics];
   },
   cost: ([x]) => ({ flops: 8 * concreteSize(x.shape) }),
   samples: () =>
-    sizes.map((shape): Sample<Epsilon> => {
+    normalizedShapes.map((shape): Sample<Epsilon> => {
       const perElement = { shape: shape.slice(-1), low: 0.5, high: 2 };
       return { inputs: [{ shape, low: -2, high: 2 }, perElement, perElement], params: { epsilon: 1e-3 } };
     }),
@@ -102,12 +73,8 @@ export const layerNormGrad: FusedOp<NoParams, readonly [Tensor, Tensor, Tensor, 
   {
     dtypes: "float",
     abstract: ([dy, x, scale, mean, inverse]) => {
-      const n = checkOperands("layerNormGrad", x, [scale], [mean, inverse]);
-      if (!sameShape(dy.shape, x.shape) || dy.dtype !== x.dtype) {
-        throw new ShapeError(
-          `layerNormGrad: expected a cotangent like x, ${formatAval(x)}; received ${formatAval(dy)}.`,
-        );
-      }
+      const n = checkRows("layerNormGrad", x, [scale], [mean, inverse]);
+      checkCotangent("layerNormGrad", x, dy);
       const perElement = { shape: [n], dtype: x.dtype };
       return [{ shape: x.shape, dtype: x.dtype }, perElement, perElement];
     },
@@ -126,7 +93,7 @@ export const layerNormGrad: FusedOp<NoParams, readonly [Tensor, Tensor, Tensor, 
     },
     cost: ([x]) => ({ flops: 14 * concreteSize(x.shape) }),
     samples: () =>
-      sizes.map((shape): Sample<NoParams> => {
+      normalizedShapes.map((shape): Sample<NoParams> => {
         const perRow = { shape: shape.slice(0, -1), low: 0.5, high: 2 };
         return {
           inputs: [{ shape }, { shape }, { shape: shape.slice(-1) }, perRow, perRow],

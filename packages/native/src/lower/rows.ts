@@ -98,6 +98,8 @@ export const rows: { readonly [name: string]: FusedLowering } = {
   softmaxCrossEntropyGrad: { takes: areFloats, lower: lowerCrossEntropy },
   layerNorm: { takes: areFullRows, lower: lowerWithEpsilon },
   layerNormGrad: { takes: areFullRows, lower: lowerRows },
+  rmsNorm: { takes: areFullRows, lower: lowerWithEpsilon },
+  rmsNormGrad: { takes: areFullRows, lower: lowerRows },
   channelMoments: { takes: areFullChannels, lower: lowerChannels },
   channelProducts: { takes: areFullChannels, lower: lowerChannels },
   batchNormGrad: { takes: areFullChannels, lower: lowerWithEpsilon },
