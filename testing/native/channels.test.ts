@@ -2,6 +2,7 @@
  * Normalization by channels, of a batch and of groups, and what it is made of: channels of less than a vector, of several and a part,
  * few and many examples, rows that make one chunk of sums and many.
  */
+import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
 import { builder as o } from "nagare/backend";
@@ -55,6 +56,9 @@ const shapes: readonly (readonly number[])[] = [
   [130, 4, 8],
   [2, 9, 300],
   [5, 7],
+  [70, 64, 1],
+  [3, 100, 1],
+  [2, 40_000, 1],
 ];
 
 describe("channels", { skip }, () => {
@@ -65,6 +69,27 @@ describe("channels", { skip }, () => {
       });
     }
   }
+
+  for (const dtype of ["float32", "float64"] as const) {
+    test(`variance of ${dtype} over the last axes: native equals reference for all shapes`, () => {
+      const runs = [[3, 64], [130, 100], [2, 40_000], [5, 7, 65], [70, 10], [90_001]];
+      for (const [key, shape] of runs.entries()) {
+        for (const axis of [-1, undefined]) {
+          for (const correction of [0, 1]) {
+            const variance = (x: ng.Tensor) => ng.variance(x, { ...(axis && { axis }), correction });
+            assertAlike(variance, key, shape, dtype);
+          }
+        }
+      }
+    });
+  }
+
+  test("the variance beside one number far away", () => {
+    const values = Float64Array.from({ length: 100_000 }, (_, i) => (i === 0 ? 4000 : i % 2));
+    const exact = ng.variance(ng.tensor(values)).item();
+    const single = ng.variance(ng.tensor(Float32Array.from(values))).item();
+    assert.ok(Math.abs(Number(single) / Number(exact) - 1) < 1e-6, `${single} of ${exact}`);
+  });
 
   test("numbers far from 0: the reference's", () => {
     const far = (x: ng.Tensor) => groupNorm(2)(x.add(1000));

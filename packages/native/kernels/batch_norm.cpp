@@ -5,11 +5,15 @@
 namespace nagare::NAGARE_ISA {
 namespace {
 
+// Numbers of a single channel follow each other: a chunk of so many is in the second cache when it is gone over again.
+constexpr int64_t kRunElements = int64_t(1) << 15;
+
 // The rows of an example are summed in chunks, and the chunks' sums in order.
 struct Chunks {
   int64_t rows, count;
 };
 Chunks chunks_of(const BatchNormParams& p) {
+  if (p.n == 1) return {min64(p.rows, kRunElements), divide_up(p.rows, kRunElements)};
   constexpr int64_t most = 64;
   const int64_t rows = max64(divide_up(p.rows, most), max64(1, kRowElementsPerTask / max64(1, p.n)));
   return {rows, divide_up(p.rows, rows)};
@@ -24,7 +28,7 @@ T* sums_of_chunk(void* scratch, int64_t chunk, int64_t n) {
 // body(chunk, row0, row1) for all chunks of all examples, whose rows are counted through all examples, too.
 template <typename Body>
 void for_chunks(const BatchNormParams& p, const Chunks& chunks, const Parallel& parallel, const Body& body) {
-  parallel_for(parallel, p.examples * chunks.count, [&](int64_t chunk, int) {
+  for_rows(p.examples * chunks.count, chunks.rows * p.n, parallel, [&](int64_t chunk) {
     const int64_t example = chunk / chunks.count, row0 = (chunk % chunks.count) * chunks.rows;
     body(chunk, example * p.rows + row0, example * p.rows + min64(p.rows, row0 + chunks.rows));
   });
@@ -109,6 +113,18 @@ void add_products(const BatchNormParams& p, const Chunks& chunks, const T* dy, c
   });
 }
 
+// The mean of a run of numbers and the sum of the squares of their distances from it.
+template <typename T>
+void moments_of_run(const T* x, int64_t count, T& mean, T& squares) {
+  const T center = sum_row<T>(count, [=](int64_t i, int64_t some) __attribute__((always_inline)) { return load_some(x + i, some); }) /
+                   static_cast<T>(count);
+  squares = sum_row<T>(count, [=](int64_t i, int64_t some) __attribute__((always_inline)) {
+    const Vec<T> distance = load_some(x + i, some) - center;
+    return distance * distance;
+  });
+  mean = center;
+}
+
 }  // namespace
 
 // Within a chunk, sums of the distances from its first row: these are small where the spread is, however far from 0 the numbers are.
@@ -119,6 +135,7 @@ void channel_moments(const BatchNormParams& p, const T* x, T* means, T* variance
   for_chunks(p, chunks, parallel, [&](int64_t chunk, int64_t row0, int64_t row1) {
     T *mean = sums_of_chunk<T>(scratch, chunk, p.n), *square = mean + p.n;
     const T* const first = x + row0 * p.n;
+    if (p.n == 1) return moments_of_run(first, row1 - row0, *mean, *square);
     add_rows(p.n, row0, row1, first, mean, square, [&](int64_t at, auto center, auto& sum, auto& squares) __attribute__((always_inline)) {
       const auto distance = load_like(x + at, center) - center;
       sum += distance;

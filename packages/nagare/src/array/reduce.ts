@@ -120,10 +120,24 @@ export function min(x: TensorLike, options: ReduceOptions = {}): Tensor {
   return reduce(x, options, "min", (t, axes) => o.reduceMin(t, { axes }));
 }
 
+/** The variance of numbers that follow each other, the last axes, which is made in one pass; undefined of others. */
+function varianceOfRuns(x: Tensor, axes: readonly number[], correction: number): Tensor | undefined {
+  const apart = x.shape.slice(0, x.rank - axes.length);
+  const count = countOf(x, axes);
+  if (axes.some((axis) => axis < apart.length) || typeof count !== "number" || count === 0) return undefined;
+  const runs = o.reshape(x, { shape: [...apart, count, 1] });
+  const [, variance] = o.channelMoments([runs], { batchAxes: apart.length });
+  if (!variance) return undefined;
+  const mean = o.reshape(variance, { shape: apart });
+  return correction === 0 ? mean : o.mul(mean, count / (count - correction));
+}
+
 const varianceOver = composite(
   "variance",
   ([x]: readonly [Tensor], { axes, correction }: Axes & { readonly correction: number }) =>
     widened(x, (wide) => {
+      const ofRuns = varianceOfRuns(wide, axes, correction);
+      if (ofRuns) return ofRuns;
       const count = countOf(wide, axes);
       const center = kept(o.div(o.reduceSum(wide, { axes }), count), wide.shape, axes, true);
       const squares = o.reduceSum(o.square(o.sub(wide, center)), { axes });

@@ -89,6 +89,17 @@ function areFullChannels(operands: readonly Aval[]): boolean {
   return areFloats(operands) && !operands[0]?.shape.includes(0);
 }
 
+/** Fewer numbers than these are gone over several rows at once, by the decomposition. */
+const minimalRun = 64;
+
+/** The numbers of a single channel follow each other. */
+function haveMoments([x]: readonly Aval[], params: Params): boolean {
+  if (!x || !areFullChannels([x])) return false;
+  if (x.shape.at(-1) !== 1) return true;
+  const run = x.shape.slice(Number(params.batchAxes), -1);
+  return !isConcrete(run) || product(run) >= minimalRun;
+}
+
 export const rows: { readonly [name: string]: FusedLowering } = {
   softmax: { takes: areSoftmaxed, lower: lowerSoftmax },
   softmaxGrad: { takes: areSoftmaxed, lower: lowerSoftmax },
@@ -100,7 +111,7 @@ export const rows: { readonly [name: string]: FusedLowering } = {
   layerNormGrad: { takes: areFullRows, lower: lowerRows },
   rmsNorm: { takes: areFullRows, lower: lowerWithEpsilon },
   rmsNormGrad: { takes: areFullRows, lower: lowerRows },
-  channelMoments: { takes: areFullChannels, lower: lowerChannels },
+  channelMoments: { takes: haveMoments, lower: lowerChannels },
   channelProducts: { takes: areFullChannels, lower: lowerChannels },
   batchNormGrad: { takes: areFullChannels, lower: lowerWithEpsilon },
 };
