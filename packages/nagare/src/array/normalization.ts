@@ -74,7 +74,8 @@ export function layerNorm(x: TensorLike, { scale, offset, epsilon = 1e-3 }: Laye
 /**
  * scale·x/√(mean(x²) + ε), where the mean square is that of each row, the last axis (Zhang & Sennrich 2019). Shape [..., n] → same.
  * Halves are normalized in float32; integers and bools give float32.
- * Throws ShapeError where the size of the last axis is not known, or where scale is not of that size.
+ * Throws ValueError for an impossible epsilon, ShapeError where the size of the last axis is not known, or where scale is not of that
+ * size.
  * @example
  * ng.rmsNorm(ng.tensor([[3, 4, 0, 0]]), { epsilon: 0 }).toArray(); // [[1.2, 1.6, 0, 0]]
  */

@@ -128,8 +128,8 @@ function varianceOfRuns(x: Tensor, axes: readonly number[], correction: number):
   const runs = o.reshape(x, { shape: [...apart, count, 1] });
   const [, variance] = o.channelMoments([runs], { batchAxes: apart.length });
   if (!variance) return undefined;
-  const mean = o.reshape(variance, { shape: apart });
-  return correction === 0 ? mean : o.mul(mean, count / (count - correction));
+  const biased = o.reshape(variance, { shape: apart });
+  return correction === 0 ? biased : o.mul(biased, count / (count - correction));
 }
 
 const varianceOver = composite(
