@@ -1,5 +1,7 @@
 #include "reader.h"
 
+#include <cstring>
+
 namespace nagare {
 namespace {
 
@@ -34,6 +36,13 @@ int32_t Reader::next() {
 int64_t Reader::next64() {
   const uint32_t low = static_cast<uint32_t>(next());
   return static_cast<int64_t>(static_cast<uint64_t>(static_cast<uint32_t>(next())) << 32 | low);
+}
+
+double Reader::real() {
+  const int64_t bits = next64();
+  double value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 int64_t Reader::size() {

@@ -44,6 +44,8 @@ class Reader {
   void finish() const;
   int32_t next();
   int64_t next64();
+  // The bits of a double.
+  double real();
   // A count or an extent: 0 or more, and so small that products with element sizes do not overflow.
   int64_t size();
   int32_t index(int32_t limit, const char* what);

@@ -1,6 +1,4 @@
 // Steps of attention.
-#include <cstring>
-
 #include "steps.h"
 
 namespace nagare {
@@ -70,10 +68,7 @@ class AttentionReader {
     if (p.keys < 1 || p.depth < 1 || p.valueDepth < 1) throw InvalidProgram("attention without keys, or to vectors without elements");
     packed_ = r.flag();
     if (packed_ && (p.queries != p.keys || p.depth != p.valueDepth)) throw InvalidProgram("packed sequences of several sizes");
-    const int64_t bits = r.next64();
-    double scale;
-    std::memcpy(&scale, &bits, sizeof scale);
-    p.scale = static_cast<float>(scale);
+    p.scale = static_cast<float>(r.real());
     p.causal = r.flag();
     rowOfQ_ = checked_product(p.heads, packed_ ? checked_product(3, p.depth) : p.depth);
     rowOfV_ = packed_ ? rowOfQ_ : checked_product(p.heads, p.valueDepth);
@@ -144,7 +139,7 @@ class AttentionReader {
 
 }  // namespace
 
-// Both: batch, heads, queries, keys, depth, depth of values; packed?; scale as the bits of a double; causal?; the kind of mask (0 none,
+// Both: batch, heads, queries, keys, depth, depth of values; packed?; scale; causal?; the kind of mask (0 none,
 // 1 bools, 2 floats to add) and, if there is one, which of the axes batch, heads, queries, keys it has; then the operands, then the results.
 // Brackets: where there is one. What is packed is one operand in the place of q, k and v.
 

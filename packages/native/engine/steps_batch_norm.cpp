@@ -1,6 +1,4 @@
 // Steps of the normalizations by channels: of a batch, and of groups.
-#include <cstring>
-
 #include "row_steps.h"
 
 namespace nagare {
@@ -116,12 +114,12 @@ std::unique_ptr<Step> decode_channel_products(Reader& r, const Kernels&) {
   return make_step<ChannelProductsStep>(dtype, params, at);
 }
 
-// dtype, rows, channels, epsilon as the bits of a double; dy, x, scale, means, variances, dx, dscale, doffset
+// dtype, rows, channels, epsilon; dy, x, scale, means, variances, dx, dscale, doffset
 std::unique_ptr<Step> decode_batch_norm_grad(Reader& r, const Kernels&) {
   const DType dtype = r.dtype();
-  const int64_t rows = r.size(), n = r.size(), bits = r.next64(), count = checked_product(rows, n);
-  BatchNormParams params{1, rows, n, 0};
-  std::memcpy(&params.epsilon, &bits, sizeof bits);
+  const int64_t rows = r.size(), n = r.size();
+  const BatchNormParams params{1, rows, n, r.real()};
+  const int64_t count = checked_product(rows, n);
   GradientOperands at;
   at.dy = r.operand(dtype, count, Use::read);
   at.x = r.operand(dtype, count, Use::read);

@@ -1,6 +1,4 @@
-// Steps that work row by row: softmax, cross-entropy, layer normalization, and their derivatives.
-#include <cstring>
-
+// Steps that work row by row: softmax, cross-entropy, layer and RMS normalization, and their derivatives.
 #include "row_steps.h"
 
 namespace nagare {
@@ -14,14 +12,6 @@ Rows read_rows(Reader& r) {
   const DType dtype = r.dtype();
   const int64_t rows = r.size(), n = r.size();
   return {dtype, rows, n, checked_product(rows, n)};
-}
-
-// epsilon as the bits of a double
-LayerNormParams read_normalization(Reader& r, const Rows& rows) {
-  const int64_t bits = r.next64();
-  LayerNormParams params{rows.rows, rows.n, 0};
-  std::memcpy(&params.epsilon, &bits, sizeof bits);
-  return params;
 }
 
 // Softmax, or its logarithm.
@@ -241,10 +231,10 @@ std::unique_ptr<Step> decode_softmax_cross_entropy_grad(Reader& r, const Kernels
   return make_row_step<CrossEntropyGradientStep>("rows are", rows.dtype, params, logits, labels, normalizers, dlosses, dlogits);
 }
 
-// dtype, rows, elements of each, epsilon as the bits of a double; x, scale, offset, y, means, inverses
+// dtype, rows, elements of each, epsilon; x, scale, offset, y, means, inverses
 std::unique_ptr<Step> decode_layer_norm(Reader& r, const Kernels&) {
   const Rows rows = read_rows(r);
-  const LayerNormParams params = read_normalization(r, rows);
+  const LayerNormParams params{rows.rows, rows.n, r.real()};
   const Operand x = r.operand(rows.dtype, rows.count, Use::read);
   const Operand scale = r.operand(rows.dtype, rows.n, Use::read), offset = r.operand(rows.dtype, rows.n, Use::read);
   const Operand y = r.operand(rows.dtype, rows.count, Use::write);
@@ -270,10 +260,10 @@ std::unique_ptr<Step> decode_layer_norm_grad(Reader& r, const Kernels&) {
   return make_row_step<LayerNormGradientStep>("rows are", rows.dtype, LayerNormParams{rows.rows, rows.n, 0}, at);
 }
 
-// dtype, rows, elements of each, epsilon as the bits of a double; x, scale, y, inverses
+// dtype, rows, elements of each, epsilon; x, scale, y, inverses
 std::unique_ptr<Step> decode_rms_norm(Reader& r, const Kernels&) {
   const Rows rows = read_rows(r);
-  const LayerNormParams params = read_normalization(r, rows);
+  const LayerNormParams params{rows.rows, rows.n, r.real()};
   const Operand x = r.operand(rows.dtype, rows.count, Use::read), scale = r.operand(rows.dtype, rows.n, Use::read);
   const Operand y = r.operand(rows.dtype, rows.count, Use::write), inverses = r.operand(rows.dtype, rows.rows, Use::write);
   if (rows.rows == 0) return nullptr;

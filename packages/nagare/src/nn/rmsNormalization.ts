@@ -21,8 +21,8 @@ export class RmsNorm extends AffineNormalization {
     super("RmsNorm", { ...options, epsilon, center: false });
   }
 
-  protected override normalize(x: Tensor, { scale, epsilon }: LayerNormOptions): Tensor {
-    return rmsNorm(x, { ...(scale && { scale }), ...(epsilon !== undefined && { epsilon }) });
+  protected override normalize(x: Tensor, affine: LayerNormOptions): Tensor {
+    return rmsNorm(x, affine);
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../core/index.ts";
 import type { OpBuilder } from "../trace/index.ts";
 import { broadcastMapped, type FusedOp, fused, sumTo } from "./define/index.ts";
+import { besideRows } from "./lastAxis.ts";
 
 type Family = typeof import("./attention.ts");
 declare module "../trace/primitive.ts" {
@@ -158,11 +159,6 @@ function finiteShift(o: OpBuilder, shift: Tensor): Tensor {
   return o.select(o.equal(shift, Number.NEGATIVE_INFINITY), 0, shift);
 }
 
-/** One number for each query, beside its keys. */
-function perQuery(o: OpBuilder, x: Tensor): Tensor {
-  return o.reshape(x, { shape: [...x.shape, 1] });
-}
-
 /** Attention's results, and their cotangents: undefined where nothing depends on that result. */
 interface Reverse {
   readonly y: Tensor;
@@ -180,10 +176,10 @@ function weightsAndCotangent(
 ) {
   const [q, k, v] = sequencesOf(o, operands);
   const [average, cotangent] = [exchanged(o, y), exchanged(o, dy)];
-  const shift = perQuery(o, finiteShift(o, logSums));
+  const shift = besideRows(o, finiteShift(o, logSums));
   const weights = o.exp(o.sub(scoresOf(o, q, k, operands.mask, params), shift));
   const mean = o.reduceSum(o.mul(cotangent, average), { axes: [3] });
-  const below = perQuery(o, dLogSums ? o.sub(mean, dLogSums) : mean);
+  const below = besideRows(o, dLogSums ? o.sub(mean, dLogSums) : mean);
   const dScores = o.mul(weights, o.sub(o.matmul(cotangent, v, product(false, true)), below));
   return { q, k, cotangent, weights, dScores };
 }
@@ -272,10 +268,10 @@ export const attention: FusedOp<AttentionParams, readonly Tensor[]> = fused("att
     const scores = scoresOf(o, q, k, operands.mask, params);
     // The shift cancels, so that no derivative passes through it.
     const largest = finiteShift(o, o.stopGradient(o.reduceMax(scores, { axes: [3] }), {}));
-    const weights = o.exp(o.sub(scores, perQuery(o, largest)));
+    const weights = o.exp(o.sub(scores, besideRows(o, largest)));
     const total = o.reduceSum(weights, { axes: [3] });
     const sums = o.matmul(weights, v, product(false, false));
-    const averages = o.div(sums, perQuery(o, o.select(o.equal(total, 0), 1, total)));
+    const averages = o.div(sums, besideRows(o, o.select(o.equal(total, 0), 1, total)));
     const { dtype } = inputs[0] as Tensor;
     return [o.convert(exchanged(o, averages), { dtype }), o.add(largest, o.log(total))];
   },

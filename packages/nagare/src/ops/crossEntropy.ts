@@ -11,7 +11,7 @@ import {
 } from "../core/index.ts";
 import type { OpBuilder, Sample } from "../trace/index.ts";
 import { type FusedOp, fused, type NoParams, noParams } from "./define/index.ts";
-import { checkLastAxis, reduceLastAxis, withBatchAxis } from "./lastAxis.ts";
+import { besideRows, checkLastAxis, reduceLastAxis, withBatchAxis } from "./lastAxis.ts";
 
 type Family = typeof import("./crossEntropy.ts");
 declare module "../trace/primitive.ts" {
@@ -43,7 +43,7 @@ function picks(o: OpBuilder, logits: Tensor, labels: Tensor): { chosen: Tensor; 
   const { dtype } = labels;
   const classes = logits.shape.at(-1) ?? 0;
   const numbers = o.iota({ shape: [classes], dtype, axis: 0 });
-  const chosen = o.equal(o.reshape(labels, { shape: [...labels.shape, 1] }), numbers);
+  const chosen = o.equal(besideRows(o, labels), numbers);
   const known = o.logicalAnd(o.greaterEqual(labels, 0), o.less(labels, Number(classes)));
   return { chosen, known };
 }
@@ -113,10 +113,9 @@ export const softmaxCrossEntropyGrad: FusedOp<NoParams, readonly [Tensor, Tensor
     },
     decompose: (o, [logits, labels, normalizer, dLoss]) => {
       const { chosen, known } = picks(o, logits, labels);
-      const besideRows = (x: Tensor) => o.reshape(x, { shape: [...x.shape, 1] });
-      const probabilities = o.exp(o.sub(logits, besideRows(normalizer)));
+      const probabilities = o.exp(o.sub(logits, besideRows(o, normalizer)));
       const apart = o.sub(probabilities, o.convert(chosen, { dtype: logits.dtype }));
-      return [o.mul(apart, besideRows(o.select(known, dLoss, 0)))];
+      return [o.mul(apart, besideRows(o, o.select(known, dLoss, 0)))];
     },
     batch: (o, inputs, mapped, _params, size) => {
       const [logits = inputs[0], labels = inputs[1], normalizer = inputs[2], dLoss = inputs[3]] = inputs.map(

@@ -3,7 +3,7 @@ import { type Aval, concreteSize, type Dim, formatAval, ShapeError, type Tensor 
 import type { OpBuilder, Sample } from "../trace/index.ts";
 import { besideChannels, checkChannels, computeWide, countRows } from "./channels.ts";
 import { type FusedOp, fused } from "./define/index.ts";
-import { checkBeside } from "./lastAxis.ts";
+import { besideRows, checkBeside } from "./lastAxis.ts";
 
 type Family = typeof import("./groupNorm.ts");
 declare module "../trace/primitive.ts" {
@@ -37,15 +37,10 @@ function sumGroups(o: OpBuilder, perChannel: Tensor, groups: number): Tensor {
   return o.reduceSum(inGroups(o, perChannel, groups), { axes: [2] });
 }
 
-/** A number for each group, to stand beside the channels of the group: [batch, groups] → [batch, groups, 1]. */
-function besideGroup(o: OpBuilder, perGroup: Tensor): Tensor {
-  return o.reshape(perGroup, { shape: [...perGroup.shape, 1] });
-}
-
 /** The number of its group for each channel: [batch, groups] → [batch, channels]. */
 function forChannels(o: OpBuilder, perGroup: Tensor, channels: number): Tensor {
   const [batch, groups] = perGroup.shape as [Dim, number];
-  const repeated = o.broadcastTo(besideGroup(o, perGroup), { shape: [batch, groups, channels / groups] });
+  const repeated = o.broadcastTo(besideRows(o, perGroup), { shape: [batch, groups, channels / groups] });
   return o.reshape(repeated, { shape: [batch, channels] });
 }
 
@@ -74,7 +69,7 @@ export const groupNorm: FusedOp<GroupsAndEpsilon, readonly [Tensor, Tensor, Tens
       const share = groups / channels;
       const mean = o.mul(sumGroups(o, means, groups), share);
       // The variance of a group is the mean of its channels' variances, and of how far their means lie from the group's.
-      const apart = o.square(o.sub(inGroups(o, means, groups), besideGroup(o, mean)));
+      const apart = o.square(o.sub(inGroups(o, means, groups), besideRows(o, mean)));
       const spread = o.add(inGroups(o, variances, groups), apart);
       const variance = o.mul(o.reduceSum(spread, { axes: [2] }), share);
       const inverse = o.rsqrt(o.add(variance, epsilon));

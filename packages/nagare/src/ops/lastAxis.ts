@@ -32,7 +32,7 @@ export function checkBeside(name: string, x: Aval, operand: Aval, shape: readonl
 }
 
 /** The size of the last axis. Throws where it is not known, or where an operand of a normalization does not go with x. */
-export function checkRows(
+export function checkNormalized(
   name: string,
   x: Aval,
   perElement: readonly Aval[],
@@ -50,10 +50,12 @@ export function checkRows(
   return n;
 }
 
-/** Throws ShapeError for a cotangent that is not like x. */
-export function checkCotangent(name: string, x: Aval, dy: Aval): void {
+/** Throws ShapeError for a cotangent that is not like x, which the message calls `what`. */
+export function checkCotangent(name: string, dy: Aval, x: Aval, what: "x" | "the result"): void {
   if (sameShape(dy.shape, x.shape) && dy.dtype === x.dtype) return;
-  throw new ShapeError(`${name}: expected a cotangent like x, ${formatAval(x)}; received ${formatAval(dy)}.`);
+  throw new ShapeError(
+    `${name}: expected a cotangent like ${what}, ${formatAval(x)}; received ${formatAval(dy)}.`,
+  );
 }
 
 /** Reduces an axis, counted from behind, and keeps it, of size 1. */

@@ -6,7 +6,7 @@ import {
   averageLastAxis,
   besideRows,
   checkCotangent,
-  checkRows,
+  checkNormalized,
   normalizedShapes,
   ofExample,
   withBatchAxis,
@@ -26,7 +26,7 @@ type Epsilon = { epsilon: number };
 export const layerNorm: FusedOp<Epsilon, readonly [Tensor, Tensor, Tensor]> = fused("layerNorm", {
   dtypes: "float",
   abstract: ([x, scale, offset]) => {
-    checkRows("layerNorm", x, [scale, offset]);
+    checkNormalized("layerNorm", x, [scale, offset]);
     const perRow = { shape: x.shape.slice(0, -1), dtype: x.dtype };
     return [{ shape: x.shape, dtype: x.dtype }, perRow, perRow];
   },
@@ -73,8 +73,8 @@ export const layerNormGrad: FusedOp<NoParams, readonly [Tensor, Tensor, Tensor, 
   {
     dtypes: "float",
     abstract: ([dy, x, scale, mean, inverse]) => {
-      const n = checkRows("layerNormGrad", x, [scale], [mean, inverse]);
-      checkCotangent("layerNormGrad", x, dy);
+      const n = checkNormalized("layerNormGrad", x, [scale], [mean, inverse]);
+      checkCotangent("layerNormGrad", dy, x, "x");
       const perElement = { shape: [n], dtype: x.dtype };
       return [{ shape: x.shape, dtype: x.dtype }, perElement, perElement];
     },

@@ -6,7 +6,7 @@ import {
   averageLastAxis,
   besideRows,
   checkCotangent,
-  checkRows,
+  checkNormalized,
   normalizedShapes,
   ofExample,
   withBatchAxis,
@@ -26,7 +26,7 @@ type Epsilon = { epsilon: number };
 export const rmsNorm: FusedOp<Epsilon, readonly [Tensor, Tensor]> = fused("rmsNorm", {
   dtypes: "float",
   abstract: ([x, scale]) => {
-    checkRows("rmsNorm", x, [scale]);
+    checkNormalized("rmsNorm", x, [scale]);
     return [
       { shape: x.shape, dtype: x.dtype },
       { shape: x.shape.slice(0, -1), dtype: x.dtype },
@@ -70,8 +70,8 @@ export const rmsNormGrad: FusedOp<NoParams, readonly [Tensor, Tensor, Tensor, Te
   {
     dtypes: "float",
     abstract: ([dy, x, scale, inverse]) => {
-      const n = checkRows("rmsNormGrad", x, [scale], [inverse]);
-      checkCotangent("rmsNormGrad", x, dy);
+      const n = checkNormalized("rmsNormGrad", x, [scale], [inverse]);
+      checkCotangent("rmsNormGrad", dy, x, "x");
       return [
         { shape: x.shape, dtype: x.dtype },
         { shape: [n], dtype: x.dtype },

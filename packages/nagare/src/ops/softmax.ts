@@ -1,8 +1,8 @@
 /** Softmax along an axis, its logarithm, and their derivatives. */
-import { type Aval, formatAval, ShapeError, sameShape, type Tensor } from "../core/index.ts";
+import { type Aval, formatAval, ShapeError, type Tensor } from "../core/index.ts";
 import type { Params, Sample } from "../trace/index.ts";
 import { type FusedOp, fused } from "./define/index.ts";
-import { reduceAlong, withBatchAxis } from "./lastAxis.ts";
+import { checkCotangent, reduceAlong, withBatchAxis } from "./lastAxis.ts";
 
 type Family = typeof import("./softmax.ts");
 declare module "../trace/primitive.ts" {
@@ -61,11 +61,7 @@ export const softmax: FusedOp<Along, readonly [Tensor]> = fused("softmax", {
 /** A derivative's operands: the result y, and its cotangent, which must be like it. */
 function checkPair(y: Aval, dy: Aval, params: Along, name: string): Aval {
   checkAxis(y, params, name);
-  if (!sameShape(y.shape, dy.shape) || y.dtype !== dy.dtype) {
-    throw new ShapeError(
-      `${name}: expected a cotangent like the result, ${formatAval(y)}; received ${formatAval(dy)}.`,
-    );
-  }
+  checkCotangent(name, dy, y, "the result");
   return { shape: y.shape, dtype: y.dtype };
 }
 
