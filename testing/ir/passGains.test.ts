@@ -167,6 +167,11 @@ const gains: { readonly [pass: string]: Gain } = {
     f: (x) => [x.matmul(first).matmul(second)],
     prepared: [0, 262144],
   },
+  share: {
+    avals: [float32(64, 64)],
+    f: (x) => [ng.softmax(ng.softmax(x).slice([8, 24]))],
+    arena: [20480, 16384],
+  },
   plan: {
     avals: [float32(64, 64), float32(64, 64)],
     f: (x, w) => [x.matmul(w).matmul(w).matmul(w).matmul(w).matmul(w)],

@@ -1,6 +1,7 @@
 /** From a graph to a program: where every value lives, and the instructions in order. */
 import {
   type Aval,
+  bytesOf,
   concreteSize,
   type Graph,
   group,
@@ -20,7 +21,7 @@ import {
   type Value,
 } from "nagare/backend";
 import { InstructionWriter, type Place } from "./instructions.ts";
-import { isView, legalize } from "./legalize.ts";
+import { legalize } from "./legalize.ts";
 import {
   attentions,
   type FusedLowering,
@@ -41,6 +42,7 @@ import {
   writeDenseCopy,
 } from "./lower/index.ts";
 import type { PreparedConstants } from "./preparedConstants.ts";
+import { findShares, type Share } from "./sharing.ts";
 
 /** Constants up to this size are copied into the program; larger ones stay where they are and are given to each run. */
 const maximalCopiedBytes = 4096;
@@ -89,7 +91,6 @@ export function takesFused(op: Primitive, inputs: readonly Aval[], params: Param
 
 function lower(node: Node, context: LoweringContext): void {
   const { op } = node;
-  if (isView(node)) return;
   // Kernels split their work by sizes that they may take to be at least 1.
   if (node.outputs.every((output) => concreteSize(output.shape) === 0)) return;
   const lowering = lowerings[headOf(node)?.op.name ?? op.name];
@@ -104,27 +105,16 @@ function lower(node: Node, context: LoweringContext): void {
   }
 }
 
-/** Each value's memory: the value itself, or the one it is a view of. */
-function viewRoots(graph: Graph): (value: Value) => Value {
-  const roots = new Map<Value, Value>();
-  const root = (value: Value): Value => roots.get(value) ?? value;
-  for (const node of graph.nodes) {
-    const [input] = node.inputs;
-    const [output] = node.outputs;
-    if (isView(node) && input && output) roots.set(output, root(input));
-  }
-  return root;
-}
-
 /**
  * Which outputs are computed where they belong; the others are copied there at the end. An output's memory may be that
  * of the input it is an alias of: then nothing may read that input after the output is made.
  */
-function outputHolders(graph: Graph, root: (value: Value) => Value): Map<Value, number> {
+function outputHolders(graph: Graph, shares: ReadonlyMap<Value, Share>): Map<Value, number> {
+  const root = (value: Value): Value => shares.get(value)?.value ?? value;
   const madeAt = new Map<Value, number>();
   const lastRead = new Map<Value, number>();
   graph.nodes.forEach((node, time) => {
-    if (isView(node)) return;
+    if (node.outputs.some((output) => shares.has(output))) return;
     for (const input of node.inputs) lastRead.set(root(input), time);
     for (const output of node.outputs) madeAt.set(output, time);
   });
@@ -168,8 +158,9 @@ export function compileProgram(
   constants: PreparedConstants,
 ): CompiledProgram {
   const graph = legalize(source);
-  const root = viewRoots(graph);
-  const holders = outputHolders(graph, root);
+  const shares = findShares(graph, isPassOn("share"));
+  const shareOf = (value: Value): Share => shares.get(value) ?? { value, offset: 0 };
+  const holders = outputHolders(graph, shares);
   const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
   const arrays = new Map([...graph.constants].map(([value, { storage }]) => [value, storage.readSync()]));
   const copied = [...arrays.values()].filter(({ byteLength }) => byteLength <= maximalCopiedBytes);
@@ -187,17 +178,17 @@ export function compileProgram(
   };
 
   const inArena = (value: Value): boolean => !holders.has(value);
-  const viewed = (node: Node) => (isView(node) ? node.inputs[0] : undefined);
-  const plan = planMemory(graph, inArena, viewed, isPassOn("plan"));
+  const ownerFor = ({ outputs: [output] }: Node) => output && shares.get(output)?.value;
+  const plan = planMemory(graph, inArena, ownerFor, isPassOn("plan"));
   const place = (value: Value): Place => {
-    const memory = root(value);
+    const { value: memory, offset } = shareOf(value);
     const output = holders.get(memory);
-    if (output !== undefined) return { base: firstOutput + output, offset: 0 };
+    if (output !== undefined) return { base: firstOutput + output, offset };
     const input = inputIndex.get(memory);
-    if (input !== undefined) return { base: firstInput + input, offset: 0 };
+    if (input !== undefined) return { base: firstInput + input, offset };
     const constant = arrays.get(memory);
-    if (constant) return { base: baseOf(constant), offset: 0 };
-    return { base: 0, offset: required(plan.offsets, memory) };
+    if (constant) return { base: baseOf(constant), offset };
+    return { base: 0, offset: required(plan.offsets, memory) + offset };
   };
 
   const writer = new InstructionWriter(codes.instructions);
@@ -208,8 +199,15 @@ export function compileProgram(
     reductions: codes.reductions,
     place,
     prepared: (value, preparation) => {
-      const constant = arrays.get(root(value));
-      if (!constant || constant.byteLength <= maximalCopiedBytes || !isPassOn("prepare")) return undefined;
+      const constant = arrays.get(shareOf(value).value);
+      // What is prepared is a whole constant.
+      if (
+        !constant ||
+        bytesOf(value) < constant.byteLength ||
+        constant.byteLength <= maximalCopiedBytes ||
+        !isPassOn("prepare")
+      )
+        return undefined;
       const array = constants.prepare(constant, preparation);
       prepared.add(array);
       return { base: baseOf(array), offset: 0 };
@@ -225,11 +223,11 @@ export function compileProgram(
     while (nodes.length < writer.count) nodes.push(node);
   };
   for (const node of graph.nodes) {
-    lower(node, context);
+    if (!ownerFor(node)) lower(node, context);
     wroteFor(node);
   }
   graph.outputs.forEach((value, index) => {
-    if (holders.get(root(value)) === index) return;
+    if (holders.get(shareOf(value).value) === index) return;
     const to = { base: firstOutput + index, offset: 0 };
     writeDenseCopy(context, value.dtype, concreteSize(value.shape), place(value), to);
     wroteFor({ op: copy, params: {}, inputs: [value], outputs: [value] });

@@ -84,12 +84,14 @@ export const passes: readonly Pass[] = [
 
 /**
  * The names of what can be switched off: the passes that no backend relies on; "state", which leaves alone the state that a
- * program does not need; "prepare", the layout of constants for kernels; and "plan", the sharing of memory.
+ * program does not need; "prepare", the layout of constants for kernels; "share", parts of values that are not copied; and
+ * "plan", memory for several values in turn.
  */
 export const optionalPasses: readonly string[] = [
   ...passes.filter(({ required }) => !required).map(({ name }) => name),
   "state",
   "prepare",
+  "share",
   "plan",
 ];
 

@@ -6,6 +6,9 @@ import {
   type Dim,
   type DType,
   denseView,
+  isMovement,
+  type Node,
+  type Reading,
   required,
   rowMajorStrides,
   type Value,
@@ -77,13 +80,23 @@ function writeFill({ writer, place }: LoweringContext, y: Value, value: number |
   });
 }
 
+/** Where a movement, or several in a row, find the elements of their result; undefined for other nodes. */
+export function movedFrom(node: Node): Reading | undefined {
+  const { body } = node;
+  const [result] = body?.outputs ?? [];
+  if (body && result) return body.nodes.every(isMovement) ? bodyReadings(node, body).get(result) : undefined;
+  if (!isMovement(node)) return undefined;
+  const value = operandOf(node, 0);
+  const view = viewThrough(node, denseView(value));
+  return view && { value, view };
+}
+
 /** One movement, or several in a row: a dense result, each element read where the movements find it. */
 export const lowerMovement: Lowering = (node, context) => {
   const y = resultOf(node);
-  const { value, view } = node.body
-    ? required(bodyReadings(node, node.body), node.body.outputs[0] ?? y)
-    : { value: operandOf(node, 0), view: viewThrough(node, denseView(operandOf(node, 0))) };
-  if (!view) throw new TypeError(`${node.op.name}: no strides lead from the operand to the result.`);
+  const reading = movedFrom(node);
+  if (!reading) throw new TypeError(`${node.op.name}: no strides lead from the operand to the result.`);
+  const { value, view } = reading;
   writeCopies(context, targetOf(y, context), [
     {
       dims: view.shape,
