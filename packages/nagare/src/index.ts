@@ -1,6 +1,9 @@
 /** Nagare's face: everything a user imports, and the one place that names backends. */
+import { ones } from "./array/index.ts";
 import { ReferenceBackend } from "./backends/reference/index.ts";
-import { type Backend, registerBackend } from "./runtime/index.ts";
+import type { Tensor } from "./core/index.ts";
+import { type Backend, registerBackend, warmUps } from "./runtime/index.ts";
+import { jit } from "./transforms/index.ts";
 
 interface NodeModule {
   createRequire(url: string): (specifier: string) => unknown;
@@ -17,6 +20,22 @@ function loadNative(): Backend {
 
 registerBackend("native", loadNative);
 registerBackend("reference", () => new ReferenceBackend());
+
+/** As large as results must be to come out of the pool. */
+const pooled = (): Tensor => ones([1024]);
+warmUps.operations.by(() => {
+  const x = pooled();
+  const square = x.reshape([32, 32]);
+  return () => {
+    x.add(x);
+    square.matmul(square);
+  };
+});
+warmUps.programs.by(() => {
+  const x = pooled();
+  const double = jit((x: Tensor) => x.add(x));
+  return () => double(x);
+});
 
 export * from "./array/index.ts";
 export type {

@@ -7,6 +7,7 @@ import { Calls } from "./calls.ts";
 import { evaluateComposite } from "./composites.ts";
 import { currentBackend } from "./devices.ts";
 import { currentRecording } from "./profile/index.ts";
+import { warmUps } from "./warmUp.ts";
 
 /** Calls of one operation that are kept; the oldest make room. */
 const maximalCalls = 1024;
@@ -78,6 +79,7 @@ export function evaluateEagerly<P extends Params>(
     if (!aval || !storage) throw new NagareError(`${op.name}: the backend returned no result.`);
     outputs[i] = new ConcreteTensor(aval.shape, aval.dtype, storage);
   }
+  warmUps.operations.afterRun();
   return outputs;
 }
 

@@ -10,3 +10,4 @@ export * from "./profile/index.ts";
 export * from "./program.ts";
 export type { Reachability } from "./reachability.ts";
 export * from "./variable.ts";
+export { warmUps } from "./warmUp.ts";

@@ -15,6 +15,7 @@ import { withoutPasses } from "./optimize.ts";
 import { currentRecording, recorded } from "./profile/index.ts";
 import { bindShapes, type Origin, type Specialized, specialize } from "./specialize.ts";
 import type { Variable } from "./variable.ts";
+import { warmUps } from "./warmUp.ts";
 
 /** How many combinations of symbolic sizes stay compiled: a server meets few, and a hostile client must not fill memory. */
 const maximalSpecializations = 64;
@@ -109,6 +110,7 @@ export class Program {
     this.#giveAway(inputs);
     const results = this.#finish(compiled, storages, outputs);
     recording?.call("program", this.name, start);
+    warmUps.programs.afterRun();
     return results;
   }
 
@@ -140,6 +142,7 @@ export class Program {
       });
       throw error;
     }
+    warmUps.programs.afterRun();
     return results;
   }
 
