@@ -3,7 +3,7 @@ import { concat } from "../array/index.ts";
 import { checkCount, type Tensor } from "../core/index.ts";
 import type { Dataset } from "../data/index.ts";
 import type { Module } from "../nn/index.ts";
-import { type Jitted, jit } from "../transforms/index.ts";
+import { jit } from "../transforms/index.ts";
 import { Averages, type Logs } from "./averages.ts";
 import {
   checkExamples,
@@ -15,6 +15,7 @@ import {
   splitBatch,
 } from "./batches.ts";
 import type { CompiledModel } from "./model.ts";
+import { PacedStep } from "./paced.ts";
 import { atPlace } from "./place.ts";
 import { turns } from "./turns.ts";
 
@@ -55,13 +56,13 @@ export async function evaluateModel(
   return figuresOver(model, batches, "evaluate");
 }
 
-const predictors = new WeakMap<Module, Jitted<[Tensor], Tensor>>();
+const predictors = new WeakMap<Module, PacedStep<[Tensor], Tensor>>();
 
 /** The compiled forward pass of a module, which needs neither loss nor optimizer. */
-function predictor(module: Module): Jitted<[Tensor], Tensor> {
+function predictor(module: Module): PacedStep<[Tensor], Tensor> {
   let forward = predictors.get(module);
   if (!forward) {
-    forward = jit((x: Tensor) => module.call(x, { training: false }));
+    forward = new PacedStep(jit((x: Tensor) => module.call(x, { training: false })));
     predictors.set(module, forward);
   }
   return forward;
@@ -80,7 +81,7 @@ export async function predictAll(
   for await (const x of batches.iterate()) {
     await atPlace(`predict, batch ${parts.length + 1}`, async () => {
       checkExamples(x);
-      parts.push(await predictor(module).runAsync(x));
+      parts.push(await predictor(module).run(x));
     });
     await turn();
   }

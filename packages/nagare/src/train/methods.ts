@@ -20,8 +20,8 @@ export interface Trainable {
    */
   compile(options: CompileOptions): void;
   /**
-   * Trains on batches `[x, y]`; the update is compiled and runs off the event loop where the backend can. Labels are
-   * checked batch by batch.
+   * Trains on batches `[x, y]`; the update is compiled and runs off the event loop where the backend can, unless it takes
+   * less than half a millisecond: timers get their turn in any case. Labels are checked batch by batch.
    *
    * Nothing is lost by bad data. Whatever is thrown, at whichever batch, the weights and the optimizer's state are those
    * after the last good batch: a batch that does not fit is refused before it is used, and one whose loss or gradients

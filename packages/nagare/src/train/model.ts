@@ -6,7 +6,7 @@ import type { Module } from "../nn/index.ts";
 import { Optimizer } from "../optim/index.ts";
 import { generatorState } from "../random/index.ts";
 import type { Variable } from "../runtime/index.ts";
-import { type Jitted, jit, traceGraph, valueAndGrad } from "../transforms/index.ts";
+import { jit, traceGraph, valueAndGrad } from "../transforms/index.ts";
 import type { Logs } from "./averages.ts";
 import { checkExamples } from "./batches.ts";
 import { checkLabels } from "./labels.ts";
@@ -18,6 +18,7 @@ import {
   resolveLoss,
   resolveMetrics,
 } from "./loss.ts";
+import { PacedStep } from "./paced.ts";
 import { turns } from "./turns.ts";
 
 /** What `compile` takes. */
@@ -29,7 +30,7 @@ export interface CompileOptions {
   readonly metrics?: readonly (MetricName | LossFunction)[];
 }
 
-type Step = Jitted<[Tensor, Tensor], Tensor[]>;
+type Step = PacedStep<[Tensor, Tensor], Tensor[]>;
 
 /** Whether a value is neither NaN nor infinite, as a bool tensor. */
 function whetherFinite(x: Tensor): Tensor {
@@ -63,11 +64,13 @@ export class CompiledModel {
     this.optimizer = optimizer;
     this.#loss = resolveLoss(loss);
     this.#metrics = resolveMetrics(metrics);
-    this.#trainStep = jit((x: Tensor, y: Tensor) => this.#train(x, y));
-    this.#evaluateStep = jit((x: Tensor, y: Tensor) => {
-      const predictions = module.call(x, { training: false });
-      return [this.#loss, ...this.#metrics].map((figure) => figure.compute(y, predictions));
-    });
+    this.#trainStep = new PacedStep(jit((x: Tensor, y: Tensor) => this.#train(x, y)));
+    this.#evaluateStep = new PacedStep(
+      jit((x: Tensor, y: Tensor) => {
+        const predictions = module.call(x, { training: false });
+        return [this.#loss, ...this.#metrics].map((figure) => figure.compute(y, predictions));
+      }),
+    );
   }
 
   /** Every variable that a training step may change, by the name it has in checkpoints. */
@@ -115,7 +118,7 @@ export class CompiledModel {
     this.#check(x, y);
     // The first batch is traced twice, for the check and for the step: timers may come in between.
     await this.#turn();
-    const [finite, ...figures] = await this.#trainStep.runAsync(x, y);
+    const [finite, ...figures] = await this.#trainStep.run(x, y);
     const logs = this.#figures(figures);
     if (finite?.item()) return logs;
     const what = Number.isFinite(logs.loss)
@@ -130,7 +133,7 @@ export class CompiledModel {
   /** Loss and metrics of one batch. */
   async evaluateBatch(x: Tensor, y: Tensor): Promise<Logs> {
     this.#check(x, y);
-    return this.#figures(await this.#evaluateStep.runAsync(x, y));
+    return this.#figures(await this.#evaluateStep.run(x, y));
   }
 
   /** Shape and dtype of the predictions for inputs like `x`; builds the module. */
