@@ -206,7 +206,7 @@ describe("what a pass is worth", () => {
         const compile = t.mock.method(backend, "compile").mock;
         const run = () =>
           onBackend("reference", () => void ng.jit(f)(...avals.map(({ shape }) => ng.ones(shape))));
-        // The first run of a process is followed by others.
+        // Others run before the first one of a process.
         run();
         compile.resetCalls();
         ng.withoutPasses([name], run);

@@ -123,7 +123,7 @@ describe("what a backend is asked to do", () => {
 
   const { backend, prepared, executed, compiled } = recording();
   registerBackend("recording", () => backend);
-  // The first runs of a process are followed by others.
+  // Others run before the first ones of a process.
   before(() => {
     ng.setBackend("reference");
     ng.jit((x: ng.Tensor): ng.Tensor => x.neg())(ng.ones([1]));

@@ -29,7 +29,7 @@ function counting(): { operations: number; programs: number; compiled: number } 
   return counts;
 }
 
-test("the first run of each kind is followed by many others, once, and by none that is recorded or traced", () => {
+test("before the first run of each kind there are many others, once, and none in what is recorded or traced", () => {
   ng.setBackend("reference");
   const counts = counting();
   const x = ng.tensor([1, 2, 3]);

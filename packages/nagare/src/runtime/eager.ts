@@ -66,6 +66,7 @@ export function evaluateEagerly<P extends Params>(
     call = prepare(backend, record, operands, params);
     if (calls.size >= maximalCalls) calls.forgetFirst();
     calls.add(operands, params, call);
+    warmUps.operations.once();
   }
   if (!call.run) return [...(op.decompose?.(builder, inputs, params) ?? [])];
   const recording = currentRecording();
@@ -79,7 +80,6 @@ export function evaluateEagerly<P extends Params>(
     if (!aval || !storage) throw new NagareError(`${op.name}: the backend returned no result.`);
     outputs[i] = new ConcreteTensor(aval.shape, aval.dtype, storage);
   }
-  warmUps.operations.afterRun();
   return outputs;
 }
 

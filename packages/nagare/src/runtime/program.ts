@@ -110,7 +110,6 @@ export class Program {
     this.#giveAway(inputs);
     const results = this.#finish(compiled, storages, outputs);
     recording?.call("program", this.name, start);
-    warmUps.programs.afterRun();
     return results;
   }
 
@@ -142,7 +141,6 @@ export class Program {
       });
       throw error;
     }
-    warmUps.programs.afterRun();
     return results;
   }
 
@@ -219,6 +217,7 @@ export class Program {
       ),
     );
     this.#compiled.set(key, compiled);
+    warmUps.programs.once();
     return compiled;
   }
 }

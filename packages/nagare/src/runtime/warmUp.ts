@@ -9,8 +9,8 @@ import { currentRecording } from "./profile/index.ts";
 const calls = 24;
 
 /**
- * Goes the way of runs through the framework so often that V8 knows it, once, when the first one is over. For the next dozens, such as
- * a server's first requests, that halves what they take besides their kernels or better; it costs some milliseconds.
+ * Goes the way of runs through the framework so often that V8 knows it, once, before the first one. For the next dozens, such as a
+ * server's first requests, that halves what they take besides their kernels or better; it costs some milliseconds.
  */
 class WarmUp {
   #makeWay: (() => () => void) | undefined;
@@ -20,8 +20,8 @@ class WarmUp {
     this.#makeWay = makeWay;
   }
 
-  /** To be called after each run. */
-  afterRun(): void {
+  /** To be called before what runs for the first time, when all else that it needs is done. */
+  once(): void {
     const makeWay = this.#makeWay;
     // What is traced or recorded is the caller's alone.
     if (!makeWay || currentDynamicTrace() || currentRecording()) return;
