@@ -2,10 +2,12 @@
 import { type Addon, loadAddon, NativeBackend, type ProgramHandle } from "@nagare/native";
 import * as ng from "nagare";
 import { type Backend, loadBackend, registerBackend, setBackend, type TypedArray } from "nagare/backend";
+import { passFirstRuns } from "../generator/backends.ts";
 import { apply } from "../generator/cases.ts";
 import { sampleCases, trainConvolutions } from "./engineRuns.ts";
 
 export const addon: Addon = loadAddon();
+passFirstRuns();
 
 /** The arguments of `createProgram`, and the memories of the program's first run. */
 export interface RecordedProgram {

@@ -13,7 +13,7 @@ import {
   registerBackend,
   withoutPasses,
 } from "nagare/backend";
-import { testedBackends } from "../generator/backends.ts";
+import { passFirstRuns, testedBackends } from "../generator/backends.ts";
 import { tensorOf } from "../generator/draw.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -123,10 +123,9 @@ describe("what a backend is asked to do", () => {
 
   const { backend, prepared, executed, compiled } = recording();
   registerBackend("recording", () => backend);
-  // Others run before the first ones of a process.
   before(() => {
     ng.setBackend("reference");
-    ng.jit((x: ng.Tensor): ng.Tensor => x.neg())(ng.ones([1]));
+    passFirstRuns();
   });
 
   test("eager code executes operation by operation, compiled code compiles once and executes none", () => {
