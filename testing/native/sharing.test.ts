@@ -61,6 +61,19 @@ const cases: { readonly [name: string]: Case } = {
     },
     copies: [1, 1],
   },
+  "thirds that are read late, one after the other, keep each other": {
+    shape: [30, 32],
+    f: (x) => {
+      const y = whole(x);
+      const parts = [0, 10, 20].map((first) => rows(y, first, first + 10));
+      // Each is read when memory has been fuller than before.
+      return parts.reduce((sum, part, i) => {
+        const much = whole(whole(ng.concat(new Array<Tensor>(2 * i + 2).fill(x.sub(i)))).mul(sum));
+        return much.sum().mul(whole(part)).sum();
+      }, y.sum());
+    },
+    copies: [3, 0],
+  },
   "unless they are kept for others": {
     f: (x) => {
       const y = whole(x);

@@ -3,18 +3,10 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import * as ng from "nagare";
-import {
-  type Backend,
-  type Executable,
-  type Graph,
-  loadBackend,
-  optionalPasses,
-  Program,
-  registerBackend,
-  withoutPasses,
-} from "nagare/backend";
+import { optionalPasses, Program, registerBackend, withoutPasses } from "nagare/backend";
 import { passFirstRuns, testedBackends } from "../generator/backends.ts";
 import { tensorOf } from "../generator/draw.ts";
+import { recordingBackend } from "./recordingBackend.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -96,32 +88,7 @@ describe("choosing a backend", () => {
 });
 
 describe("what a backend is asked to do", () => {
-  /** The reference backend, with a record of what it was asked. */
-  function recording() {
-    const reference = loadBackend("reference");
-    const prepared: string[] = [];
-    const executed: string[] = [];
-    const compiled: Graph[] = [];
-    const backend: Backend = {
-      name: "recording",
-      description: "the reference, with a record",
-      prepare(op, inputs, params, outputs) {
-        prepared.push(op.name);
-        const run = reference.prepare(op, inputs, params, outputs);
-        return (operands) => {
-          executed.push(op.name);
-          return run(operands);
-        };
-      },
-      compile(graph): Executable {
-        compiled.push(graph);
-        return reference.compile(graph);
-      },
-    };
-    return { backend, prepared, executed, compiled };
-  }
-
-  const { backend, prepared, executed, compiled } = recording();
+  const { backend, prepared, executed, compiled } = recordingBackend();
   registerBackend("recording", () => backend);
   before(() => {
     ng.setBackend("reference");

@@ -42,7 +42,7 @@ import {
   writeDenseCopy,
 } from "./lower/index.ts";
 import type { PreparedConstants } from "./preparedConstants.ts";
-import { findShares, type Share } from "./sharing.ts";
+import { findShares, type Share, timesOfUse } from "./sharing.ts";
 
 /** Constants up to this size are copied into the program; larger ones stay where they are and are given to each run. */
 const maximalCopiedBytes = 4096;
@@ -109,21 +109,13 @@ function lower(node: Node, context: LoweringContext): void {
  * Which outputs are computed where they belong; the others are copied there at the end. An output's memory may be that
  * of the input it is an alias of: then nothing may read that input after the output is made.
  */
-function outputHolders(graph: Graph, shares: ReadonlyMap<Value, Share>): Map<Value, number> {
-  const root = (value: Value): Value => shares.get(value)?.value ?? value;
-  const madeAt = new Map<Value, number>();
-  const lastRead = new Map<Value, number>();
-  graph.nodes.forEach((node, time) => {
-    if (node.outputs.some((output) => shares.has(output))) return;
-    for (const input of node.inputs) lastRead.set(root(input), time);
-    for (const output of node.outputs) madeAt.set(output, time);
-  });
+function outputHolders(graph: Graph, owner: (value: Value) => Value): Map<Value, number> {
   // An output in another's memory, such as a reshaped input, is copied at the end.
-  for (const output of graph.outputs) lastRead.set(root(output), graph.nodes.length);
+  const { made: madeAt, last: lastRead } = timesOfUse(graph, owner);
   const aliases = new Map(graph.aliases.map(({ output, input }) => [output, input]));
   const holders = new Map<Value, number>();
   graph.outputs.forEach((value, index) => {
-    const memory = root(value);
+    const memory = owner(value);
     const made = madeAt.get(memory);
     if (made === undefined || holders.has(memory)) return;
     const alias = aliases.get(index);
@@ -131,7 +123,7 @@ function outputHolders(graph: Graph, shares: ReadonlyMap<Value, Share>): Map<Val
     const read = overwritten && lastRead.get(overwritten);
     const node = graph.nodes[made];
     const replaces = (): boolean =>
-      node !== undefined && mayReplace(node, memory, (input) => root(input) === overwritten);
+      node !== undefined && mayReplace(node, memory, (input) => owner(input) === overwritten);
     const free = read === undefined || read < made || (read === made && replaces());
     if (free) holders.set(memory, index);
   });
@@ -160,7 +152,7 @@ export function compileProgram(
   const graph = legalize(source);
   const shares = findShares(graph, isPassOn("share"));
   const shareOf = (value: Value): Share => shares.get(value) ?? { value, offset: 0 };
-  const holders = outputHolders(graph, shares);
+  const holders = outputHolders(graph, (value) => shareOf(value).value);
   const inputIndex = new Map(graph.inputs.map((input, i) => [input, i]));
   const arrays = new Map([...graph.constants].map(([value, { storage }]) => [value, storage.readSync()]));
   const copied = [...arrays.values()].filter(({ byteLength }) => byteLength <= maximalCopiedBytes);

@@ -16,7 +16,7 @@ interface Part extends Share {
 }
 
 /** Parts that are so much of a value together may keep it, whatever memory the rest takes. */
-const mostOfWhole = 1 / 2;
+const enoughOfWhole = 1 / 2;
 
 /** What a node's result is a part of, if the node moves neighbours that stay neighbours. */
 function partOf(node: Node): Part | undefined {
@@ -26,31 +26,43 @@ function partOf(node: Node): Part | undefined {
   return { result, value, offset: view.offset * bytesPerElement(value.dtype) };
 }
 
+/**
+ * When values that have memory of their own are made, and read for the last time, as places of nodes. Results are read when all nodes
+ * have run. `owner` is the value in whose memory another one lies.
+ */
+export function timesOfUse(graph: Graph, owner: (value: Value) => Value) {
+  const made = new Map<Value, number>();
+  const last = new Map<Value, number>();
+  graph.nodes.forEach((node, time) => {
+    if (node.outputs.some((output) => owner(output) !== output)) return;
+    for (const input of node.inputs) last.set(owner(input), time);
+    for (const output of node.outputs) made.set(output, time);
+  });
+  for (const output of graph.outputs) last.set(owner(output), graph.nodes.length);
+  return { made, last };
+}
+
 /** When values are in use, as places of nodes, and how many bytes those have that are in use at each of these. */
 class Lives {
   /** Inputs and constants last as long as the run, but a state only to the node before the one that makes its next value. */
   readonly #given = new Map<Value, number>();
-  readonly #made = new Map<Value, number>();
-  readonly #last = new Map<Value, number>();
+  readonly #made: ReadonlyMap<Value, number>;
+  readonly #last: Map<Value, number>;
   readonly #alive: Float64Array;
   readonly #peak: number;
 
   /** `whole` is the value that has the memory of a view. */
   constructor(graph: Graph, whole: (value: Value) => Value) {
     const end = graph.nodes.length;
-    graph.nodes.forEach((node, time) => {
-      if (isView(node)) return;
-      for (const input of node.inputs) this.#last.set(whole(input), time);
-      for (const output of node.outputs) this.#made.set(output, time);
-    });
-    for (const output of graph.outputs) this.#last.set(whole(output), end);
+    const { made, last } = timesOfUse(graph, whole);
+    [this.#made, this.#last] = [made, last];
     for (const value of [...graph.inputs, ...graph.constants.keys()]) this.#given.set(value, end);
     for (const { input, output } of graph.aliases) {
       const [state, next] = [graph.inputs[input], graph.outputs[output]];
-      if (state && next) this.#given.set(state, (this.#made.get(whole(next)) ?? 0) - 1);
+      if (state && next) this.#given.set(state, (made.get(whole(next)) ?? 0) - 1);
     }
     this.#alive = new Float64Array(end + 1);
-    for (const [value, made] of this.#made) this.#count(bytesOf(value), made, this.until(value));
+    for (const [value, first] of made) this.#count(bytesOf(value), first, this.until(value));
     this.#peak = this.#alive.reduce((most, bytes) => Math.max(most, bytes), 0);
   }
 
@@ -88,13 +100,15 @@ class Lives {
 function acceptedParts(candidates: readonly Part[], lives: Lives): Map<Value, Share> {
   const accepted = new Map<Value, Share>();
   const isLate = ({ result, value }: Part): boolean => lives.until(result) > lives.until(value);
+  const lateBytes = new Map<Value, number>();
+  for (const part of candidates.filter(isLate))
+    lateBytes.set(part.value, (lateBytes.get(part.value) ?? 0) + bytesOf(part.result));
   for (const part of candidates) {
     const { value, offset } = accepted.get(part.value) ?? { value: part.value, offset: 0 };
     const whole = { ...part, value, offset: offset + part.offset };
     if (isLate(whole)) {
-      const others = candidates.filter((other) => other.value === value && isLate(other));
-      const bytes = others.reduce((sum, { result }) => sum + bytesOf(result), 0);
-      if (lives.isGiven(value) || (bytes < mostOfWhole * bytesOf(value) && lives.raisesPeak(whole))) continue;
+      const isLittle = (lateBytes.get(value) ?? 0) < enoughOfWhole * bytesOf(value);
+      if (lives.isGiven(value) || (isLittle && lives.raisesPeak(whole))) continue;
     }
     lives.join(whole);
     accepted.set(part.result, { value, offset: whole.offset });
