@@ -97,18 +97,32 @@ describe("the pool of results", () => {
     }
   });
 
-  test("results of 4 MiB dropped at once take turns in so few places that a cache has them", () => {
-    const told = new Told();
-    const pool = new StoragePool(told);
-    const places = new Set<string>();
-    const slabs: ArrayBufferLike[] = [];
-    for (let i = 0; i < 100; i++) {
-      const { buffer, byteOffset } = pool.allocate("float32", mebibyte);
-      if (!slabs.includes(buffer)) slabs.push(buffer);
-      places.add(`${slabs.indexOf(buffer)} ${byteOffset}`);
-      told.drop([...told.held.keys()].at(-1) ?? 0);
-    }
-    assert.ok(places.size <= 4, `${places.size} places`);
+  describe("results dropped at once take turns in places that a cache has, many of them to a collection", () => {
+    // The fewest results that a collection is spread over, and the most bytes of their places.
+    const cases = [
+      { kibibytes: 10, results: 400, mebibytes: 5 },
+      { kibibytes: 40, results: 100, mebibytes: 5 },
+      { kibibytes: 192, results: 60, mebibytes: 12.5 },
+      { kibibytes: 512, results: 20, mebibytes: 13 },
+      { kibibytes: 4096, results: 3, mebibytes: 16 },
+    ];
+    for (const { kibibytes, results, mebibytes } of cases)
+      test(`${kibibytes} KiB`, () => {
+        const told = new Told();
+        const pool = new StoragePool(told);
+        const places = new Set<string>();
+        const slabs: ArrayBufferLike[] = [];
+        const count = 20 * results;
+        for (let i = 0; i < count; i++) {
+          const { buffer, byteOffset } = pool.allocate("uint8", kibibytes * 1024);
+          if (!slabs.includes(buffer)) slabs.push(buffer);
+          places.add(`${slabs.indexOf(buffer)} ${byteOffset}`);
+          told.drop([...told.held.keys()].at(-1) ?? 0);
+        }
+        assert.ok(told.collections <= count / results, `${told.collections} collections of ${count} results`);
+        const bytes = places.size * kibibytes * 1024;
+        assert.ok(bytes <= mebibytes * mebibyte, `${places.size} places, ${bytes / mebibyte} MiB`);
+      });
   });
 
   test("small results lie side by side, from the beginning of a large page on", () => {

@@ -16,12 +16,15 @@ const largePage = 1 << 21;
 /** Blocks of up to a quarter of this size share a slab. */
 const slabBytes = 1 << 24;
 /**
- * The collector is called after as many new bytes as three of the results asked for have, within these bounds: rarely enough to
- * take a small part of the time that writing them takes, often enough for results to find memory that a cache has.
+ * A collection takes as long as writing some hundred KiB, and is spread over results as long as they find memory that a cache has:
+ * over the least bytes, which it keeps for one program among others; over as many results as make its share of each small, up to all
+ * of a cache; over a few results, however large they are, up to the most bytes.
  */
-const leastBytesBetweenCollections = 3 << 22;
+const leastBytesBetweenCollections = 9 << 19;
+const resultsBetweenCollections = 60;
+const cachedBytesBetweenCollections = 3 << 22;
+const leastResultsBetweenCollections = 3;
 const mostBytesBetweenCollections = 1 << 28;
-const resultsBetweenCollections = 3;
 /** The collector is called before the pool grows by more than this part of what is in use. */
 const growthBetweenCollections = 1 / 16;
 /** Free memory beyond this, and beyond what is in use, goes back to the system. */
@@ -53,6 +56,13 @@ interface Block {
 function roundUp(bytes: number): number {
   const step = Math.max(alignment, 2 ** (Math.ceil(Math.log2(bytes)) - 3));
   return Math.ceil(bytes / step) * step;
+}
+
+/** Bytes after which the collector is called before the next result, if that one has so many. */
+function bytesUntilDue(bytes: number): number {
+  const cached = Math.min(resultsBetweenCollections * bytes, cachedBytesBetweenCollections);
+  const due = Math.max(leastBytesBetweenCollections, cached, leastResultsBetweenCollections * bytes);
+  return Math.min(due, mostBytesBetweenCollections);
 }
 
 interface NodeBuffer {
@@ -113,10 +123,7 @@ export class StoragePool {
   allocate<D extends DType>(dtype: D, size: number): TypedArrayOf[D] {
     const bytes = size * bytesPerElement(dtype);
     const rounded = roundUp(bytes);
-    const due = Math.min(
-      Math.max(resultsBetweenCollections * rounded, leastBytesBetweenCollections),
-      mostBytesBetweenCollections,
-    );
+    const due = bytesUntilDue(rounded);
     // Even while there is free memory: what was freed last is what a cache has.
     if (this.#bytesSinceCollection >= Math.max(due, this.#keptBytes)) this.#collect();
     const block = this.#known(rounded) ?? this.#find(rounded, due);
