@@ -136,7 +136,7 @@ export function usage(tasks: readonly Task[]): string {
     "  --peers LIST   some of torch,jax,tf,tfjs, or none; default: all that are installed",
     `  --rounds N     turns of each party with each workload; default ${defaultRounds}`,
     "  --sweep NAME   gemm, conv or memory: one operation over many shapes, with GFLOP/s or GB/s and the share of the measured",
-    "                 peak; ops: many operations over a few; sizes: the workloads at other sizes",
+    "                 peak; ops: many operations over a few; sizes: the workloads at other sizes; nets: other networks",
     "  --json         one JSON line for each workload and party, and one for each ratio",
     "  --out FILE     the same lines into a file",
     "  --chart FILE   the ratios as an SVG chart",

@@ -2,6 +2,7 @@ import * as ng from "nagare";
 import { labelledBatch, uniform } from "../harness/index.ts";
 import { inferModel, trainStep } from "../workloads/compiled.ts";
 import { initialKernels, type Work } from "../workloads/workload.ts";
+import { around, convolution, normalized } from "./normalized.ts";
 
 const { nn } = ng;
 
@@ -19,12 +20,6 @@ const blocks = [
   [64, 1],
 ] as const;
 
-const normalized = (layer: ng.nn.Module) =>
-  nn.sequential([layer, nn.batchNormalization({ epsilon: 1e-5, momentum: 0.9 })]);
-const pointwise = (filters: number) => normalized(nn.conv2d({ filters, kernelSize: 1, useBias: false }));
-/** The same cells on all sides, which is not what "same" means with strides. */
-const padding = [1, 1, 1, 1] as const;
-
 /** A thin input is widened, seen by windows channel by channel, and thinned again (Sandler et al. 2018). */
 class InvertedResidual extends nn.Module {
   readonly widen: ng.nn.Module;
@@ -34,9 +29,11 @@ class InvertedResidual extends nn.Module {
 
   constructor(entering: number, filters: number, strides: number) {
     super();
-    this.widen = pointwise(expansion * entering);
-    this.windows = normalized(nn.depthwiseConv2d({ kernelSize: 3, strides, padding, useBias: false }));
-    this.thin = pointwise(filters);
+    this.widen = convolution(expansion * entering, 1);
+    this.windows = normalized(
+      nn.depthwiseConv2d({ kernelSize: 3, strides, padding: around(3), useBias: false }),
+    );
+    this.thin = convolution(filters, 1);
     this.#adds = entering === filters && strides === 1;
   }
 
@@ -50,12 +47,12 @@ const relu6 = () => nn.activationLayer("relu6");
 
 function mobileNet(): ng.nn.Module {
   return nn.sequential([
-    normalized(nn.conv2d({ filters: stem, kernelSize: 3, strides: 2, padding, useBias: false })),
+    convolution(stem, 3, 2),
     relu6(),
     ...blocks.map(
       ([filters, strides], i) => new InvertedResidual(blocks[i - 1]?.[0] ?? stem, filters, strides),
     ),
-    pointwise(head),
+    convolution(head, 1),
     relu6(),
     nn.globalAveragePooling2d(),
     nn.dense({ units: 10 }),

@@ -6,8 +6,6 @@ from jax import lax, nn
 
 from jax_layers import (
     Adam,
-    Momentum,
-    batch_norm,
     conv,
     cross_entropy,
     group_norm,
@@ -22,51 +20,6 @@ from jax_layers import (
     transformer_blocks,
     two_layers,
 )
-
-
-def mobilenet(normalized, head, x, normalize):
-    normalized = iter(normalized)
-
-    def layer(x, stride=1):
-        kernel, gamma, beta = next(normalized)
-        groups = kernel.shape[3] if kernel.shape[2] == 1 else 1
-        cells = kernel.shape[0] // 2
-        return normalize(conv(x, kernel, stride, [(cells, cells)] * 2, groups), gamma, beta)
-
-    x = nn.relu6(layer(x, 2))
-    for stride in (2, 1) * 3:
-        y = layer(nn.relu6(layer(nn.relu6(layer(x)), stride)))
-        x = x + y if x.shape == y.shape else y
-    return nn.relu6(layer(x)).mean((1, 2)) @ head[0] + head[1]
-
-
-def mobilenet_parameters(kernels):
-    *kernels, head = kernels.values()
-    # Our depthwise kernels are [height, width, channels, 1], JAX's [height, width, 1, channels].
-    kernels = [k.transpose(0, 1, 3, 2) if k.shape[3] == 1 else k for k in kernels]
-    return [(jnp.asarray(k), jnp.ones(k.shape[3]), jnp.zeros(k.shape[3])) for k in kernels], layers(head)[0]
-
-
-def mobilenet_train(x, labels, **kernels):
-    loss_of = lambda parameters, x, labels, key: cross_entropy(mobilenet(*parameters, x, batch_norm), labels)
-    return trainer(loss_of, mobilenet_parameters(kernels), x, labels, Momentum())
-
-
-def mobilenet_infer(x, **kernels):
-    # The moving statistics are arrays as the weights are, and no constants.
-    normalized, head = mobilenet_parameters(kernels)
-    statistics = [(jnp.zeros_like(beta), jnp.ones_like(gamma)) for _, gamma, beta in normalized]
-
-    def infer(normalized, statistics, head, x):
-        statistics = iter(statistics)
-
-        def normalize(x, gamma, beta):
-            mean, variance = next(statistics)
-            return (x - mean) * (lax.rsqrt(variance + 1e-5) * gamma) + beta
-
-        return mobilenet(normalized, head, x, normalize)
-
-    return jitted(infer, normalized, statistics, head, x)
 
 
 def transposed(x, kernel, padding):

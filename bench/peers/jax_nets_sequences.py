@@ -50,6 +50,26 @@ def translator(x, labels, heads, **kernels):
     return trainer(loss_of, parameters, x, labels)
 
 
+def bert(x, labels, heads, **kernels):
+    words, positions, *kernels, head = kernels.values()
+    width = words.shape[1]
+    blocks = [(layers(*kernels[i : i + 6]), norm(width), norm(width)) for i in range(0, len(kernels), 6)]
+    parameters = jnp.asarray(words), jnp.asarray(positions), norm(width), blocks, layers(head)[0]
+
+    def loss_of(parameters, x, labels, key):
+        words, positions, norm, blocks, head = parameters
+        mask = (x != 0)[:, None, None]
+        y = layer_norm(words[x] + positions, *norm)
+        for (query, key, value, joined, wide, narrow), norm1, norm2 in blocks:
+            split = lambda layer: (y @ layer[0] + layer[1]).reshape(*y.shape[:2], heads, -1)
+            found = nn.dot_product_attention(split(query), split(key), split(value), mask=mask)
+            y = layer_norm(y + found.reshape(y.shape) @ joined[0] + joined[1], *norm1)
+            y = layer_norm(y + two_layers(y, wide, narrow), *norm2)
+        return cross_entropy(y @ head[0] + head[1], labels)
+
+    return trainer(loss_of, parameters, x, labels, Adam(decay=0.01))
+
+
 def llama(x, labels, heads, **kernels):
     words, *kernels, head = map(jnp.asarray, kernels.values())
     time, half = x.shape[1], words.shape[1] // heads // 2

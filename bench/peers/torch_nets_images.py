@@ -5,44 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from torch_layers import SelfAttention, adamw, blocks, conv, images, infer, linear, sgd, tensor, trainer, two_layers
-
-
-class InvertedResidual(nn.Module):
-    def __init__(self, widen, windows, thin, stride):
-        super().__init__()
-        groups = windows.shape[2]
-        self.body = nn.Sequential(
-            *normalized(widen), nn.ReLU6(),
-            *normalized(windows.transpose(0, 1, 3, 2), stride, 1, groups), nn.ReLU6(),
-            *normalized(thin),
-        )  # fmt: skip
-        self.adds = stride == 1 and widen.shape[2] == thin.shape[3]
-
-    def forward(self, x):
-        y = self.body(x)
-        return x + y if self.adds else y
-
-
-def normalized(kernel, *window):
-    return conv(kernel, *window, bias=False), nn.BatchNorm2d(kernel.shape[3])
-
-
-def mobilenet(kernels):
-    kernels = iter(kernels.values())
-    model = [*normalized(next(kernels), 2, 1), nn.ReLU6()]
-    for stride in (2, 1) * 3:
-        model.append(InvertedResidual(next(kernels), next(kernels), next(kernels), stride))
-    model += [*normalized(next(kernels)), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(next(kernels))]
-    return nn.Sequential(*model)
-
-
-def mobilenet_train(x, labels, **kernels):
-    return trainer(mobilenet(kernels), images(x), labels, sgd(0.1, momentum=0.9))
-
-
-def mobilenet_infer(x, **kernels):
-    return infer(mobilenet(kernels), images(x))
+from torch_layers import SelfAttention, adamw, blocks, conv, images, infer, linear, tensor, trainer, two_layers
 
 
 def transposed(kernel, stride, padding=0):

@@ -68,6 +68,41 @@ def translator(x, labels, heads, **kernels):
     return trainer(Translator(heads, *kernels.values()), tensor(x), labels.ravel())
 
 
+class BertBlock(nn.Module):
+    """Normalized behind each part."""
+
+    def __init__(self, heads, query, key, value, joined, wide, narrow):
+        super().__init__()
+        self.heads, self.mlp = heads, two_layers(wide, narrow)
+        self.query, self.key, self.value, self.joined = map(linear, (query, key, value, joined))
+        self.norm1, self.norm2 = nn.LayerNorm(query.shape[0]), nn.LayerNorm(query.shape[0])
+
+    def forward(self, x, mask):
+        split = lambda y: y.view(*y.shape[:2], self.heads, -1).transpose(1, 2)
+        y = F.scaled_dot_product_attention(split(self.query(x)), split(self.key(x)), split(self.value(x)), mask)
+        x = self.norm1(x + self.joined(y.transpose(1, 2).reshape(x.shape)))
+        return self.norm2(x + self.mlp(x))
+
+
+class Bert(nn.Module):
+    def __init__(self, heads, words, positions, *kernels):
+        super().__init__()
+        self.words, self.positions, self.norm = embedding(words), embedding(positions), nn.LayerNorm(words.shape[1])
+        self.blocks = nn.ModuleList(BertBlock(heads, *kernels[i : i + 6]) for i in range(0, len(kernels) - 1, 6))
+        self.head = linear(kernels[-1])
+
+    def forward(self, x):
+        mask = (x != 0)[:, None, None]
+        x = self.norm(self.words(x) + self.positions(torch.arange(x.shape[1])))
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.head(x).flatten(0, 1)
+
+
+def bert(x, labels, heads, **kernels):
+    return trainer(Bert(heads, *kernels.values()), tensor(x), labels.ravel(), adamw)
+
+
 class Turned(nn.Module):
     """Rotary positions, for [batch, heads, time, depth]."""
 
