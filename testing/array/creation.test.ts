@@ -67,6 +67,12 @@ const refusals: readonly Refusal[] = [
   ["a fill that the dtype cannot hold", () => ng.full([2], 0.5, { dtype: "int32" }), ng.ValueError, /0\.5/],
   ["a step of 0", () => ng.arange(0, 1, 0), ng.ValueError, /step/],
   ["an infinite range", () => ng.arange(Number.POSITIVE_INFINITY), ng.ValueError, /finite/],
+  [
+    "an operand that is a typed array, without all its numbers",
+    () => ng.add(foreign(new Float32Array(9)), 1),
+    ng.DTypeError,
+    /received an array\. .*ng\.tensor/,
+  ],
   ["float class indices", () => ng.oneHot(ng.ones([2]), 3), ng.DTypeError, /integer/],
 ];
 

@@ -75,8 +75,9 @@ export function asTensor(value: TensorLike, where: string, beside?: DType): Tens
     const alone = typeof value === "boolean" ? "bool" : typeof value === "bigint" ? "int64" : "float32";
     return scalar(value, beside === undefined ? alone : weakDType(value, beside));
   }
+  const isArray = Array.isArray(value) || ArrayBuffer.isView(value);
   throw new DTypeError(
-    `${where}: expected a tensor or a number; received ${Array.isArray(value) ? "an array" : String(value)}. ` +
+    `${where}: expected a tensor or a number; received ${isArray ? "an array" : String(value)}. ` +
       `Make arrays into tensors with ng.tensor(values).`,
   );
 }
