@@ -59,7 +59,18 @@ function bytesOf(x: ng.Tensor): string {
 
 const kernelCalls = ({ rows }: ng.Profile): number => rows.reduce((sum, { calls }) => sum + calls, 0);
 
-onEachBackend("compositions", () => {
+/** How many kernels of `body` make something of x's shape. */
+function passesOver(x: ng.Tensor, body: () => unknown): number {
+  const { profile } = ng.profile(body);
+  const made = new RegExp(`→ .*\\[${x.shape.join(", ")}\\]`);
+  const rows = profile
+    .toString({ shapes: true })
+    .split("\n")
+    .filter((line) => made.test(line));
+  return rows.reduce((sum, row) => sum + Number.parseInt(row.trim(), 10), 0);
+}
+
+onEachBackend("compositions", (backend) => {
   for (const [name, compose] of Object.entries(all)) {
     test(`${name} is the same each time`, () => {
       for (const dtype of dtypes) {
@@ -81,6 +92,35 @@ onEachBackend("compositions", () => {
       assert.equal(kernelCalls(profile), 2, String(profile));
     });
   }
+
+  test("batch normalization by stored statistics passes over its input once", () => {
+    const layer = ng.nn.batchNormalization();
+    for (const shape of [
+      [8, 16, 16, 32],
+      [5, 32],
+    ]) {
+      const x = valuesOf(shape, "float32");
+      layer.call(x);
+      assert.deepEqual(
+        passesOver(x, () => layer.call(x)),
+        1,
+      );
+    }
+  });
+
+  if (backend === "native")
+    test("operations without a kernel of their own are joined as in a program", () => {
+      const x = valuesOf([8, 16, 16, 32], "float32");
+      const layer = ng.nn.batchNormalization();
+      for (const normalize of [
+        () => ng.groupNorm(x, { groups: 8, scale: ng.ones([32]), offset: ng.zeros([32]) }),
+        () => layer.call(x, { training: true }),
+      ]) {
+        const [first, second] = [bytesOf(normalize()), bytesOf(normalize())];
+        assert.ok(first === second);
+        assert.equal(passesOver(x, normalize), 1);
+      }
+    });
 
   test("a parameter is part of what is met", () => {
     const x = ng.tensor([-2, -1, 0, 1, 2, 3]);

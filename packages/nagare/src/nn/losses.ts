@@ -29,7 +29,7 @@ import {
   type Tensor,
   type TensorLike,
 } from "../core/index.ts";
-import { asTensor, builder } from "../ops/index.ts";
+import { asTensor, builder, composite } from "../ops/index.ts";
 
 /** Options of the cross-entropies. */
 export interface CrossentropyOptions {
@@ -109,6 +109,10 @@ export function categoricalCrossentropy(
   return neg(mean(sum(mul(y, logProbabilities(predictions, fromLogits)), { axis: -1 })));
 }
 
+const meanOfSquares = composite("meanSquaredError", ([y, predictions]: readonly [Tensor, Tensor]) =>
+  mean(square(sub(y, predictions))),
+);
+
 /**
  * (y − ŷ)², averaged over all elements: two float tensors of one shape → a scalar.
  * Throws DTypeError for labels that are not floats, ShapeError for another shape: nothing is broadcast.
@@ -118,7 +122,7 @@ export function categoricalCrossentropy(
 export function meanSquaredError(labels: TensorLike, predictions: Tensor): Tensor {
   const y = asTensor(labels, "meanSquaredError", predictions.dtype);
   checkSame(y, predictions, "meanSquaredError");
-  return mean(square(sub(y, predictions)));
+  return meanOfSquares([y, predictions], {});
 }
 
 function checkSame(labels: Tensor, predictions: Tensor, where: string): void {

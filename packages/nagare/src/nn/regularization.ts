@@ -11,7 +11,7 @@ import {
   type Tensor,
   ValueError,
 } from "../core/index.ts";
-import { builder as ops } from "../ops/index.ts";
+import { composite, builder as ops } from "../ops/index.ts";
 import { bernoulli, nextKey } from "../random/index.ts";
 import { type Variable, variable } from "../runtime/index.ts";
 import { isTraining, Module } from "./module.ts";
@@ -57,6 +57,26 @@ export interface BatchNormOptions {
   /** Whether there is a trained factor γ; default true. */
   readonly scale?: boolean;
 }
+
+/** (x − mean)/√(variance + epsilon), times a factor and plus an offset where there are such, in this order. */
+const normalizeBy = composite(
+  "batchNorm",
+  (
+    [x, mean, variance, ...affine]: readonly Tensor[],
+    {
+      epsilon,
+      scale,
+      center,
+    }: { readonly epsilon: number; readonly scale: boolean; readonly center: boolean },
+  ) => {
+    if (!x || !mean || !variance) throw new TypeError("batchNorm: expected at least three operands.");
+    const inverse = rsqrt(add(variance, epsilon));
+    const [gamma = inverse] = affine;
+    const normalized = mul(sub(x, mean), scale ? mul(inverse, gamma) : inverse);
+    const beta = affine.at(-1);
+    return center && beta ? add(normalized, beta) : normalized;
+  },
+);
 
 /**
  * Normalizes each channel (the last axis) over all other axes: γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015).
@@ -141,10 +161,11 @@ export class BatchNorm extends Module {
   }
 
   #normalize(x: Tensor, movingMean: Variable, movingVariance: Variable): Tensor {
-    const inverse = rsqrt(add(movingVariance.value, this.epsilon));
-    const factor = this.gamma ? mul(inverse, this.gamma) : inverse;
-    const normalized = mul(sub(x, movingMean), factor);
-    return this.beta ? add(normalized, this.beta) : normalized;
+    const { gamma, beta, epsilon } = this;
+    const operands = [x, movingMean.value, movingVariance.value];
+    if (gamma) operands.push(gamma.value);
+    if (beta) operands.push(beta.value);
+    return normalizeBy(operands, { epsilon, scale: gamma !== undefined, center: beta !== undefined });
   }
 
   #move(statistic: Variable, now: Tensor): void {

@@ -15,7 +15,7 @@ const maximalCalls = 1024;
 /** A call that was found valid. */
 interface EagerCall {
   readonly outputs: readonly Aval[];
-  /** Absent for an operation without a kernel, whose parts run one by one. */
+  /** Absent for an operation without a kernel. */
   readonly run?: PreparedCall;
 }
 
@@ -68,7 +68,15 @@ export function evaluateEagerly<P extends Params>(
     calls.add(operands, params, call);
     warmUps.operations.once();
   }
-  if (!call.run) return [...(op.decompose?.(builder, inputs, params) ?? [])];
+  if (!call.run) {
+    // A backend that has kernels of whole operations gains by what a program does in one pass.
+    const isJoined = backend.hasKernel !== undefined;
+    return [
+      ...(isJoined
+        ? evaluateComposite(op, operands, params)
+        : (op.decompose?.(builder, inputs, params) ?? [])),
+    ];
+  }
   const recording = currentRecording();
   const start = recording ? performance.now() : 0;
   const storages = call.run(operands);
