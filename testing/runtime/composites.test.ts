@@ -93,6 +93,15 @@ onEachBackend("compositions", (backend) => {
     });
   }
 
+  for (const [name, compose] of Object.entries(elementwise)) {
+    test(`${name} goes back in one pass`, () => {
+      const x = valuesOf([37, 41], "float32");
+      const [y, pull] = ng.vjp(compose, x);
+      const { profile } = ng.profile(() => [pull(y), pull(y)]);
+      assert.equal(kernelCalls(profile), 2, String(profile));
+    });
+  }
+
   test("batch normalization by stored statistics passes over its input once", () => {
     const layer = ng.nn.batchNormalization();
     for (const shape of [
@@ -147,6 +156,43 @@ onEachBackend("compositions", (backend) => {
         assert.ok(Number(ng.max(ng.abs(other.sub(expected))).item()) < 1e-6, `${name}: ${expected} ${other}`);
     }
   });
+});
+
+onEachBackend("derivatives of compositions, which run as programs,", () => {
+  const x = valuesOf([6], "float32").mul(0.3);
+  const direction = ng.tensor([1, -2, 0.5, 3, -1, 0.25]);
+  const near = (a: ng.Tensor, b: ng.Tensor, what: string) =>
+    assert.ok(Number(ng.max(ng.abs(a.sub(b))).item()) < 1e-5, `${what}: ${a} ${b}`);
+
+  for (const [name, compose] of Object.entries({
+    ...elementwise,
+    mean: reductions.mean,
+    std: reductions.std,
+  })) {
+    if (!compose) continue;
+    const loss = (x: ng.Tensor) => compose(x.mul(x).add(0.1)).sum();
+    const slope = ng.grad(loss);
+    test(`${name}: forward, backward and twice, alone and within each other`, () => {
+      const along = (x: ng.Tensor) => slope(x).mul(direction).sum();
+      const curved = ng.jit(ng.grad(along))(x);
+      near(ng.grad(along)(x), curved, "reverse over reverse");
+      near(ng.jvp(slope, [x], [direction])[1], curved, "forward over reverse");
+      near(ng.grad((x: ng.Tensor) => ng.jvp(loss, [x], [direction])[1])(x), curved, "reverse over forward");
+      near(ng.jvp(loss, [x], [direction])[1], slope(x).mul(direction).sum(), "forward");
+    });
+
+    test(`${name}: of a stack of examples, and of none`, () => {
+      const stack = ng.stack([x, x.add(0.5)]);
+      near(ng.vmap(slope)(stack), ng.stack([slope(x), slope(x.add(0.5))]), "vmap");
+      assert.deepEqual(ng.vmap(slope)(ng.zeros([0, 6])).shape, [0, 6]);
+    });
+
+    test(`${name}: a way back that is taken in a graph`, () => {
+      const [, pull] = ng.vjp(loss, x);
+      const [found] = [ng.jit((weight: ng.Tensor) => pull(weight))(ng.tensor(2))].flat() as [ng.Tensor];
+      near(found, slope(x).mul(2), "vjp within jit");
+    });
+  }
 });
 
 describe("errors of compositions", () => {

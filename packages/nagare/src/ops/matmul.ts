@@ -87,6 +87,29 @@ function factorCotangent(
     : o.matmul(other, ct, { transposeA: !transposeA, transposeB: false });
 }
 
+/** The matrices of a stack as one, row behind row; undefined where the number of rows is not known. */
+function joinRows(o: OpBuilder, x: Tensor): Tensor | undefined {
+  const [rows, columns] = [x.shape.slice(0, -1), x.shape.at(-1)];
+  if (columns === undefined || !rows.every((size) => typeof size === "number")) return undefined;
+  return o.reshape(x, { shape: [concreteSize(rows), columns] });
+}
+
+/**
+ * The cotangent of one matrix B that all matrices of a stack A are multiplied by: one product whose sums go over all rows of the
+ * stack, in place of a stack of products and their sum. Undefined where the rows do not lie one behind the other.
+ */
+function sharedFactorCotangent(
+  o: OpBuilder,
+  ct: Tensor,
+  a: Tensor,
+  rank: number,
+  flags: Flags,
+): Tensor | undefined {
+  if (flags.transposeA || rank > 2 || ct.rank === 2) return undefined;
+  const [rowsOfA, rowsOfCt] = [joinRows(o, a), joinRows(o, ct)];
+  return rowsOfA && rowsOfCt && factorCotangent(o, rowsOfCt, rowsOfA, 1, flags);
+}
+
 function inDType(o: OpBuilder, x: Tensor, dtype: DType): Tensor {
   return x.dtype === dtype ? x : o.convert(x, { dtype });
 }
@@ -131,7 +154,8 @@ export const matmul: Op2<Flags> = op2("matmul", {
   transpose: (o, ct, inputs, flags, operand, index) => {
     // Wide sums have wide cotangents: those of the factors are rounded once, at the end.
     const other = inDType(o, inputs[index === 0 ? 1 : 0], ct.dtype);
-    const cotangent = sumTo(o, factorCotangent(o, ct, other, index, flags), operand.shape);
+    const shared = index === 1 ? sharedFactorCotangent(o, ct, other, operand.shape.length, flags) : undefined;
+    const cotangent = shared ?? sumTo(o, factorCotangent(o, ct, other, index, flags), operand.shape);
     return inDType(o, cotangent, operand.dtype);
   },
   batch: (o, inputs, mapped, flags) => {
@@ -170,6 +194,8 @@ export const matmul: Op2<Flags> = op2("matmul", {
     { inputs: [sampled([3, 2]), sampled([4, 3])], params: { transposeA: true, transposeB: true } },
     { inputs: [sampled([2, 1, 2, 3]), sampled([4, 3, 2])], params: { transposeA: false, transposeB: false } },
     { inputs: [sampled([2, 3]), sampled([2, 1, 2, 2])], params: { transposeA: true, transposeB: true } },
+    { inputs: [sampled([2, 1, 3, 4]), sampled([4, 2])], params: { transposeA: false, transposeB: false } },
+    { inputs: [sampled([2, 3, 4]), sampled([2, 4])], params: { transposeA: false, transposeB: true } },
     { inputs: [sampled([2, 0]), sampled([0, 3])], params: { transposeA: false, transposeB: false } },
     {
       inputs: [sampled([3, 5]), sampled([5, 2])],

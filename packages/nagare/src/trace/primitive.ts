@@ -123,9 +123,9 @@ export interface Primitive<P extends Params = Params> {
   readonly scalar?: ScalarRule;
   /** A fused operation's meaning in other operations; it runs wherever there is no kernel for the whole. */
   decompose?(o: OpBuilder, inputs: readonly Tensor[], params: P): readonly Tensor[];
-  /** An operation that only transforms see, made for one call: graphs have its decomposition instead. */
+  /** An operation that graphs have the decomposition of. */
   readonly inline?: boolean;
-  /** A composition that only eager execution sees, and runs as one compiled program. */
+  /** A composition that eager execution runs as one compiled program, forward and in reverse; transforms see what it is made of. */
   readonly compiled?: boolean;
   /**
    * The cotangents of a fused operation's operands, `null` for one that has none, where that is better than going back

@@ -40,11 +40,13 @@ export type RecordFused = (
 /** Gives each operation its jvp rule. Tangents may belong to any trace below: numbers, or the record of linearize. */
 export class JvpTrace extends Trace {
   readonly transform: string;
+  override readonly keepsCompositions: boolean;
   readonly #recordFused: RecordFused | undefined;
 
   constructor(level: number, transform: string, recordFused?: RecordFused) {
     super(level);
     this.transform = transform;
+    this.keepsCompositions = recordFused !== undefined;
     this.#recordFused = recordFused;
   }
 
@@ -53,6 +55,8 @@ export class JvpTrace extends Trace {
   }
 
   process<P extends Params>(op: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[] {
+    if (op.compiled && op.decompose && !this.keepsCompositions)
+      return [...op.decompose(builder, inputs, params)];
     const primals = inputs.map((input) => this.primalOf(input));
     const tangents = inputs.map((input) => this.tangentOf(input));
     const outputs = bind(op, primals, params);
@@ -67,7 +71,7 @@ export class JvpTrace extends Trace {
 
   #ratesOf(...operation: Parameters<RecordFused>): readonly (Tensor | null)[] {
     const [op, primals, tangents, params, outputs] = operation;
-    if (op.vjp && this.#recordFused) return this.#recordFused(...operation);
+    if ((op.vjp || op.compiled) && this.#recordFused) return this.#recordFused(...operation);
     if (op.jvp) return op.jvp(builder, primals, tangents, params, outputs);
     return pushDecomposition(op, primals, tangents, params);
   }

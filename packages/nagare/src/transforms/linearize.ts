@@ -6,6 +6,7 @@
 import { type Aval, formatAval, NagareError, type Tensor, UnsupportedError } from "../core/index.ts";
 import { builder, linearOperands, type Params, type Primitive } from "../ops/index.ts";
 import { bind, Trace, Tracer, withTrace } from "../trace/index.ts";
+import { pullComposition } from "./compositions.ts";
 import { JvpTrace, JvpTracer, pushDecomposition, type RecordFused } from "./jvp.ts";
 import { materialize, ZeroTangent } from "./zeros.ts";
 
@@ -213,7 +214,15 @@ function pullFused(
   if (!fused) throw new NagareError(`grad: ${op.name} was recorded without its operands.`);
   const wanted = inputs.map((input) => linear.owns(input));
   const pullback = { inputs: fused.primals, outputs: fused.results, cotangents: outer, wanted };
-  const cotangents = op.vjp?.(builder, pullback, params) ?? pullDecomposition();
+  const linearize = (points: readonly Tensor[], f: (points: Tensor[]) => readonly Tensor[]) =>
+    linearizeAt<void>(
+      points,
+      (inputs) => ({ result: undefined, outputs: f(inputs) }),
+      () => undefined,
+    );
+  const cotangents = op.compiled
+    ? pullComposition(op, fused.primals, outer[0], params, wanted, linearize)
+    : (op.vjp?.(builder, pullback, params) ?? pullDecomposition());
   inputs.forEach((input, i) => {
     const cotangent = cotangents[i];
     if (cotangent) add(input, cotangent);
@@ -221,10 +230,7 @@ function pullFused(
 
   function pullDecomposition(): readonly Tensor[] {
     const all = outputs.map((output, k) => outer[k] ?? new ZeroTangent(output));
-    const run = (operands: Tensor[]) => ({
-      result: undefined,
-      outputs: op.decompose?.(builder, operands, params) ?? [],
-    });
-    return linearizeAt(fused?.primals ?? [], run, () => undefined).backward(all);
+    const parts = (operands: Tensor[]) => op.decompose?.(builder, operands, params) ?? [];
+    return linearize(fused?.primals ?? [], parts).backward(all);
   }
 }

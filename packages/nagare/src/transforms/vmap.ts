@@ -39,6 +39,7 @@ class BatchTrace extends Trace {
     const mapped = inputs.map((input) => input instanceof BatchTracer && input.trace === this);
     const operands = inputs.map((input, i) => (mapped[i] ? (input as BatchTracer).batch : input));
     if (!mapped.includes(true)) return bind(op, operands, params);
+    if (op.compiled && op.decompose) return [...op.decompose(builder, inputs, params)];
     // Batching rules may fold examples into counts that cannot be 0, such as groups of channels.
     if (this.size === 0) return op.abstract(inputs, params).map((aval) => this.#empty(aval));
     if (op.batch) {
