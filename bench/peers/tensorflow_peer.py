@@ -7,7 +7,25 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import tensorflow as tf
 from keras import layers
+from keras.activations import relu
 
+from tensorflow_layers import (
+    Positions,
+    adam,
+    adamw,
+    dense,
+    embedding,
+    infer,
+    layer_norm,
+    lstm,
+    model_of,
+    momentum,
+    normalized_conv,
+    trainer,
+    transformer,
+    windows,
+)
+from tensorflow_nets import nets
 from tensorflow_ops import normalized, operations
 from worker import serve
 
@@ -41,146 +59,56 @@ def eager_add(x, y):
     return run
 
 
-def assign(with_kernel, kernels):
-    for layer, kernel in zip(with_kernel, kernels, strict=True):
-        layer.kernel.assign(kernel)
-
-
-def trainer(model, x, labels, optimizer=None, dense=False):
-    x, labels = tf.constant(x), tf.constant(labels)
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = optimizer or keras.optimizers.Adam(1e-3, epsilon=1e-8)
-    optimizer.build(model.trainable_variables)
-
-    @tf.function
-    def step(x, labels):
-        with tf.GradientTape() as tape:
-            loss = loss_of(labels, model(x, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        if dense:
-            # An embedding's gradient has one row for each use; Adam would square them before it adds them up.
-            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        optimizer.apply(gradients, model.trainable_variables)
-        return loss
-
-    return lambda: step(x, labels)
-
-
 def mlp(x, labels, **kernels):
-    *hidden, classes = (kernel.shape[1] for kernel in kernels.values())
-    model = keras.Sequential([*(layers.Dense(units, "relu") for units in hidden), layers.Dense(classes)])
-    model.build(x.shape)
-    assign(model.layers, kernels.values())
-    return trainer(model, x, labels)
+    *hidden, last = kernels.values()
+    model = keras.Sequential([*(dense(kernel, "relu") for kernel in hidden), dense(last)])
+    return trainer(model_of(model, x), x, labels)
 
 
 def convnet(x, labels, kernel1, kernel2, kernel3):
     model = keras.Sequential([
-        layers.Conv2D(kernel1.shape[3], 3, activation="relu"), layers.MaxPool2D(),
-        layers.Conv2D(kernel2.shape[3], 3, activation="relu"), layers.MaxPool2D(),
-        layers.Flatten(), layers.Dropout(0.5), layers.Dense(10),
+        windows(kernel1, activation="relu"), layers.MaxPool2D(),
+        windows(kernel2, activation="relu"), layers.MaxPool2D(),
+        layers.Flatten(), layers.Dropout(0.5), dense(kernel3),
     ])  # fmt: skip
-    model.build(x.shape)
-    assign([layer for layer in model.layers if layer.weights], [kernel1, kernel2, kernel3])
-    return trainer(model, x, labels)
+    return trainer(model_of(model, x), x, labels)
 
 
 def resnet(x, labels, **kernels):
-    with_kernel = []
+    kernels = iter(kernels.values())
+    layer = lambda x, stride=1: normalized_conv(x, next(kernels), stride)
 
-    def added(layer):
-        with_kernel.append(layer)
-        return layer
+    def network(x):
+        y = relu(layer(x))
+        for stage in range(3):
+            for block in range(3):
+                stride = 2 if stage > 0 and block == 0 else 1
+                inner = layer(relu(layer(y, stride)))
+                y = relu(inner + (layer(y, stride) if stride > 1 else y))
+        return dense(next(kernels))(layers.GlobalAveragePooling2D()(y))
 
-    def layer(x, filters, size, stride=1):
-        if stride > 1 and size > 1:
-            # The same cells on all sides, which is not what "same" means with strides.
-            x = layers.ZeroPadding2D(size // 2)(x)
-        padding = "valid" if stride > 1 else "same"
-        x = added(layers.Conv2D(filters, size, stride, padding, use_bias=False))(x)
-        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
-
-    entry = layers.Input(x.shape[1:])
-    width = kernels["kernel1"].shape[3]
-    y = layers.ReLU()(layer(entry, width, 3))
-    for stage, filters in enumerate((width, 2 * width, 4 * width)):
-        for block in range(3):
-            stride = 2 if stage > 0 and block == 0 else 1
-            inner = layers.ReLU()(layer(y, filters, 3, stride))
-            inner = layer(inner, filters, 3)
-            y = layers.ReLU()(layers.Add()([inner, layer(y, filters, 1, stride) if stride > 1 else y]))
-    logits = added(layers.Dense(10))(layers.GlobalAveragePooling2D()(y))
-    assign(with_kernel, kernels.values())
-    return trainer(keras.Model(entry, logits), x, labels, keras.optimizers.SGD(0.1, momentum=0.9))
+    return trainer(model_of(network, x), x, labels, momentum())
 
 
-def lstm(x, labels, kernel1, kernel2, kernel3, kernel4):
-    (words, width), units = kernel1.shape, kernel3.shape[0]
-    model = keras.Sequential([
-        layers.Embedding(words, width),
-        layers.LSTM(units, return_sequences=True, unit_forget_bias=False),
-        layers.Dense(words),
-    ])  # fmt: skip
-    model.build(x.shape)
-    embedding, recurrent, dense = model.layers
-    embedding.embeddings.assign(kernel1)
-    recurrent.cell.kernel.assign(kernel2)
-    recurrent.cell.recurrent_kernel.assign(kernel3)
-    dense.kernel.assign(kernel4)
-    return trainer(model, x, labels, keras.optimizers.SGD(1.0))
-
-
-class TransformerBlock(layers.Layer):
-    def __init__(self, heads, causal, *kernels):
-        super().__init__()
-        self.heads, self.causal = heads, causal
-        self.norms = [layers.LayerNormalization(epsilon=1e-5) for _ in range(2)]
-        self.denses = [layers.Dense(kernel.shape[1]) for kernel in kernels]
-        self.kernels = kernels
-
-    def build(self, shape):
-        for norm in self.norms:
-            norm.build(shape)
-        for dense, kernel in zip(self.denses, self.kernels, strict=True):
-            dense.build((*shape[:2], kernel.shape[0]))
-        assign(self.denses, self.kernels)
-
-    def call(self, x):
-        packed, joined, wide, narrow = self.denses
-        _, time, width = x.shape
-        y = tf.reshape(packed(self.norms[0](x)), [-1, time, 3, self.heads, width // self.heads])
-        y = keras.ops.dot_product_attention(*tf.unstack(y, axis=2), is_causal=self.causal)
-        x = x + joined(tf.reshape(y, [-1, time, width]))
-        return x + narrow(keras.activations.gelu(wide(self.norms[1](x)), approximate=False))
-
-
-def transformer(x, kernels, heads, causal):
-    for i in range(0, len(kernels), 4):
-        x = TransformerBlock(heads, causal, *kernels[i : i + 4])(x)
-    return x
-
-
-def embedding(kernel):
-    return layers.Embedding(*kernel.shape, embeddings_initializer=keras.initializers.Constant(kernel))
+def language_model(x, labels, kernel1, kernel2, kernel3, kernel4):
+    model = keras.Sequential([embedding(kernel1), lstm(kernel2, kernel3), dense(kernel4)])
+    return trainer(model_of(model, x), x, labels, keras.optimizers.SGD(1.0))
 
 
 def chargpt(x, labels, heads, **kernels):
     tokens, positions, *kernels, head = kernels.values()
-    entry = layers.Input(x.shape[1:], dtype="int32")
-    places = tf.range(x.shape[1])[None]
-    y = transformer(embedding(tokens)(entry) + embedding(positions)(places), kernels, heads, True)
-    logits = layers.Dense(head.shape[1], use_bias=False, kernel_initializer=keras.initializers.Constant(head))
-    model = keras.Model(entry, logits(layers.LayerNormalization(epsilon=1e-5)(y)))
-    return trainer(model, x, labels, keras.optimizers.AdamW(1e-3, epsilon=1e-8, weight_decay=0.01), dense=True)
+
+    def network(x):
+        y = transformer(Positions(positions)(embedding(tokens)(x)), kernels, heads, True)
+        return dense(head, use_bias=False)(layer_norm()(y))
+
+    return trainer(model_of(network, x), x, labels, adamw())
 
 
 def minilm(x, heads, **kernels):
     tokens, *kernels = kernels.values()
-    entry = layers.Input(x.shape[1:], dtype="int32")
-    y = transformer(embedding(tokens)(entry), kernels, heads, False)
-    model, x = keras.Model(entry, layers.GlobalAveragePooling1D()(y)), tf.constant(x)
-    f = tf.function(lambda x: model(x, training=False))
-    return lambda: f(x)
+    network = lambda x: layers.GlobalAveragePooling1D()(transformer(embedding(tokens)(x), kernels, heads))
+    return infer(model_of(network, x), x)
 
 
 def conv3x3(x, kernel):
@@ -212,7 +140,7 @@ def memory(operation, x, y=None, gradient=None):
     x, y = tf.constant(x), y is not None and tf.constant(y)
     if operation == "adam":
         weights, gradient = tf.Variable(x), tf.constant(gradient)
-        optimizer = keras.optimizers.Adam(1e-3, epsilon=1e-8)
+        optimizer = adam()
         optimizer.build([weights])
 
         @tf.function
@@ -245,10 +173,11 @@ workloads = {
     "convnet_train_b128": convnet,
     "chargpt_train_b12": chargpt,
     "resnet20_train_b32": resnet,
-    "lstm512_train_b20t20": lstm,
+    "lstm512_train_b20t20": language_model,
     "minilm_infer_b8t128": minilm,
     "conv3x3_64_56_b1": conv3x3,
     "dwconv3x3_96_112_b1": depthwise,
+    **nets,
 }
 # A setting of 0 means one thread for each processor the process may use.
 threads = tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
