@@ -63,6 +63,29 @@ for (const [name, make, slots] of kinds) {
       assert.ok(Number(eager.sub(compiled).abs().max().item()) < 1e-6);
     });
 
+    test("eager steps update all variables in one program, and leave what was handed out as it was", () => {
+      const optimizer = make();
+      const [one, other] = [0, 1].map((first) =>
+        Array.from({ length: 3 }, (_, i) => ng.variable(ng.tensor([first, i]))),
+      ) as [ng.Variable[], ng.Variable[]];
+      const gradients = one.map((_, i) => ng.tensor([1, i]));
+      // The first call of each set is compiled.
+      for (const variables of [one, other]) optimizer.apply(variables, gradients);
+      const before = one.map(({ value }) => value);
+      const numbers = before.map((value) => value.toArray());
+      const { profile } = ng.profile(() => {
+        for (const variables of [one, other, one]) optimizer.apply(variables, gradients);
+      });
+      assert.match(String(profile), /calls of programs: 3\b/);
+      assert.deepEqual(
+        before.map((value) => value.toArray()),
+        numbers,
+      );
+      assert.equal(optimizer.steps.value.item(), 5);
+      for (const [i, value] of before.entries())
+        assert.notDeepEqual(one[i]?.value.toArray(), value.toArray());
+    });
+
     test("all its state is listed for checkpoints", () => {
       const optimizer = make();
       const parameters = ["a", "b"].map((path) => ({ path, variable: ng.variable(ng.ones([2])) }));
@@ -160,6 +183,22 @@ describe("the learning rate", () => {
     const optimizer = optim.sgd(() => ng.ones([2]));
     assert.throws(() => optimizer.apply([ng.variable(1)], [ng.tensor(1)]), ShapeError);
   });
+});
+
+test("a subclass that does not say otherwise may change its mind between eager steps", () => {
+  class Moody extends optim.Optimizer {
+    sign = 1;
+    protected override readonly slotNames = [];
+    protected override update({ value, gradient, rate }: ng.optim.Update): ng.Tensor {
+      return value.sub(rate.mul(gradient).mul(this.sign));
+    }
+  }
+  const optimizer = new Moody(1, "moody");
+  const w = ng.variable(1);
+  optimizer.apply([w], [ng.tensor(2)]);
+  optimizer.sign = -1;
+  optimizer.apply([w], [ng.tensor(2)]);
+  assert.equal(w.value.item(), 1);
 });
 
 test("a subclass with a slot of its own works as the others do", () => {

@@ -30,6 +30,7 @@ function oneMinusPower(beta: number, step: Tensor): Tensor {
  * (Kingma & Ba 2015, algorithm 1). With weight decay, w loses η·λ·w beside (Loshchilov & Hutter 2019).
  */
 export class Adam extends Optimizer {
+  protected override readonly compiled = true;
   protected override readonly slotNames = ["m", "v"];
   readonly #beta1: number;
   readonly #beta2: number;

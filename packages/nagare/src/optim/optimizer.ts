@@ -13,6 +13,7 @@ import {
 } from "../core/index.ts";
 import { type Variable, variable } from "../runtime/index.ts";
 import { withoutDynamicTrace } from "../trace/index.ts";
+import { jit } from "../transforms/index.ts";
 
 /** How the learning rate depends on the number of updates done before: a float32 scalar, 0 at the first update. */
 export type Schedule = (step: Tensor) => Tensor;
@@ -76,6 +77,12 @@ export abstract class Optimizer {
     this.#schedule = isNumber ? undefined : learningRate;
   }
 
+  /**
+   * Whether `update` is nothing but operations on tensors, decided by what never changes: eager `apply` then updates all
+   * variables in one compiled program. Default false.
+   */
+  protected readonly compiled: boolean = false;
+
   /** Names of the slots the optimizer keeps for each variable. */
   protected abstract readonly slotNames: readonly string[];
 
@@ -90,14 +97,24 @@ export abstract class Optimizer {
    * optimizer.apply([w], [ng.grad((v: ng.Variable) => v.value.square().sum())(w)]);
    */
   apply(parameters: readonly Variable[], gradients: readonly Tensor[]): void {
-    const pairs = pair(parameters, gradients);
+    checkPairs(parameters, gradients);
     const before = astype(this.steps, "float32");
     this.steps.assign(add(this.steps, 1));
     if (this.#schedule) this.learningRate.assign(this.#schedule(before));
-    const step = add(before, 1);
-    const rate = this.learningRate.value;
-    for (const { parameter, gradient } of pairs) {
+    const updateAll = this.compiled ? this.#updateCompiled : this.#updateAll;
+    updateAll(parameters, gradients, this.learningRate.value, add(before, 1));
+  }
+
+  readonly #updateAll = (
+    parameters: readonly Variable[],
+    gradients: readonly Tensor[],
+    rate: Tensor,
+    step: Tensor,
+  ): void => {
+    parameters.forEach((parameter, i) => {
       const dtype = stateDType(parameter.dtype);
+      const gradient = gradients[i];
+      if (!gradient) return;
       const next = this.update({
         value: astype(parameter, dtype),
         gradient: astype(gradient, dtype),
@@ -106,8 +123,9 @@ export abstract class Optimizer {
         slot: (name) => this.#slot(name, parameter),
       });
       parameter.assign(astype(next, parameter.dtype));
-    }
-  }
+    });
+  };
+  readonly #updateCompiled = jit(this.#updateAll);
 
   #slot(name: string, parameter: Variable): Variable {
     let slots = this.#slots.get(parameter);
@@ -143,13 +161,13 @@ export abstract class Optimizer {
   }
 }
 
-function pair(parameters: readonly Variable[], gradients: readonly Tensor[]) {
+function checkPairs(parameters: readonly Variable[], gradients: readonly Tensor[]): void {
   if (parameters.length !== gradients.length) {
     throw new ShapeError(
       `apply: expected one gradient for each of ${parameters.length} variables; received ${gradients.length}.`,
     );
   }
-  return parameters.map((parameter, i) => {
+  parameters.forEach((parameter, i) => {
     const gradient = gradients[i];
     if (!gradient || !sameShape(gradient.shape, parameter.shape)) {
       throw new ShapeError(
@@ -162,6 +180,5 @@ function pair(parameters: readonly Variable[], gradients: readonly Tensor[]) {
         `apply: expected a float variable and gradient; received ${formatAval(parameter)} (${parameter.name}) and ${formatAval(gradient)}.`,
       );
     }
-    return { parameter, gradient };
   });
 }

@@ -14,6 +14,7 @@ export interface SgdOptions {
 
 /** b ← μ·b + g; w ← w − η·b, or with Nesterov's look-ahead w ← w − η·(g + μ·b), as in PyTorch. */
 export class Sgd extends Optimizer {
+  protected override readonly compiled = true;
   protected override readonly slotNames: readonly string[];
   readonly #momentum: number;
   readonly #nesterov: boolean;
