@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ng from "nagare";
+import { builder } from "nagare/backend";
 import { onEachBackend } from "../train/eachBackend.ts";
 
 type Composition = (x: ng.Tensor) => ng.Tensor;
@@ -130,6 +131,14 @@ onEachBackend("compositions", (backend) => {
         assert.equal(passesOver(x, normalize), 1);
       }
     });
+
+  test("what is made of very many operations runs one by one, and is no program", () => {
+    const of = (...shape: number[]) => ng.ones(shape, { dtype: "bfloat16" });
+    const run = () => builder.lstm([of(2, 100, 16), of(4, 16), of(2, 4), of(2, 4)], {})[0];
+    const [first, second] = [run(), run()];
+    assert.ok(first && second && bytesOf(first) === bytesOf(second));
+    assert.match(String(ng.profile(run).profile), /calls of programs: 0\b/);
+  });
 
   test("a parameter is part of what is met", () => {
     const x = ng.tensor([-2, -1, 0, 1, 2, 3]);

@@ -11,20 +11,25 @@ import { Program } from "./program.ts";
  */
 const maximalSignatures = 64;
 
-const programsOf = new WeakMap<object, Calls<Program>>();
+/** A program of more operations, such as a recurrent layer's over all times, is dearer to make than it saves. */
+const maximalNodes = 128;
+
+/** By signature; null where the operations run one by one. */
+const programsOf = new WeakMap<object, Calls<Program | null>>();
 
 function compile<P extends Params>(
   op: Primitive<P>,
   operands: readonly ConcreteTensor[],
   params: P,
-): Program {
+): Program | null {
   const graph = new GraphBuilder();
   const toValue = (x: Value | ConcreteTensor): Value => (x instanceof ConcreteTensor ? graph.constant(x) : x);
   const inputs = operands.map((operand) => graph.input(operand));
   const outputs = expand<Value>(op as unknown as Primitive, inputs, params, (inner, values, innerParams) =>
     graph.add(inner, values.map(toValue), innerParams),
   ).map(toValue);
-  return new Program(graph.finish(outputs), { name: op.name });
+  const finished = graph.finish(outputs);
+  return finished.nodes.length > maximalNodes ? null : new Program(finished, { name: op.name });
 }
 
 /** The results of a composition: in one pass over memory and one call of the backend where its operations make one each. */
@@ -39,7 +44,7 @@ export function evaluateComposite<P extends Params>(
     programsOf.set(op, programs);
   }
   let program = programs.find(operands, params);
-  if (!program && programs.size < maximalSignatures) {
+  if (program === undefined && programs.size < maximalSignatures) {
     program = compile(op, operands, params);
     programs.add(operands, params, program);
   }

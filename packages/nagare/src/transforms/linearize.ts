@@ -204,6 +204,18 @@ function transposeStep(
   });
 }
 
+/** Linearizes what gives nothing but tensors. */
+function linearizeOutputs(
+  points: readonly Tensor[],
+  f: (points: Tensor[]) => readonly Tensor[],
+): Linearized<void> {
+  return linearizeAt<void>(
+    points,
+    (inputs) => ({ result: undefined, outputs: f(inputs) }),
+    () => undefined,
+  );
+}
+
 /** The reverse rule of a fused operation or, where that is not meant for these cotangents, the way back through its decomposition. */
 function pullFused(
   linear: LinearTrace,
@@ -214,14 +226,8 @@ function pullFused(
   if (!fused) throw new NagareError(`grad: ${op.name} was recorded without its operands.`);
   const wanted = inputs.map((input) => linear.owns(input));
   const pullback = { inputs: fused.primals, outputs: fused.results, cotangents: outer, wanted };
-  const linearize = (points: readonly Tensor[], f: (points: Tensor[]) => readonly Tensor[]) =>
-    linearizeAt<void>(
-      points,
-      (inputs) => ({ result: undefined, outputs: f(inputs) }),
-      () => undefined,
-    );
   const cotangents = op.compiled
-    ? pullComposition(op, fused.primals, outer[0], params, wanted, linearize)
+    ? pullComposition(op, fused.primals, outer[0], params, wanted, linearizeOutputs)
     : (op.vjp?.(builder, pullback, params) ?? pullDecomposition());
   inputs.forEach((input, i) => {
     const cotangent = cotangents[i];
@@ -231,6 +237,6 @@ function pullFused(
   function pullDecomposition(): readonly Tensor[] {
     const all = outputs.map((output, k) => outer[k] ?? new ZeroTangent(output));
     const parts = (operands: Tensor[]) => op.decompose?.(builder, operands, params) ?? [];
-    return linearize(fused?.primals ?? [], parts).backward(all);
+    return linearizeOutputs(fused?.primals ?? [], parts).backward(all);
   }
 }
