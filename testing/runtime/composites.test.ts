@@ -204,6 +204,43 @@ onEachBackend("derivatives of compositions, which run as programs,", () => {
   }
 });
 
+onEachBackend("compositions of several operands", () => {
+  const [a, b] = [ng.tensor([0.5, -1, 2]), ng.tensor([1, 3, -0.25])];
+  const layer = ng.nn.batchNormalization();
+  layer.call(ng.ones([2, 3]));
+  const [gamma, beta] = [layer.gamma, layer.beta];
+  const x = ng.stack([a, b.mul(a)]);
+  const losses: Readonly<Record<string, (a: ng.Tensor, b: ng.Tensor) => ng.Tensor>> = {
+    meanSquaredError: (a, b) => ng.nn.losses.meanSquaredError(a.mul(b), b.square()),
+    "batch normalization": (a, b) => {
+      gamma?.assign(a);
+      beta?.assign(b);
+      return layer.call(x.mul(a)).pow(3).sum();
+    },
+  };
+  for (const [name, loss] of Object.entries(losses))
+    test(`${name}: the second derivatives of all of them are those of a compiled program`, () => {
+      const slopes = (a: ng.Tensor, b: ng.Tensor) =>
+        [0, 1].map((argnums) => ng.grad(loss, { argnums })(a, b)) as [ng.Tensor, ng.Tensor];
+      const together = (a: ng.Tensor, b: ng.Tensor) => {
+        const [, pull] = ng.vjp(loss, a, b);
+        return ng.stack(pull(ng.tensor(1)));
+      };
+      const weights = ng.tensor([
+        [1, -2, 3],
+        [0.5, 1.5, -1],
+      ]);
+      const along = (a: ng.Tensor, b: ng.Tensor) => together(a, b).mul(weights).sum();
+      const apart = (x: ng.Tensor, y: ng.Tensor) => Number(ng.max(ng.abs(x.sub(y))).item());
+      assert.ok(apart(together(a, b), ng.stack(slopes(a, b))) < 1e-5);
+      for (const argnums of [0, 1]) {
+        const curved = ng.grad(along, { argnums });
+        const [found, expected] = [curved(a, b), ng.jit(curved)(a, b)] as [ng.Tensor, ng.Tensor];
+        assert.ok(apart(found, expected) < 1e-4, `${argnums}: ${found} ${expected}`);
+      }
+    });
+});
+
 describe("errors of compositions", () => {
   test("come before anything runs, every time", () => {
     for (let i = 0; i < 3; i++) {

@@ -1,18 +1,22 @@
 /** Reverse mode of compositions: what eager execution runs as one program goes back as one, too. */
-import { NagareError, type Tensor } from "../core/index.ts";
+import type { Tensor } from "../core/index.ts";
 import { builder, type Params, type Primitive } from "../ops/index.ts";
 import { bind } from "../trace/index.ts";
 import type { Linearized } from "./linearize.ts";
 import { materialize } from "./zeros.ts";
 
-/** Of which composition, with its own parameters, and the places of the operands that need a cotangent. */
-type GradientParams = { readonly params: Params; readonly wanted: readonly number[] };
+/** The composition's own parameters, how many operands it has, and the places of those that need a cotangent. */
+type GradientParams = {
+  readonly params: Params;
+  readonly operands: number;
+  readonly wanted: readonly number[];
+};
 
 type Linearize = (points: readonly Tensor[], f: (points: Tensor[]) => readonly Tensor[]) => Linearized<void>;
 
 const gradients = new WeakMap<Primitive, Primitive<GradientParams>>();
 
-/** Cotangents of the wanted operands, from all operands and the cotangent of the result. What lies between is computed again. */
+/** Cotangents of the wanted operands, from all operands and the cotangents of all results. What lies between is computed again. */
 function gradientOf(op: Primitive, linearize: Linearize): Primitive<GradientParams> {
   let gradient = gradients.get(op);
   if (!gradient) {
@@ -22,14 +26,13 @@ function gradientOf(op: Primitive, linearize: Linearize): Primitive<GradientPara
       compiled: true,
       inline: true,
       abstract: () => [],
-      decompose: (_, inputs, { params, wanted }) => {
-        const cotangents = inputs.slice(-1);
+      decompose: (_, inputs, { params, operands, wanted }) => {
         const points = wanted.flatMap((i) => inputs[i] ?? []);
         const { backward } = linearize(points, (points) => {
-          const operands = inputs.slice(0, -1).map((input, i) => points[wanted.indexOf(i)] ?? input);
-          return op.decompose?.(builder, operands, params) ?? [];
+          const given = inputs.slice(0, operands).map((input, i) => points[wanted.indexOf(i)] ?? input);
+          return op.decompose?.(builder, given, params) ?? [];
         });
-        return backward(cotangents).map(materialize);
+        return backward(inputs.slice(operands)).map(materialize);
       },
       samples: () => [],
     };
@@ -38,17 +41,17 @@ function gradientOf(op: Primitive, linearize: Linearize): Primitive<GradientPara
   return gradient;
 }
 
-/** The cotangents of a composition's operands, null for those that are not wanted, from that of its result. */
+/** The cotangents of a composition's operands, null for those that are not wanted, from those of its results. */
 export function pullComposition(
   op: Primitive,
   operands: readonly Tensor[],
-  cotangent: Tensor | undefined,
+  cotangents: readonly Tensor[],
   params: Params,
   isWanted: readonly boolean[],
   linearize: Linearize,
 ): (Tensor | null)[] {
-  if (!cotangent) throw new NagareError(`grad: ${op.name} goes back from its one result.`);
   const wanted = isWanted.flatMap((is, i) => (is ? [i] : []));
-  const found = bind(gradientOf(op, linearize), [...operands, cotangent], { params, wanted });
+  const gradient = gradientOf(op, linearize);
+  const found = bind(gradient, [...operands, ...cotangents], { params, operands: operands.length, wanted });
   return operands.map((_, i) => found[wanted.indexOf(i)] ?? null);
 }

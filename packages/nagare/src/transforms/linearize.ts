@@ -227,16 +227,18 @@ function pullFused(
   const wanted = inputs.map((input) => linear.owns(input));
   const pullback = { inputs: fused.primals, outputs: fused.results, cotangents: outer, wanted };
   const cotangents = op.compiled
-    ? pullComposition(op, fused.primals, outer[0], params, wanted, linearizeOutputs)
+    ? pullComposition(op, fused.primals, all().map(materialize), params, wanted, linearizeOutputs)
     : (op.vjp?.(builder, pullback, params) ?? pullDecomposition());
   inputs.forEach((input, i) => {
     const cotangent = cotangents[i];
     if (cotangent) add(input, cotangent);
   });
 
+  function all(): Tensor[] {
+    return outputs.map((output, k) => outer[k] ?? new ZeroTangent(output));
+  }
   function pullDecomposition(): readonly Tensor[] {
-    const all = outputs.map((output, k) => outer[k] ?? new ZeroTangent(output));
     const parts = (operands: Tensor[]) => op.decompose?.(builder, operands, params) ?? [];
-    return linearizeOutputs(fused?.primals ?? [], parts).backward(all);
+    return linearizeOutputs(fused?.primals ?? [], parts).backward(all());
   }
 }
