@@ -33,7 +33,7 @@ describe("a sweep", () => {
         ["memory", 5],
         ["ops", 224],
         ["sizes", 58],
-        ["nets", 16],
+        ["nets", 25],
       ],
     );
   });
