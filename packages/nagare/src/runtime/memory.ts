@@ -12,8 +12,12 @@ import {
 import { currentReachability, workingBytes } from "./devices.ts";
 import { StoragePool, uninitializedBuffer } from "./pool.ts";
 
-/** Small tensors share blocks of this size: a block is one allocation and one entry in the books. */
-const blockBytes = 1 << 16;
+/**
+ * Small tensors share blocks: a block is one allocation and one entry in the books. What outlives two collections only a full one
+ * frees, so blocks are smaller, down to the least size, where they take longer than that to be filled.
+ */
+const mostBlockBytes = 1 << 16;
+const leastBlockBytes = 1 << 12;
 /** Up to this size a tensor lives in a shared block. */
 const smallBytes = 1 << 11;
 /** Every element type may start at a multiple of this. */
@@ -21,6 +25,9 @@ const alignment = 16;
 
 let block = new ArrayBuffer(0);
 let blockUsed = 0;
+let blockBytes = mostBlockBytes;
+/** The number of collections before the block was made. */
+let collectionsBefore = 0;
 
 /** What the process's array buffers hold, where the engine knows, as Node does at once. */
 const memoryUsage = (globalThis as { process?: { memoryUsage?: () => { readonly arrayBuffers: number } } })
@@ -63,6 +70,17 @@ function look(): { readonly liveBytes: number; readonly arenaBytes: number } {
   return { liveBytes: otherBytes + (pool?.usedBytes ?? 0), arenaBytes };
 }
 
+/** A new block for small tensors. */
+function startBlock(): void {
+  const collections = pool?.collections ?? 0;
+  const lived = collections - collectionsBefore;
+  if (lived > 1) blockBytes = Math.max(blockBytes / 2, leastBlockBytes);
+  else if (lived === 0) blockBytes = Math.min(blockBytes * 2, mostBlockBytes);
+  collectionsBefore = collections;
+  block = enter(new ArrayBuffer(blockBytes));
+  blockUsed = 0;
+}
+
 function enter(buffer: ArrayBuffer): ArrayBuffer {
   if (registry) {
     registeredBytes += buffer.byteLength;
@@ -77,10 +95,7 @@ function enter(buffer: ArrayBuffer): ArrayBuffer {
 export function allocateUninitialized<D extends DType>(dtype: D, size: number): TypedArrayOf[D] {
   const bytes = size * bytesPerElement(dtype);
   if (bytes <= smallBytes) {
-    if (blockUsed + bytes > block.byteLength) {
-      block = enter(new ArrayBuffer(blockBytes));
-      blockUsed = 0;
-    }
+    if (blockUsed + bytes > block.byteLength) startBlock();
     const array = viewBuffer(dtype, block, blockUsed, size);
     blockUsed += Math.ceil(bytes / alignment) * alignment;
     return array;

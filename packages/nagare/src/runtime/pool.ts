@@ -95,9 +95,15 @@ export class StoragePool {
   /** Bytes that were found alive by the last collection, where they were most of those that were new. */
   #keptBytes = 0;
   #bytesSinceFullLook = 0;
+  #collections = 0;
 
   constructor(reachability: Reachability) {
     this.#reachability = reachability;
+  }
+
+  /** How often the pool has called the collector. */
+  get collections(): number {
+    return this.#collections;
   }
 
   /** Bytes of all buffers of the pool. */
@@ -168,6 +174,7 @@ export class StoragePool {
 
   #collect(): void {
     this.#reachability.collectYoung();
+    this.#collections++;
     const freed = this.#takeBack(false);
     // Where results stay alive the collector is left alone until there are as many again, but no longer than it may be at most.
     this.#keptBytes =
