@@ -30,6 +30,7 @@ class ExpandTrace<H extends Aval> extends DynamicTrace {
   }
 
   process<P extends Params>(op: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[] {
+    if (op.inline && op.decompose) return [...op.decompose(builder, inputs, params)];
     const handles = inputs.map((input) => this.handleOf(input));
     return this.#apply(op as unknown as Primitive, handles, params).map(
       (handle) => new ExpandTracer(this, handle),

@@ -125,7 +125,7 @@ export interface Primitive<P extends Params = Params> {
   decompose?(o: OpBuilder, inputs: readonly Tensor[], params: P): readonly Tensor[];
   /** An operation that graphs have the decomposition of. */
   readonly inline?: boolean;
-  /** A composition that eager execution runs as one compiled program, forward and in reverse; transforms see what it is made of. */
+  /** A composition that eager execution runs as one compiled program, forward and in reverse; other traces see what it is made of. */
   readonly compiled?: boolean;
   /**
    * The cotangents of a fused operation's operands, `null` for one that has none, where that is better than going back

@@ -23,9 +23,6 @@ export abstract class Trace {
     this.level = level;
   }
 
-  /** Whether compositions, which eager execution runs as one program, come as one operation and not as several. */
-  readonly keepsCompositions: boolean = false;
-
   /** What the transform is called in messages, such as "grad". */
   abstract readonly transform: string;
 

@@ -13,7 +13,7 @@ import {
   unflatten,
 } from "../core/index.ts";
 import { asTensor, builder, type Params, type Primitive } from "../ops/index.ts";
-import { bind, returned, Trace, Tracer, withTrace } from "../trace/index.ts";
+import { bind, currentDynamicTrace, returned, Trace, Tracer, withTrace } from "../trace/index.ts";
 import { materialize, ZeroTangent } from "./zeros.ts";
 
 /** A value together with its tangent. */
@@ -40,13 +40,11 @@ export type RecordFused = (
 /** Gives each operation its jvp rule. Tangents may belong to any trace below: numbers, or the record of linearize. */
 export class JvpTrace extends Trace {
   readonly transform: string;
-  override readonly keepsCompositions: boolean;
   readonly #recordFused: RecordFused | undefined;
 
   constructor(level: number, transform: string, recordFused?: RecordFused) {
     super(level);
     this.transform = transform;
-    this.keepsCompositions = recordFused !== undefined;
     this.#recordFused = recordFused;
   }
 
@@ -55,8 +53,9 @@ export class JvpTrace extends Trace {
   }
 
   process<P extends Params>(op: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[] {
-    if (op.compiled && op.decompose && !this.keepsCompositions)
-      return [...op.decompose(builder, inputs, params)];
+    // In a graph the way back shares what the way forward has computed.
+    const isKept = this.#recordFused && !currentDynamicTrace();
+    if (op.compiled && op.decompose && !isKept) return [...op.decompose(builder, inputs, params)];
     const primals = inputs.map((input) => this.primalOf(input));
     const tangents = inputs.map((input) => this.tangentOf(input));
     const outputs = bind(op, primals, params);
