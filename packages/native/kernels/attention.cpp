@@ -110,13 +110,11 @@ class Head {
     const BlockOutput out{turned, kFewQueries, keys, kFewQueries, false};
     for (int64_t m = 0; m < keys;) {
       const int count = next_tile_rows(keys - m);
-      const float* rows[kTileRows];
-      for (int i = 0; i < count; i++) rows[i] = k + (m + i) * p_.k.rowStride;
       if (m + ahead < keys) {
         prefetch_rows(k + (m + ahead) * p_.k.rowStride, p_.k.rowStride, min64(count, keys - m - ahead), p_.depth);
       }
       prefetch_rows(v + m * p_.v.rowStride, p_.v.rowStride, count, p_.valueDepth);
-      multiply_rows(UnitRows<float>{rows}, count, scratch_ + parts_.keys, tile_width(p_.queries), p_.depth, out, m, 0, kFewQueries);
+      multiply_rows(UnitRows<float>{k + m * p_.k.rowStride, p_.k.rowStride}, count, scratch_ + parts_.keys, tile_width(p_.queries), p_.depth, out, m, 0, kFewQueries);
       m += count;
     }
     for (int64_t i = 0; i < p_.queries; i++)

@@ -63,11 +63,9 @@ struct BlockOutput {
 template <typename Rows>
 NAGARE_INLINE void multiply_rows(const Rows& rows, int count, const float* b, int64_t bStride, int64_t depth, const BlockOutput& out,
                                  int64_t first, int64_t column, int64_t width) {
-  float* targets[kTileRows];
-  for (int i = 0; i < count; i++) targets[i] = out.data + (first + i) * out.stride;
   TileOutput<float> tile{};
-  tile.rows = targets;
-  tile.first = column;
+  tile.c = out.data + first * out.stride + column;
+  tile.stride = out.stride;
   tile.columns = min64(width, out.columns - column);
   tile.accumulate = out.accumulate;
   tile_function<float, Rows>(count, tile_vectors<float>(tile.columns))(rows, b, bStride, depth, tile);
@@ -88,9 +86,7 @@ inline void score_block(const AttentionParams& p, const float* queries, int64_t 
     for (int64_t m = 0; m < queryCount;) {
       const int count = next_tile_rows(queryCount - m);
       if (j < visible_keys(p, firstQuery + m + count - 1, firstKey, keyCount)) {
-        const float* rows[kTileRows];
-        for (int i = 0; i < count; i++) rows[i] = queries + (m + i) * queryStride;
-        multiply_rows(UnitRows<float>{rows}, count, packedKeys + j * depth, width, depth, out, m, j, width);
+        multiply_rows(UnitRows<float>{queries + m * queryStride, queryStride}, count, packedKeys + j * depth, width, depth, out, m, j, width);
       }
       m += count;
     }
@@ -106,9 +102,7 @@ inline void average_block(const AttentionParams& p, const float* weights, const 
       const int count = next_tile_rows(out.rows - m);
       const int64_t depth = visible_keys(p, firstQuery + m + count - 1, firstKey, keyCount);
       if (depth > 0 || !out.accumulate) {
-        const float* rows[kTileRows];
-        for (int i = 0; i < count; i++) rows[i] = weights + (m + i) * kScoreStride;
-        multiply_rows(UnitRows<float>{rows}, count, block + column, blockStride, depth, out, m, column, width);
+        multiply_rows(UnitRows<float>{weights + m * kScoreStride, kScoreStride}, count, block + column, blockStride, depth, out, m, column, width);
       }
       m += count;
     }

@@ -123,15 +123,10 @@ void multiply_tiles(const Correlation<float>& task, const WinogradPlan& plan, in
     const float* const panelFilters = filters + point * plan.filters_apart(width);
     for (int64_t i = 0; i < tile1 - tile0;) {
       const int rows = next_tile_rows(tile1 - tile0 - i);
-      const float* sources[kTileRows];
-      float* targets[kTileRows];
-      for (int r = 0; r < rows; r++) {
-        sources[r] = cells + point * plan.cellsApart + (i + r) * plan.cellRow;
-        targets[r] = sums + point * plan.sumsApart + (i + r) * width;
-      }
-      const TileOutput<float> out = {targets, 0, width, false, nullptr, Activation::none};
+      const UnitRows<float> of = {cells + point * plan.cellsApart + i * plan.cellRow, plan.cellRow, rows * plan.cellRow};
+      const TileOutput<float> out = {sums + point * plan.sumsApart + i * width, width, 0, width, false, nullptr, Activation::none};
       const auto multiply = tile_function<float, UnitRows<float>>(rows, tile_vectors<float>(width));
-      multiply({sources, rows * plan.cellRow}, panelFilters, width, plan.depth, out);
+      multiply(of, panelFilters, width, plan.depth, out);
       i += rows;
     }
   }

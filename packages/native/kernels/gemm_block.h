@@ -192,14 +192,6 @@ class NextPanel {
   int64_t share_;
 };
 
-// Asks for the places of a later tile in C, `ahead` elements on: the sums of a shallow one are complete before memory has brought them.
-template <typename T>
-NAGARE_INLINE void prefetch_results(T* const* rows, int count, int64_t ahead, int64_t width) {
-  for (int i = 0; i < count; i++) {
-    for (int64_t n = 0; n < width; n += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(rows[i] + ahead + n, 1);
-  }
-}
-
 // Rows [m0, m1) × panels [panel0, panel1) of C += the depth block at k, given the packed super-block of B and, unless A is read in place,
 // the packed rows of that depth. `packing` is where these panels of B are to be left packed, or null where they are so already.
 template <typename T>
@@ -211,6 +203,7 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
   const int64_t depth = block.depth_at(k);
   const bool last = k + depth == p.k;
   TileOutput<T> out;
+  out.stride = p.ldc;
   out.accumulate = k > 0 || p.accumulate;
   out.activation = last ? p.activation : Activation::none;
   const int64_t tilesAhead = depth > 128 ? 1 : near ? 2 : 4;
@@ -222,7 +215,6 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
     for (int64_t j = panel0; j < panel1; j++) {
       const int64_t n = block.n0 + block.panels.first(j);
       out.columns = block.n0 + block.panels.first(j + 1) - n;
-      out.first = n;
       out.bias = last && product.bias ? product.bias + n : nullptr;
       const int64_t width = padded_columns<T>(out.columns);
       const int vectors = static_cast<int>(width / kLanes<T>);
@@ -237,10 +229,8 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
       NextPanel next(panel + width * depth, nextBytes, divide_up(rows1 - rows0, kPanelRows<T>));
       for (int64_t m = rows0; m < rows1;) {
         const int rows = next_tile_rows(rows1 - m, mostRows);
-        T* targets[kTileRows];
-        for (int i = 0; i < rows; i++) targets[i] = product.c + (m + i) * p.ldc;
-        out.rows = targets;
-        prefetch_results(targets, rows, n + tilesAhead * rows * p.ldc, width);
+        out.c = product.c + m * p.ldc + n;
+        out.ahead = tilesAhead * rows * p.ldc;
         const LinesAhead ahead = next.share(depth);
         const auto multiply = [&](const auto& from) {
           if constexpr (kPacksWithFirstTile) {
@@ -252,9 +242,7 @@ inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block
           tile_function_for<T>(from, rows, vectors)(from, panel, panelStride, depth, out);
         };
         if (inPlaceA && !p.transposeA) {
-          const T* sources[kTileRows];
-          for (int i = 0; i < rows; i++) sources[i] = product.a + (m + i) * p.lda + k;
-          multiply(UnitRows<T>{sources, m + 2 * rows <= p.m ? rows * p.lda : 0});
+          multiply(UnitRows<T>{product.a + m * p.lda + k, p.lda, m + 2 * rows <= p.m ? rows * p.lda : 0});
         } else {
           const T* const base = inPlaceA ? product.a + k * p.lda + m : packedA + (m - m0) * depth;
           multiply(PackedRows<T>{base, inPlaceA ? p.lda : rows, ahead});

@@ -30,16 +30,13 @@ struct RowsOfTile {
     for (int i = 0; i < R; i++) row[i] = rows.base + i;
   }
   explicit RowsOfTile(const UnitRows<T>& rows) : step(1) {
-    for (int i = 0; i < R; i++) row[i] = rows.row[i];
+    for (int i = 0; i < R; i++) row[i] = rows.first + i * rows.stride;
   }
 };
 
 template <typename T, int R, int V, typename Rows>
 NAGARE_NOINLINE void compute_first_tile(const Rows& rows, const T* b, int64_t ldb, T* panel, int64_t depth, const TileOutput<T>& out) {
   constexpr int lanes = kLanes<T>;
-  T* target[R];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
   const RowsOfTile<T, R> of(rows);
   Vec<T> acc[R][V] = {};
   for (int64_t k = 0, at = 0; k < depth; k++, at += of.step) {
@@ -59,7 +56,7 @@ NAGARE_NOINLINE void compute_first_tile(const Rows& rows, const T* b, int64_t ld
     b += ldb;
     panel += V * lanes;
   }
-  finish_tile<T, R, V>(acc, target, out);
+  finish_tile<T, R, V>(acc, [&](int i) { return out.c + i * out.stride; }, out);
 }
 
 // The tile of R rows and `vectors` vectors.

@@ -85,8 +85,8 @@ void multiply_narrow_block(const NarrowMatrices<Dot>& matrices, int64_t m0, int6
   const Tiles tiles(m1 - m0);
   const int64_t part = even_block(words, Tiles::depth, Tiles::wordStep);
   TileOutput<typename Dot::Sum> out;
+  out.stride = p.ldc;
   for (int64_t n = n0; n < n1; n += Tiles::columns) {
-    out.first = n;
     out.columns = min64(Tiles::columns, n1 - n);
     const int64_t width = Tiles::panel_width(out.columns);
     for (int64_t word = 0; word < words; word += part) {
@@ -97,9 +97,7 @@ void multiply_narrow_block(const NarrowMatrices<Dot>& matrices, int64_t m0, int6
       out.bias = last && matrices.bias ? matrices.bias + n : nullptr;
       for (int64_t m = m0; m < m1;) {
         const int rows = Tiles::next_rows(m1 - m);
-        typename Dot::Sum* targets[Tiles::rows];
-        for (int i = 0; i < rows; i++) targets[i] = matrices.c + (m + i) * p.ldc;
-        out.rows = targets;
+        out.c = matrices.c + m * p.ldc + n;
         const Word* const panelA = packedA + (m - m0) * words + word * round_up(rows, Tiles::rowStep);
         tiles.multiply(panelA, rows, packedB + (n - n0) * words + word * width, width, some, out);
         m += rows;

@@ -1,7 +1,7 @@
 // Packing of matrix blocks into panels: panel[k·width + i], so that a tile reads one contiguous stream.
 #pragma once
 
-#include "simd.h"
+#include "lanes.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -149,6 +149,15 @@ inline void pack_along(const T* src, int64_t ld, int64_t count, int64_t depth, T
       case 48: return copy_rows<T, 48>(src, ld, depth, panel);
       default: break;
     }
+  }
+  if (width % kLanes<T> == 0) {
+    for (int64_t k = 0; k < depth; k++) {
+      for (int64_t i = 0; i < width; i += kLanes<T>) {
+        const int64_t left = count - i;
+        store(panel + k * width + i, left >= kLanes<T> ? load(src + k * ld + i) : left > 0 ? load_some(src + k * ld + i, left) : Vec<T>{});
+      }
+    }
+    return;
   }
   for (int64_t k = 0; k < depth; k++) {
     int64_t i = 0;

@@ -7,7 +7,7 @@
 //
 // How a(i, k) is found is the only difference between the uses:
 //   PackedRows    base[k·stride + i]          packed panels, or a transposed matrix read in place; asks for what comes next meanwhile
-//   UnitRows      row[i][k]                   a row-major matrix read in place
+//   UnitRows      first[i·stride + k]         a row-major matrix read in place
 //   GatheredRows  row[i][offset[k]]           an implicit patch matrix: pixel and tap each contribute an offset
 #pragma once
 
@@ -35,12 +35,16 @@ constexpr int kWideTileRows = 4, kWideTileVectors = 3;
 // What happens to a tile when its sum is complete, and where it goes.
 template <typename T>
 struct TileOutput {
-  T* const* rows;  // one address per row of the tile, to which `first` is added
-  int64_t first;
-  int64_t columns;  // valid columns; the rest of the tile is padding and is not stored
+  T* c;               // its first element
+  int64_t stride;     // elements from one of its rows to the next
+  int64_t ahead = 0;  // elements from it to a later one, which is asked for meanwhile
+  int64_t columns;    // valid columns; the rest of the tile is padding and is not stored
   bool accumulate;
   const T* bias;  // of these columns, or null
   Activation activation;
+  // Of GatheredRows, instead of `stride`: an address for each row, to which `first` is added.
+  T* const* rows = nullptr;
+  int64_t first = 0;
   const T* scale = nullptr;  // of these columns, or null: factors, before the bias
   // Or null: added after the bias. It lies like the result, whose first element is `origin`.
   const T* residual = nullptr;
@@ -58,6 +62,7 @@ struct LinesAhead {
 
 template <typename T>
 struct PackedRows {
+  static constexpr bool kGathers = false;
   const T* base;
   int64_t stride;
   LinesAhead ahead = {};
@@ -65,12 +70,15 @@ struct PackedRows {
 
 template <typename T>
 struct UnitRows {
-  const T* const* row;
+  static constexpr bool kGathers = false;
+  const T* first;
+  int64_t stride;
   int64_t next = 0;  // elements from these rows to those of the tile after this one, which are asked for meanwhile; 0: there are none
 };
 
 template <typename T>
 struct GatheredRows {
+  static constexpr bool kGathers = true;
   const T* const* row;
   const int64_t* offset;
 };
@@ -115,27 +123,51 @@ NAGARE_INLINE void multiply_tile(const PackedRows<T>& rows, const T* b, int64_t 
   for (; k < depth; k++) step();
 }
 
+// Rows of a matrix, three to a pointer: an address holds once or twice the stride beside it, and a pointer for each of eight rows would leave
+// no register for anything else.
+template <typename T, int R>
+struct RowPointers {
+  const T *row0, *row3, *row6;
+  int64_t stride;
+
+  NAGARE_INLINE RowPointers(const T* first, int64_t stride) : row0(first), row3(first), row6(first), stride(stride) {
+    if (R > 3) row3 += 3 * stride;
+    if (R > 6) row6 += 6 * stride;
+  }
+  NAGARE_INLINE const T* row(int i) const { return (i < 3 ? row0 : i < 6 ? row3 : row6) + i % 3 * stride; }
+  NAGARE_INLINE void advance(int64_t elements) {
+    row0 += elements, row3 += elements, row6 += elements;
+    keep_in_register(row0), keep_in_register(row3), keep_in_register(row6);
+  }
+};
+
 template <typename T, int R, int V>
 NAGARE_INLINE void multiply_tile(const UnitRows<T>& rows, const T* b, int64_t bStride, int64_t depth, Vec<T> (&acc)[R][V]) {
-  const T* row[R];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) row[i] = rows.row[i];
-  constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
+  constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T)), unrolled = 4;
+  RowPointers<T, R> of(rows.first, rows.stride);
   const int64_t next = rows.next;
-  for (int64_t k0 = 0; k0 < depth; k0 += line) {
-    if (next) {
+  const auto multiply = [](const RowPointers<T, R> at, int64_t k, const T* column, Vec<T> (&sums)[R][V]) __attribute__((always_inline)) {
+    T a[R];
 #pragma GCC unroll 16
-      for (int i = 0; i < R; i++) __builtin_prefetch(row[i] + next + k0);
-    }
-    const int64_t k1 = k0 + line < depth ? k0 + line : depth;
+    for (int i = 0; i < R; i++) a[i] = at.row(i)[k];
+    multiply_step(a, column, sums);
+  };
+  for (; depth >= line; depth -= line) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) __builtin_prefetch(of.row(i) + next);
+#pragma GCC unroll 1
+    for (int64_t k = 0; k < line; k += unrolled) {
 #pragma GCC unroll 4
-    for (int64_t k = k0; k < k1; k++) {
-      T a[R];
-#pragma GCC unroll 16
-      for (int i = 0; i < R; i++) a[i] = row[i][k];
-      multiply_step(a, b, acc);
-      b += bStride;
+      for (int64_t j = 0; j < unrolled; j++, b += bStride) multiply(of, j, b, acc);
+      of.advance(unrolled);
+      keep_in_register(b);
     }
+  }
+#pragma GCC unroll 1
+  for (; depth > 0; depth--, b += bStride) {
+    multiply(of, 0, b, acc);
+    of.advance(1);
+    keep_in_register(b);
   }
 }
 
@@ -204,8 +236,9 @@ NAGARE_NOINLINE void store_partial_row(const T* sum, T* row, const TileOutput<T>
   }
 }
 
-template <typename T, int R, int V>
-NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], T* const (&rows)[R], const TileOutput<T>& out) {
+// row(i): where row i of the tile goes.
+template <typename T, int R, int V, typename Row>
+NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], const Row& row, const TileOutput<T>& out) {
   constexpr int lanes = kLanes<T>;
   if (out.columns != V * lanes) {
     T sum[R][V * lanes];
@@ -214,14 +247,14 @@ NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], T* const (&rows)[R], const T
 #pragma GCC unroll 16
       for (int j = 0; j < V; j++) store(sum[i] + j * lanes, acc[i][j]);
     }
-    for (int i = 0; i < R; i++) store_partial_row(sum[i], rows[i], out);
+    for (int i = 0; i < R; i++) store_partial_row(sum[i], row(i), out);
     return;
   }
   if (out.accumulate) {
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
 #pragma GCC unroll 16
-      for (int j = 0; j < V; j++) acc[i][j] += load(rows[i] + j * lanes);
+      for (int j = 0; j < V; j++) acc[i][j] += load(row(i) + j * lanes);
     }
   }
   if (out.scale) {
@@ -244,7 +277,7 @@ NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], T* const (&rows)[R], const T
 #pragma GCC unroll 16
     for (int i = 0; i < R; i++) {
 #pragma GCC unroll 16
-      for (int j = 0; j < V; j++) acc[i][j] += load(out.residual + (rows[i] - out.origin) + j * lanes);
+      for (int j = 0; j < V; j++) acc[i][j] += load(out.residual + (row(i) - out.origin) + j * lanes);
     }
   }
   if (out.activation != Activation::none) {
@@ -257,21 +290,34 @@ NAGARE_INLINE void finish_tile(Vec<T> (&acc)[R][V], T* const (&rows)[R], const T
 #pragma GCC unroll 16
   for (int i = 0; i < R; i++) {
 #pragma GCC unroll 16
-    for (int j = 0; j < V; j++) store(rows[i] + j * lanes, acc[i][j]);
+    for (int j = 0; j < V; j++) store(row(i) + j * lanes, acc[i][j]);
   }
 }
 
 template <typename T, int R, int V, typename Rows>
 NAGARE_NOINLINE void compute_tile(const Rows& rows, const T* b, int64_t bStride, int64_t depth, const TileOutput<T>& out) {
-  T* target[R];
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
-  // The tile of C arrives while the sum runs.
-#pragma GCC unroll 16
-  for (int i = 0; i < R; i++) __builtin_prefetch(target[i], 1);
   Vec<T> acc[R][V] = {};
-  multiply_tile<T, R, V>(rows, b, bStride, depth, acc);
-  finish_tile<T, R, V>(acc, target, out);
+  if constexpr (Rows::kGathers) {
+    T* target[R];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
+    // The tile of C arrives while the sum runs.
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) __builtin_prefetch(target[i], 1);
+    multiply_tile<T, R, V>(rows, b, bStride, depth, acc);
+    finish_tile<T, R, V>(acc, [&](int i) { return target[i]; }, out);
+  } else {
+    T* const c = out.c;
+    const int64_t stride = out.stride;
+    // The sums of a shallow tile are complete before memory has brought the places that they go to: those of a later one are asked for.
+#pragma GCC unroll 16
+    for (int i = 0; i < R; i++) {
+#pragma GCC unroll 16
+      for (int j = 0; j < V; j += 64 / kVectorBytes) __builtin_prefetch(c + out.ahead + i * stride + j * kLanes<T>, 1);
+    }
+    multiply_tile<T, R, V>(rows, b, bStride, depth, acc);
+    finish_tile<T, R, V>(acc, [&](int i) { return c + i * stride; }, out);
+  }
 }
 
 template <typename T, typename Rows>

@@ -130,8 +130,8 @@ class MatrixTiles {
   template <int R, int V>
   NAGARE_NOINLINE void tile(const Word* a, int64_t count, const Word* b, int64_t words, const TileOutput<Sum>& out) const {
     constexpr int64_t bytes = sizeof(Sum), rowBytes = V * side * bytes;
-    Sum* const c = out.rows[0] + out.first;
-    const int64_t ldc = count > 1 ? out.rows[1] - out.rows[0] : 0;
+    Sum* const c = out.c;
+    const int64_t ldc = out.stride;
     // The tile of C arrives while the sum runs.
     for (int64_t r = 0; r < count; r++)
       for (int64_t n = 0; n < out.columns; n += side) __builtin_prefetch(c + r * ldc + n, 1);
@@ -173,14 +173,12 @@ class MatrixTiles {
   template <int Rows, int V>
   static NAGARE_INLINE void finish_rows(const Sum* values, Sum* c, int64_t ldc, const TileOutput<Sum>& out) {
     Vec<Sum> sums[Rows][V];
-    Sum* rows[Rows];
 #pragma GCC unroll 4
     for (int r = 0; r < Rows; r++) {
-      rows[r] = c + r * ldc;
 #pragma GCC unroll 2
       for (int v = 0; v < V; v++) sums[r][v] = load(values + (r * V + v) * side);
     }
-    finish_tile<Sum, Rows, V>(sums, rows, out);
+    finish_tile<Sum, Rows, V>(sums, [&](int r) { return c + r * ldc; }, out);
   }
 };
 

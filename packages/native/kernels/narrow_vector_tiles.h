@@ -33,11 +33,8 @@ struct VectorTiles {
 
   template <int R, int V>
   static NAGARE_NOINLINE void tile(const Word* a, const Word* b, int64_t words, const TileOutput<Sum>& out) {
-    Sum* target[R];
 #pragma GCC unroll 16
-    for (int i = 0; i < R; i++) target[i] = out.rows[i] + out.first;
-#pragma GCC unroll 16
-    for (int i = 0; i < R; i++) __builtin_prefetch(target[i], 1);
+    for (int i = 0; i < R; i++) __builtin_prefetch(out.c + i * out.stride, 1);
     Vec<Sum> sums[R][V] = {}, ofZeros[V] = {};
 #pragma GCC unroll 4
     for (int64_t word = 0; word < words; word++, a += R, b += V * kLanes<Word>) {
@@ -61,7 +58,7 @@ struct VectorTiles {
         for (int j = 0; j < V; j++) sums[i][j] -= ofZeros[j];
       }
     }
-    finish_tile<Sum, R, V>(sums, target, out);
+    finish_tile<Sum, R, V>(sums, [&](int i) { return out.c + i * out.stride; }, out);
   }
 
   using Tile = void (*)(const Word* a, const Word* b, int64_t words, const TileOutput<Sum>& out);

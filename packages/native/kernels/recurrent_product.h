@@ -57,14 +57,9 @@ struct StationaryMatrix {
         const int64_t panelColumns = min64(kTileColumns<T>, groupColumns - n % groupColumns);
         for (int64_t tile = 0; tile < tiles; tile++) {
           const int64_t first = tile * rows / tiles, count = (tile + 1) * rows / tiles - first;
-          const T* sources[kTileRows];
-          T* targets[kTileRows];
-          for (int64_t i = 0; i < count; i++) {
-            sources[i] = a + (first + i) * aStride + k;
-            targets[i] = y + (first + i) * columns;
-          }
-          const TileOutput<T> out = {targets, n, panelColumns, k > 0, nullptr, Activation::none};
-          tile_function<T, UnitRows<T>>(static_cast<int>(count), tile_vectors<T>(panelColumns))({sources}, panel, panelColumns, steps, out);
+          const TileOutput<T> out = {y + first * columns + n, columns, 0, panelColumns, k > 0, nullptr, Activation::none};
+          const UnitRows<T> of = {a + first * aStride + k, aStride};
+          tile_function<T, UnitRows<T>>(static_cast<int>(count), tile_vectors<T>(panelColumns))(of, panel, panelColumns, steps, out);
         }
         panel += panelColumns * steps;
         n += panelColumns;

@@ -72,6 +72,12 @@ NAGARE_INLINE V shuffle(V a, V b) {
 #endif
 }
 
+// Makes the compiler keep p itself: it derives no other pointers from it instead.
+template <typename T>
+NAGARE_INLINE void keep_in_register(T*& p) {
+  asm("" : "+r"(p));
+}
+
 // V vectors of L lanes of consecutive elements.
 template <int V, int L>
 struct Lanes {
