@@ -186,10 +186,12 @@ inline NAGARE_NOINLINE double exact_remainder(double a, double b) {
 // a − b·trunc(a / b) for lanes of 32 bits, by way of doubles, which hold such quotients well enough and the products exactly.
 template <typename T>
 NAGARE_INLINE Vec<T> rest_of_division(Vec<T> a, Vec<T> b) {
-  typedef double Wide __attribute__((vector_size(2 * kVectorBytes)));
-  const Wide x = __builtin_convertvector(a, Wide), y = __builtin_convertvector(b, Wide);
-  const Wide whole = __builtin_convertvector(__builtin_convertvector(x / y, Vec<int32_t>), Wide);
-  return __builtin_convertvector(x - whole * y, Vec<T>);
+  const auto rest = [](HalfVec<T> x, HalfVec<T> y) __attribute__((always_inline)) {
+    const F64 dividend = __builtin_convertvector(x, F64), divisor = __builtin_convertvector(y, F64);
+    const F64 whole = __builtin_convertvector(__builtin_convertvector(dividend / divisor, HalfVec<int32_t>), F64);
+    return __builtin_convertvector(dividend - whole * divisor, HalfVec<T>);
+  };
+  return join<T>(rest(low_half<T>(a), low_half<T>(b)), rest(high_half<T>(a), high_half<T>(b)));
 }
 
 NAGARE_COSTLY_BINARY(Remainder, ForAll, SameResult, false, {
