@@ -96,7 +96,7 @@ describe("a baseline", () => {
   test("has our medians alone, and a machine's name is a file's", () => {
     const run = measurement({ nagare: measured(3, 1, 2), torch: measured(1) });
     assert.deepEqual(ownMedians([run]), { doubling: 2 });
-    assert.match(machineName(), /^[a-z0-9-]+-x\d+-(sse4|avx2|avx512|neon|reference)\w*$/);
+    assert.match(machineName(), /^[a-z0-9-]+-x\d+-(sse4|avx2|avx512|amx|neon|reference)\w*$/);
   });
 });
 
