@@ -114,7 +114,8 @@ class Head {
         prefetch_rows(k + (m + ahead) * p_.k.rowStride, p_.k.rowStride, min64(count, keys - m - ahead), p_.depth);
       }
       prefetch_rows(v + m * p_.v.rowStride, p_.v.rowStride, count, p_.valueDepth);
-      multiply_rows(UnitRows<float>{k + m * p_.k.rowStride, p_.k.rowStride}, count, scratch_ + parts_.keys, tile_width(p_.queries), p_.depth, out, m, 0, kFewQueries);
+      const UnitRows<float> rows{k + m * p_.k.rowStride, p_.k.rowStride};
+      multiply_rows(rows, count, scratch_ + parts_.keys, tile_width(p_.queries), p_.depth, out, m, 0, kFewQueries);
       m += count;
     }
     for (int64_t i = 0; i < p_.queries; i++)

@@ -6,6 +6,7 @@
 #include "elementary.h"
 #include "gemm_pack.h"
 #include "gemm_tile.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -80,13 +81,15 @@ NAGARE_INLINE int64_t visible_keys(const AttentionParams& p, int64_t query, int6
 // Products of the queries of a block with packed keys, tile by tile; what no query of a tile may see is left out.
 inline void score_block(const AttentionParams& p, const float* queries, int64_t queryStride, int64_t depth, const float* packedKeys,
                         int64_t firstQuery, int64_t queryCount, int64_t firstKey, int64_t keyCount, float* scores) {
+  const SubnormalsAsZero mode;
   const int64_t width = tile_width(keyCount);
   const BlockOutput out{scores, kScoreStride, queryCount, round_up(keyCount, kLanes<float>), false};
   for (int64_t j = 0; j < keyCount; j += width) {
     for (int64_t m = 0; m < queryCount;) {
       const int count = next_tile_rows(queryCount - m);
       if (j < visible_keys(p, firstQuery + m + count - 1, firstKey, keyCount)) {
-        multiply_rows(UnitRows<float>{queries + m * queryStride, queryStride}, count, packedKeys + j * depth, width, depth, out, m, j, width);
+        const UnitRows<float> rows{queries + m * queryStride, queryStride};
+        multiply_rows(rows, count, packedKeys + j * depth, width, depth, out, m, j, width);
       }
       m += count;
     }
@@ -96,13 +99,15 @@ inline void score_block(const AttentionParams& p, const float* queries, int64_t 
 // Sums over keys: out += weights (rows of scores) · block (rows of keys). What a tile's last query may not see is left out: there weights are 0.
 inline void average_block(const AttentionParams& p, const float* weights, const float* block, int64_t blockStride, int64_t firstQuery,
                           int64_t firstKey, int64_t keyCount, const BlockOutput& out) {
+  const SubnormalsAsZero mode;
   const int64_t width = tile_width(out.columns);
   for (int64_t column = 0; column < out.columns; column += width) {
     for (int64_t m = 0; m < out.rows;) {
       const int count = next_tile_rows(out.rows - m);
       const int64_t depth = visible_keys(p, firstQuery + m + count - 1, firstKey, keyCount);
       if (depth > 0 || !out.accumulate) {
-        multiply_rows(UnitRows<float>{weights + m * kScoreStride, kScoreStride}, count, block + column, blockStride, depth, out, m, column, width);
+        const UnitRows<float> rows{weights + m * kScoreStride, kScoreStride};
+        multiply_rows(rows, count, block + column, blockStride, depth, out, m, column, width);
       }
       m += count;
     }

@@ -41,6 +41,7 @@ NAGARE_INLINE float dot(const float* a, const float* b, int64_t count) {
 // Sums over queries: out += scoresᵀ (columns of scores) · block (rows of queries). What a tile's first key is not seen by is left out.
 inline void transposed_block(const AttentionParams& p, const float* scores, const float* block, int64_t blockStride, int64_t firstQuery,
                              int64_t queryCount, int64_t firstKey, const BlockOutput& out) {
+  const SubnormalsAsZero mode;
   const int64_t width = tile_width(out.columns);
   for (int64_t column = 0; column < out.columns; column += width) {
     for (int64_t m = 0; m < out.rows;) {

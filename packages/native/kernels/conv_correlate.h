@@ -2,6 +2,7 @@
 #pragma once
 
 #include "conv_filters.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -135,6 +136,7 @@ inline void correlate_tile(const Correlation<T>& task, const BlockTables<T>& tab
 template <typename T>
 inline void correlate_pixels(const Correlation<T>& task, const BlockTables<T>& tables, const PixelSegment* segments, int64_t segmentCount,
                              int most, const FilterPanel<T>* panels, int64_t count) {
+  const SubnormalsAsZero mode;
   for (int64_t s = 0; s < segmentCount; s++) {
     const DepthRuns runs(task.patches, segments[s]);
     for (int64_t p = segments[s].first, end = p + segments[s].count; p < end;) {

@@ -10,6 +10,7 @@
 #include "conv_winograd.h"
 #include "gemm_pack.h"
 #include "gemm_tile.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -130,6 +131,7 @@ void filter_gradient(const Conv2dParams& p, const T* x, const T* dy, T* dw, cons
       out.accumulate = b > first;
       out.bias = nullptr;
       out.activation = Activation::none;
+      const SubnormalsAsZero mode;
       // All panels of dy pass over one tile of patches: the panels are sequential reads, which prefetch well, while the patches are
       // strided ones, which do not, and stay in L1 meanwhile.
       for (int64_t k = rows0; k < rows1;) {

@@ -3,6 +3,7 @@
 #include "conv_epilogue.h"
 #include "conv_filters.h"
 #include "conv_winograd_tiles.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -118,6 +119,7 @@ void interpolate_tile(const Correlation<float>& task, const float* sums, int64_t
 // Tiles [tile0, tile1) × one panel.
 void multiply_tiles(const Correlation<float>& task, const WinogradPlan& plan, int64_t group, int64_t tile0, int64_t tile1, int64_t panel,
                     const float* cells, const float* filters, float* sums) {
+  const SubnormalsAsZero mode;
   const int64_t n0 = plan.panels.first(panel), n1 = plan.panels.first(panel + 1), width = padded_columns<float>(n1 - n0);
   for (int64_t point = 0; point < kPoints; point++) {
     const float* const panelFilters = filters + point * plan.filters_apart(width);

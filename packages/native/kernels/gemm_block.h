@@ -5,6 +5,7 @@
 #include "gemm_first_tile.h"
 #include "gemm_pack.h"
 #include "gemm_tile.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -197,6 +198,7 @@ class NextPanel {
 template <typename T>
 inline void multiply_block(const Product<T>& product, const SuperBlock<T>& block, int64_t k, int64_t m0, int64_t m1, int64_t panel0,
                            int64_t panel1, const T* packedB, const T* packedA, T* packing) {
+  const SubnormalsAsZero mode;
   const GemmParams& p = *product.params;
   const bool inPlaceA = reads_a_in_place<T>(p), inPlaceB = reads_b_in_place<T>(p), near = keeps_b_near<T>(p);
   const bool tilePacks = !p.transposeB && packs_with_first_tile(product.b, p.ldb);

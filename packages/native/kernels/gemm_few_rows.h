@@ -4,6 +4,7 @@
 
 #include "blocking.h"
 #include "gemm_tile.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -185,6 +186,7 @@ void dot_columns(const FewRows<T>& p, int64_t j, int64_t ahead) {
 
 template <typename T>
 void multiply_columns(const FewRows<T>& p, int64_t j0, int64_t j1) {
+  const SubnormalsAsZero mode;
   if (!p.transposed) return multiply_rows(p, j0, j1);
   // As many sums at a time as registers have room for.
   int64_t j = j0;

@@ -116,7 +116,10 @@ void multiply_thin(const Product<T>& product, const Parallel& parallel) {
   const bool byMatrix = matrices > 1;
   const int64_t rows = byMatrix ? p.m : 1;  // of what is divided
   parallel_ranges(threads, byMatrix ? matrices : p.m, divide_up(kThinTaskRows, rows), [&](int64_t first, int64_t last, int worker) {
-    multiply_thin_of_width<T>(product, byMatrix ? ThinShare{first, last - first, 0, p.m} : ThinShare{0, 1, first, last});
+    {
+      const SubnormalsAsZero mode;
+      multiply_thin_of_width<T>(product, byMatrix ? ThinShare{first, last - first, 0, p.m} : ThinShare{0, 1, first, last});
+    }
     if (p.finish) p.finish->run(p.finish->context, worker, first * rows * p.n, last * rows * p.n);
   });
 }

@@ -4,6 +4,7 @@
 #include "blocking.h"
 #include "gemm_pack.h"
 #include "gemm_tile.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -47,6 +48,7 @@ struct StationaryMatrix {
 
   // y[i·groups·width + column] = Σ a[i·aStride + k] · op(B)(k, column) over the columns of a block, in ascending order of k.
   void multiply(int64_t block, const T* a, int64_t aStride, int64_t rows, T* y) const {
+    const SubnormalsAsZero mode;
     const int64_t columns = groups * width(block), groupColumns = width(block);
     // Tiles of even height: four tiles of five rows keep the multiply-add units busier than 6 + 6 + 4 + 4.
     const int64_t tiles = divide_up(rows, kTileRows);

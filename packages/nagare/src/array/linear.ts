@@ -27,6 +27,8 @@ export interface MatmulOptions {
 /**
  * The matrix product over the last two axes, [..., m, k] × [..., k, n] → [..., m, n]; leading axes broadcast. A vector on
  * the left is a row, on the right a column, and that axis goes again. Sums of integers wrap: give those of int8 a `dtype`.
+ * The native backend may take subnormal floats, which some processors multiply a hundred times slower, for 0 in products, and so
+ * in convolutions, attention and recurrent layers; elementwise operations keep them.
  * Throws ShapeError for scalars and when k differs.
  * @example
  * ng.matmul(ng.ones([2, 3]), ng.ones([3, 4])).shape; // [2, 4]
