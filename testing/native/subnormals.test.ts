@@ -19,6 +19,16 @@ const shapes: readonly (readonly [way: string, m: number, k: number, n: number])
   ["packed blocks", 200, 300, 250],
 ];
 
+/** Of subnormal numbers alone: 0 on x86, elsewhere at most their sum. */
+function checkVanished(values: Iterable<number | bigint>, most: number): void {
+  for (const value of values) {
+    assert.ok(
+      process.arch === "x64" ? value === 0 : value >= 0 && value <= Math.max(most, leastNormal),
+      `${value}`,
+    );
+  }
+}
+
 describe("subnormal numbers", { skip }, () => {
   for (const [way, m, k, n] of shapes) {
     test(`${way} gives what the normal numbers give`, async () => {
@@ -27,11 +37,7 @@ describe("subnormal numbers", { skip }, () => {
       const rows = ng.concat([ng.full([m, k - 1], 1), ng.full([m, 1], subnormal)], { axis: 1 });
       const exact = (k - 1) / 2;
       assert.ok((await rows.matmul(b).data()).every((value) => value === exact));
-      // Of subnormal numbers alone: 0, or their sum.
-      const most = k * subnormal;
-      for (const value of await ng.full([m, k], subnormal).matmul(b).data()) {
-        assert.ok(value >= 0 && value <= Math.max(most, leastNormal), `${value}`);
-      }
+      checkVanished(await ng.full([m, k], subnormal).matmul(b).data(), k * subnormal);
     });
 
     test(`after ${way} elementwise operations keep them, in a program and alone`, async () => {
@@ -47,6 +53,31 @@ describe("subnormal numbers", { skip }, () => {
           assert.ok((await twice.data()).every((value) => value === 2 * kept));
         }
       }
+    });
+  }
+
+  test("products of bfloat16 with sums of float32 take them for 0, too", async () => {
+    ng.setBackend("native");
+    const x = ng.full([70, 90], subnormal, { dtype: "bfloat16" });
+    const y = ng.full([90, 50], 0.5, { dtype: "bfloat16" });
+    checkVanished(await x.matmul(y, { dtype: "float32" }).data(), 90 * subnormal);
+  });
+
+  for (const [size, channels, groups] of [
+    [3, 64, 1],
+    [5, 8, 1],
+    [5, 24, 1],
+    [3, 32, 32],
+  ] as const) {
+    test(`so do convolutions of ${size} × ${size} × ${channels} in ${groups} groups and their filters' gradients`, async () => {
+      ng.setBackend("native");
+      const x = ng.full([1, 32, 32, channels], subnormal);
+      const filters = ng.full([size, size, channels / groups, channels], 0.5);
+      const convolve = (w: ng.Tensor) => ng.conv2d(x, w, { padding: "same", groups });
+      const gradient = ng.grad((w: ng.Tensor) => convolve(w).sum())(filters);
+      const most = 32 * 32 * channels * subnormal;
+      checkVanished(await convolve(filters).data(), most);
+      checkVanished(await gradient.data(), most);
     });
   }
 

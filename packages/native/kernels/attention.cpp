@@ -4,6 +4,7 @@
 #include "row_exponentials.h"
 #include "row_maximum.h"
 #include "rows.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -104,6 +105,7 @@ class Head {
   // Scores of few queries: keys, read where they are, are the rows of the product, and its result is turned around. Rows of other heads lie
   // between, over which the processor does not look ahead by itself.
   void score_few(const float* k, const float* v, int64_t keys) const {
+    const SubnormalsAsZero mode;
     constexpr int64_t ahead = 3 * kTileRows;
     prefetch_rows(k, p_.k.rowStride, min64(ahead, keys), p_.depth);
     float *const scores = scratch_ + parts_.scores, *const turned = scores + kFewQueries * kScoreStride;

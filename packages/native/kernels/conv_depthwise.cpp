@@ -4,6 +4,7 @@
 #include "conv_epilogue.h"
 #include "conv_phase.h"
 #include "stream.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -125,6 +126,7 @@ void correlate_block(const Correlation<T>& task, TapWalk<T> taps, IndexRange col
 // `ask`: for what comes next, while this is computed.
 template <typename T, int G = 1>
 void correlate_row(const Correlation<T>& task, int64_t image, int64_t y, bool ask) {
+  const SubnormalsAsZero mode;
   const PatchAxis &ay = task.patches.y, &ax = task.patches.x;
   const int64_t channels = task.groups, sourceRow = ax.source * channels;
   // Without channels there is nothing to sum: a phase of the input gradient that no tap reaches.

@@ -2,6 +2,7 @@
 #include "conv_bands.h"
 #include "conv_depthwise.h"
 #include "conv_phase.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -112,6 +113,7 @@ NAGARE_NOINLINE void accumulate_rows(const PatchShape& shape, const T* x, const 
 // Adds rows [y0, y1) of output pixels of an image to all taps.
 template <typename T>
 void accumulate_outputs(const PatchShape& shape, const T* x, const T* dy, T* sum, int64_t y0, int64_t y1) {
+  const SubnormalsAsZero mode;
   while (y0 < y1) {
     // Rows that see the same taps.
     const IndexRange rows = shape.y.taps_at(y0);

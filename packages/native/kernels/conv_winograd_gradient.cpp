@@ -5,6 +5,7 @@
 
 #include "conv_phase.h"
 #include "conv_winograd_tiles.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 namespace {
@@ -93,7 +94,7 @@ void transform_both(const GradientPlan& plan, const float* x, const float* dy, i
 }
 
 template <int V>
-void multiply_channels(const float* cells, const float* cotangents, int64_t tiles, bool accumulate, float* sums, int64_t sumRow) {
+NAGARE_NOINLINE void multiply_channels(const float* cells, const float* cotangents, int64_t tiles, bool accumulate, float* sums, int64_t sumRow) {
   F32 acc[kTileChannels][V] = {};
   if (accumulate) {
 #pragma GCC unroll 8
@@ -112,6 +113,7 @@ void multiply_channels(const float* cells, const float* cotangents, int64_t tile
 
 // All channels × all outputs at one point. Channels and outputs beyond the last are zeros.
 void multiply_point(const GradientPlan& plan, const PointBlock& block, int64_t point, int64_t tiles, bool accumulate, float* sums) {
+  const SubnormalsAsZero mode;
   for (int64_t c = 0; c < plan.depth; c += kTileChannels) {
     const float* const cells = block.cells + point * plan.cellsApart + c / kWidth * kWidth * plan.blockTiles + c % kWidth;
     for (int64_t panel = 0; panel < plan.panels.count; panel++) {

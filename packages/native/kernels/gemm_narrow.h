@@ -10,6 +10,7 @@
 #include "gemm_batches.h"
 #include "narrow_matrix_tiles.h"
 #include "narrow_vector_tiles.h"
+#include "subnormals.h"
 
 namespace nagare::NAGARE_ISA {
 
@@ -75,6 +76,7 @@ void pack_narrow_a(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, 
 template <typename Dot, typename Tiles>
 void multiply_narrow_block(const NarrowMatrices<Dot>& matrices, int64_t m0, int64_t m1, int64_t n0, int64_t n1, int64_t k0, int64_t depth,
                            const Word* packedA, Word* packedB) {
+  const SubnormalsAsZero mode;
   const GemmParams& p = *matrices.params;
   const int64_t words = panel_words<Dot, Tiles>(depth);
   for (int64_t n = n0; n < n1; n += Tiles::columns) {

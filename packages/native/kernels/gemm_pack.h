@@ -153,8 +153,8 @@ inline void pack_along(const T* src, int64_t ld, int64_t count, int64_t depth, T
   if (width % kLanes<T> == 0) {
     for (int64_t k = 0; k < depth; k++) {
       for (int64_t i = 0; i < width; i += kLanes<T>) {
-        const int64_t left = count - i;
-        store(panel + k * width + i, left >= kLanes<T> ? load(src + k * ld + i) : left > 0 ? load_some(src + k * ld + i, left) : Vec<T>{});
+        const int64_t left = count - i, some = left < kLanes<T> ? left : kLanes<T>;
+        store(panel + k * width + i, some > 0 ? load_some(src + k * ld + i, some) : Vec<T>{});
       }
     }
     return;

@@ -165,7 +165,7 @@ void multiply_region(const Product<T>& product, const Blocking<T>& blocking, con
   // Tasks: rows first, because splitting columns packs the same rows of A again; enough of them to even out the threads.
   const int64_t wanted = parallel.threads == 1 ? 1 : kTasksPerThread * int64_t(parallel.threads);
   const int64_t tileRows = divide_up(m1 - m0, kPanelRows<T>);
-  const int64_t few = max64(1, min64(wanted, divide_up(tileRows, 4)));
+  const int64_t few = min64(wanted, divide_up(tileRows, 4));
   // Few tasks come to the same number for each thread.
   const int64_t even = few < parallel.threads ? few : few / parallel.threads * parallel.threads;
   const int64_t rowTasks = max64(divide_up(m1 - m0, kRows<T>), even);

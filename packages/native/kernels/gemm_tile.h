@@ -136,8 +136,10 @@ struct RowPointers {
   }
   NAGARE_INLINE const T* row(int i) const { return (i < 3 ? row0 : i < 6 ? row3 : row6) + i % 3 * stride; }
   NAGARE_INLINE void advance(int64_t elements) {
-    row0 += elements, row3 += elements, row6 += elements;
-    keep_in_register(row0), keep_in_register(row3), keep_in_register(row6);
+    row0 += elements;
+    keep_in_register(row0);
+    if constexpr (R > 3) row3 += elements, keep_in_register(row3);
+    if constexpr (R > 6) row6 += elements, keep_in_register(row6);
   }
 };
 
